@@ -1,0 +1,92 @@
+"""Element types and PyTorch's rules for mixing them.
+
+A dtype is NumPy's own. What differs from NumPy is promotion: only tensors that have dimensions decide within a
+category, so that a Python number or a 0-d tensor never turns float32 into float64, and integers become *float32*
+where a fraction is needed.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+float32 = float = np.dtype(np.float32)
+float64 = double = np.dtype(np.float64)
+int64 = long = np.dtype(np.int64)
+int32 = int = np.dtype(np.int32)
+int16 = short = np.dtype(np.int16)
+int8 = np.dtype(np.int8)
+uint8 = np.dtype(np.uint8)
+bool = np.dtype(np.bool_)
+
+SUPPORTED = frozenset({float32, float64, int64, int32, int16, int8, uint8, bool})
+
+_CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
+_default = float32
+
+
+def get_default_dtype() -> np.dtype:
+    """The dtype that Python floats become."""
+    return _default
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Make Python floats become `dtype`, float32 or float64, from now on."""
+    global _default
+    dtype = as_dtype(dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"set_default_dtype: expected a floating-point dtype, got {dtype}")
+    _default = dtype
+
+
+def as_dtype(dtype: Any) -> np.dtype:
+    """`dtype` as a supported NumPy dtype; accepts dtypes, names and Python's bool, int and float."""
+    if dtype is builtins.float:
+        return _default
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in SUPPORTED:
+        names = ", ".join(sorted(str(d) for d in SUPPORTED))
+        raise TypeError(f"dtype {dtype!r} is not supported; use one of {names}")
+    return found  # type: ignore[return-value]
+
+
+def result_type(*operands: Any, fractional: builtins.bool = False) -> np.dtype:
+    """The dtype PyTorch computes in when it mixes `operands`: arrays, and Python or NumPy numbers.
+
+    Operands rank by how much they say: arrays with dimensions, then 0-d arrays, then numbers. A lower rank
+    counts only if its category (bool < integer < floating) is above every higher rank's.
+    fractional: the operation makes fractions (a division, exp), so integers become the default float.
+    """
+    ranks: list[np.dtype | None] = [None, None, None]  # of arrays with dimensions, 0-d arrays, numbers
+    for x in operands:
+        if isinstance(x, builtins.bool | np.bool_):
+            rank, dtype = 2, bool
+        elif isinstance(x, builtins.int | np.integer):
+            rank, dtype = 2, int64
+        elif isinstance(x, builtins.float | np.floating):
+            rank, dtype = 2, _default
+        elif hasattr(x, "dtype"):
+            rank, dtype = (0 if x.ndim else 1), x.dtype
+        else:
+            raise TypeError(f"expected a Tensor or a number, got {type(x).__name__}; convert it with minigrad.tensor")
+        held = ranks[rank]
+        ranks[rank] = dtype if held is None else _promote(held, dtype)
+    result: np.dtype | None = None
+    for found in ranks:
+        if found is not None and (result is None or _CATEGORY[found.kind] > _CATEGORY[result.kind]):
+            result = found
+    assert result is not None
+    return _default if fractional and result.kind != "f" else result
+
+
+def _promote(a: np.dtype, b: np.dtype) -> np.dtype:
+    if a == b:
+        return a
+    if a.kind == "f" or b.kind == "f":  # an integer never widens a float
+        return max((d for d in (a, b) if d.kind == "f"), key=lambda d: d.itemsize)
+    return np.promote_types(a, b)

@@ -1,0 +1,200 @@
+"""Arithmetic and the elementary functions: one derivative a line.
+
+All are elementwise. In the rules g is the cotangent of the output y.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from .table import binary, booleans, op, positive, real, unary, within
+
+# -- the four operations, powers --------------------------------------------------------------------------
+
+add = op(
+    np.add,
+    vjp=dict(a=lambda g: g, b=lambda g: g),
+    mutants_equal={"swap:a:b": "both rules are the identity"},
+)
+subtract = op(np.subtract, vjp=dict(a=lambda g: g, b=lambda g: -g))
+multiply = op(np.multiply, vjp=dict(a=lambda g, b: g * b, b=lambda g, a: g * a))
+divide = op(
+    np.divide,
+    vjp=dict(a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b),
+    fractional=True,
+    cases=binary(real, positive),
+)
+negative = op(np.negative, vjp=lambda g: -g)
+positive_ = op(np.positive, vjp=lambda g: g, name="positive")
+
+
+def _power_slope(g: Any, a: Any, b: Any) -> Any:
+    if isinstance(b, int | float):
+        return g * b * a ** (b - 1) if b else g * 0.0
+    return where(b == 0, 0.0, g * b * a ** where(b == 0, 1.0, b - 1))  # 0 ** -1 must not be formed
+
+
+def _exponent_slope(g: Any, y: Any, a: Any) -> Any:
+    # 0 ** b stays 0 nearby: the slope is 0, not 0 * log 0.
+    return where(a == 0, 0.0, g * y * np.log(where(a == 0, 1.0, a)))
+
+
+power = op(
+    lambda a, b: a**b,
+    vjp=dict(a=_power_slope, b=_exponent_slope),
+    name="pow",
+    elementwise=True,
+    cases=[*binary(positive, real), *unary(real, 2), *unary(real, 3.0), *unary(positive, -0.5), *unary(real, 0)],
+)
+floor_divide = op(np.floor_divide, cases=binary(real, positive))
+remainder = op(
+    np.remainder,
+    vjp=dict(a=lambda g: g, b=lambda g, a, b: -g * np.floor_divide(a, b)),
+    cases=[(within(0.1, 0.4, 3, 4), within(0.5, 1.0, 4)), (within(2.1, 2.4, 3), within(0.9, 1.0, 3))],
+)
+square = op(np.square, vjp=lambda g, x: g * (2 * x))
+sqrt = op(np.sqrt, vjp=lambda g, y: g / (2 * y), fractional=True, cases=unary(positive))
+
+# -- exponentials and logarithms --------------------------------------------------------------------------
+
+exp = op(np.exp, vjp=lambda g, y: g * y, fractional=True)
+log = op(np.log, vjp=lambda g, x: g / x, fractional=True, cases=unary(positive))
+log1p = op(np.log1p, vjp=lambda g, x: g / (1 + x), fractional=True, cases=unary(positive))
+expm1 = op(np.expm1, vjp=lambda g, y: g * (y + 1), fractional=True)
+
+
+def _sigmoid(x: Any) -> Any:
+    e = np.exp(-np.abs(x))  # never overflows, unlike exp(-x)
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+sigmoid = op(
+    _sigmoid, vjp=lambda g, y: g * (y * (1 - y)), elementwise=True, fractional=True, cases=unary()
+)
+tanh = op(np.tanh, vjp=lambda g, y: g * (1 - y * y), fractional=True)
+
+
+def _softplus(x: Any, beta: float, threshold: float) -> Any:
+    bx = beta * x
+    return np.where(bx > threshold, x, (np.maximum(bx, 0) + np.log1p(np.exp(-np.abs(bx)))) / beta)
+
+
+softplus = op(
+    _softplus,
+    vjp=lambda g, x, beta, threshold: where(beta * x > threshold, g, g * sigmoid(beta * x)),
+    elementwise=True,
+    fractional=True,
+    cases=[*unary(real, 1.0, 20.0), (real(3, 4), 2.5, 1.5)],
+)
+
+# -- functions with a kink: its value there is PyTorch's --------------------------------------------------
+
+absolute = op(np.absolute, vjp=lambda g, x: g * np.sign(x), name="abs", kinks=(0,))
+sign = op(np.sign)
+relu = op(
+    lambda x: np.maximum(x, 0),
+    vjp=lambda g, y: g * (y > 0),  # 0 at 0
+    name="relu",
+    elementwise=True,
+    cases=unary(),
+    kinks=(0,),
+)
+leaky_relu = op(
+    lambda x, slope: np.where(x > 0, x, slope * x),
+    vjp=lambda g, x, slope: where(x > 0, g, slope * g),
+    name="leaky_relu",
+    elementwise=True,
+    fractional=True,
+    cases=unary(real, 0.01),
+    kinks=(0,),
+)
+elu = op(
+    lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    vjp=lambda g, x, y, alpha: where(x > 0, g, g * (y + alpha)),
+    name="elu",
+    elementwise=True,
+    fractional=True,
+    cases=[*unary(real, 1.0), (real(3, 4), 0.5)],
+    kinks=(0,),
+)
+maximum = op(
+    np.maximum,
+    vjp=dict(  # a tie is shared
+        a=lambda g, a, b: g * (a > b) + g * 0.5 * (a == b),
+        b=lambda g, a, b: g * (b > a) + g * 0.5 * (a == b),
+    ),
+)
+minimum = op(
+    np.minimum,
+    vjp=dict(
+        a=lambda g, a, b: g * (a < b) + g * 0.5 * (a == b),
+        b=lambda g, a, b: g * (b < a) + g * 0.5 * (a == b),
+    ),
+)
+
+
+def _clamp(x: Any, low: float | None, high: float | None) -> Any:
+    y = x if low is None else np.maximum(x, low)
+    return y if high is None else np.minimum(y, high)
+
+
+def _clamp_slope(g: Any, x: Any, low: float | None, high: float | None) -> Any:
+    if low is not None:
+        g = g * (x >= low)  # the bounds themselves belong to the inside
+    return g if high is None else g * (x <= high)
+
+
+clamp = op(
+    _clamp,
+    vjp=_clamp_slope,
+    name="clamp",
+    elementwise=True,
+    cases=[*unary(real, -0.5, 0.5), (real(3, 4), None, 0.5), (real(3, 4), -0.5, None)],
+    kinks=(-0.5, 0.5),
+)
+
+# -- choosing ---------------------------------------------------------------------------------------------
+
+where = op(
+    lambda condition, a, b: np.where(condition, a, b),
+    vjp=dict(  # the branch not chosen gets an exact 0
+        a=lambda g, condition: where(condition, g, 0.0),
+        b=lambda g, condition: where(condition, 0.0, g),
+    ),
+    name="where",
+    elementwise=True,
+    cases=[
+        (booleans(3, 4), real(3, 4), real(3, 4)),
+        (booleans(4), real(3, 1), real(3, 4)),
+        (booleans(3, 4), real(), real(4)),
+        (booleans(), real(2), real(2)),
+        (booleans(0, 3), real(3), real(0, 3)),
+    ],
+)
+
+# -- comparisons and logic: no derivative -----------------------------------------------------------------
+
+less, less_equal = op(np.less), op(np.less_equal)
+greater, greater_equal = op(np.greater), op(np.greater_equal)
+equal, not_equal = op(np.equal), op(np.not_equal)
+logical_and, logical_or, logical_not = op(np.logical_and), op(np.logical_or), op(np.logical_not)
+bitwise_and, bitwise_or, bitwise_xor = (
+    op(f, cases=[(booleans(3, 4), booleans(4))]) for f in (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+)
+invert = op(np.invert, cases=[(booleans(3, 4),)], name="bitwise_not")
+isfinite, isnan, isinf = op(np.isfinite), op(np.isnan), op(np.isinf)
+floor, ceil = op(np.floor), op(np.ceil)
+round_ = op(lambda x, decimals: np.round(x, decimals), name="round", elementwise=True, cases=unary(real, 0))
+
+# -- dtypes -----------------------------------------------------------------------------------------------
+
+cast = op(
+    lambda x, dtype, source: x.astype(dtype),
+    vjp=lambda g, dtype, source: cast(g, source, dtype),
+    name="cast",
+    cases=[(real(3, 4), dtypes.float64, dtypes.float64)],
+)
+clone = op(lambda x: x.copy(), vjp=lambda g: g, name="clone", cases=[(real(3, 4),), (real(),)])

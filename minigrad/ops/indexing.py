@@ -1,0 +1,248 @@
+"""Picking elements, and the adjoint: adding into the picked places. The two are one pair, each the other's rule.
+
+An element may be picked several times, so its cotangents must *add up*. `np.add.at` does that at 1 to 5 µs an
+element's row; a bincount over flat positions does it for a few ns each, and where the places are known to be unique
+a plain assignment is enough.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import GradientError
+from .arithmetic import where
+from .shapes import reshape, sum_to
+from .table import booleans, constant, integers, op, real
+
+# -- x[key] -----------------------------------------------------------------------------------------------
+
+
+def is_basic(key: Any) -> bool:
+    """Whether the key is made of ints, slices, None and ... only: such places are unique and the result is a view."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(p is None or p is Ellipsis or type(p) in (int, slice) for p in parts)
+
+
+def add_at(x: Any, shape: tuple[int, ...], key: Any) -> Any:
+    """Zeros of `shape` with x added at `[key]`, repeated places adding up."""
+    out = np.zeros_like(x, shape=shape)
+    if is_basic(key) or (isinstance(key, np.ndarray) and key.dtype == bool):
+        out[key] = x
+        return out
+    size = out.size
+    if not size or not x.size:
+        return out
+    positions = np.arange(size).reshape(shape)[key]
+    return add_at_flat(x, positions, shape)
+
+
+def add_at_flat(x: Any, positions: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with x added at the flat `positions`. Sums in float64, whatever the dtype."""
+    size = 1
+    for n in shape:
+        size *= n
+    total = np.bincount(positions.ravel(), weights=x.ravel(), minlength=size)
+    return total.reshape(shape).astype(x.dtype)
+
+
+index = op(
+    lambda x, key: x[key],
+    vjp=lambda g, x_shape, key: index_add(g, x_shape, key),
+    name="index",
+    view=True,
+    cases=[
+        (real(3, 4), 1),
+        (real(3, 4), (slice(None), 2)),
+        (real(3, 4), (slice(None, None, -2), None, slice(1, 3))),
+        (real(2, 3, 4), (Ellipsis, -1)),
+        (real(5), np.array([0, 3, 3, -1])),
+        (real(3, 4), (np.array([0, 2, 0]), np.array([1, 3, 1]))),
+        (real(3, 4), (np.array([[0], [2]]), np.array([1, 1, 3]))),
+        (real(3, 4), np.array([[True, False, True, False]] * 3)),
+        (real(3, 4), (slice(None), np.array([True, False, True, True]))),
+        (real(3, 4), np.array([], dtype=np.int64)),
+    ],
+)
+index_add = op(
+    add_at,
+    vjp=lambda g, key: index(g, key),
+    name="index_add",
+    cases=[
+        (real(4), (3, 4), 1),
+        (real(4), (5,), np.array([0, 3, 3, -1])),
+        (real(3), (3, 4), (np.array([0, 2, 0]), np.array([1, 3, 1]))),
+    ],
+)
+
+
+def _assign(x: Any, value: Any, key: Any) -> Any:
+    y = x.copy()
+    y[key] = value
+    return y
+
+
+assign = op(
+    _assign,  # a copy of x with y[key] = value
+    vjp=dict(
+        x=lambda g, key: assign(g, 0.0, key),
+        value=lambda g, value_shape, key: _to_value(index(g, key), value_shape),
+    ),
+    name="assign",
+    cases=[
+        (real(3, 4), real(4), 1),
+        (real(3, 4), real(3), (slice(None), 2)),
+        (real(5), real(2), np.array([0, 3])),
+        (real(3, 4), real(), (slice(1, 3), slice(0, 2))),
+        (real(3, 4), real(1, 4), slice(0, 2)),
+        (real(2, 3), real(3), np.array([True, False])),
+    ],
+)
+
+
+def _to_value(g: Any, shape: tuple[int, ...]) -> Any:
+    """The cotangent of the assigned value: summed over what broadcasting repeated."""
+    while len(shape) > len(g.shape):  # a value may have leading dimensions of size 1 more than the place
+        g = reshape(g, (1, *g.shape))
+    return sum_to(g, shape) if g.shape != shape else g
+
+
+# -- along one dimension ----------------------------------------------------------------------------------
+
+
+def _along(x_shape: tuple[int, ...], index: Any, dim: int) -> tuple:
+    """The key that walks `index` along `dim` and all other dimensions in step with it."""
+    ndim = len(x_shape)
+    dim = dim % ndim
+    if ndim == 2:  # the case of RL, without the general case's loop
+        other = np.arange(index.shape[1 - dim])
+        return (other[:, None], index) if dim else (index, other)
+    steps = []
+    for d in range(ndim):
+        shape = [1] * ndim
+        shape[d] = index.shape[d]
+        steps.append(index if d == dim else np.arange(index.shape[d]).reshape(shape))
+    return tuple(steps)
+
+
+def _check_along(name: str, x_shape: tuple[int, ...], dim: int, index: Any) -> None:
+    if index.dtype.kind not in "iu":
+        raise GradientError(f"{name}: index must be an integer tensor, this one is {index.dtype}; convert it with .long()")
+    if index.ndim != len(x_shape):
+        raise GradientError(
+            f"{name}: index has shape {index.shape} and the input {x_shape}; they must have the same number of dimensions"
+            + ("; for one element per row use index.unsqueeze(1)" if index.ndim == len(x_shape) - 1 else "")
+        )
+    if not -index.ndim <= dim < max(index.ndim, 1):
+        raise IndexError(f"{name}: dim={dim} is out of range for a {index.ndim}-d tensor")
+    for d, (n, m) in enumerate(zip(index.shape, x_shape, strict=True)):
+        if n > m and d != dim % index.ndim:
+            raise GradientError(
+                f"{name}: index has shape {index.shape} and the input {x_shape}; index may be longer than the input "
+                f"in dimension {dim} only, not in {d}"
+            )
+
+
+def _check_bounds(name: str, index: Any, n: int) -> None:
+    if index.size and (index.min() < 0 or index.max() >= n):
+        bad = index[(index < 0) | (index >= n)].ravel()[0]
+        raise IndexError(f"{name}: index {bad} is out of bounds for a dimension of size {n}; expected 0 to {n - 1}")
+
+
+def _gather(x: Any, dim: int, index: Any) -> Any:
+    if x.ndim != 2 or index.ndim != 2 or index.shape[1 - dim] != x.shape[1 - dim] or index.dtype.kind != "i":
+        _check_along("gather", x.shape, dim, index)
+        if not x.ndim:
+            return x.copy()
+    _check_bounds("gather", index, x.shape[dim])
+    return x[_along(x.shape, index, dim)]
+
+
+gather = op(
+    _gather,
+    vjp=lambda g, x_shape, dim, index: scatter_add_zeros(g, x_shape, dim, index),
+    name="gather",
+    cases=[
+        (real(4, 3), 1, integers(0, 3, 4, 1)),
+        (real(4, 3), 1, integers(0, 3, 4, 5)),
+        (real(4, 3), 0, integers(0, 4, 2, 3)),
+        (real(2, 3, 4), -1, integers(0, 4, 2, 3, 2)),
+        (real(5), 0, integers(0, 5, 7)),
+    ],
+)
+
+
+def _scatter_add_zeros(x: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
+    key = _along(shape, index, dim)
+    if index.shape[dim] == 1:  # one place per row: nothing to add up
+        out = np.zeros(shape, x.dtype) if type(x) is np.ndarray else np.zeros_like(x, shape=shape)
+        out[key] = x
+        return out
+    positions = np.arange(int(np.prod(shape))).reshape(shape)[key]
+    x = x[tuple(slice(0, n) for n in index.shape)]
+    return add_at_flat(x, positions, shape) if x.size else np.zeros_like(x, shape=shape)
+
+
+scatter_add_zeros = op(
+    _scatter_add_zeros,
+    vjp=lambda g, dim, index: gather(g, dim, index),
+    name="scatter_add_zeros",
+    cases=[
+        (real(4, 1), (4, 3), 1, integers(0, 3, 4, 1)),
+        (real(4, 5), (4, 3), 1, integers(0, 3, 4, 5)),
+        (real(2, 3), (4, 3), 0, integers(0, 4, 2, 3)),
+    ],
+)
+
+
+def select_along(x: Any, index: Any, dim: int, keepdim: bool) -> Any:
+    """`gather` for an index of size 1 along `dim` that is known to be in range (it comes from argmax, say)."""
+    return select(x, dim, keepdim, getattr(index, "array", index))
+
+
+def _select(x: Any, dim: int, keepdim: bool, index: Any) -> Any:
+    if not x.ndim:
+        return x.copy()
+    y = x[_along(x.shape, index, dim)]
+    return y if keepdim else y.squeeze(dim)
+
+
+select = op(
+    _select,
+    vjp=lambda g, x_shape, dim, keepdim, index: (
+        scatter_add_zeros(reshape(g, index.shape), x_shape, dim, index) if x_shape else g
+    ),
+    name="select",
+    cases=[
+        (real(4, 3), 1, False, integers(0, 3, 4, 1)),
+        (real(4, 3), 0, True, integers(0, 4, 1, 3)),
+        (real(2, 3, 4), 1, False, integers(0, 3, 2, 1, 4)),
+    ],
+)
+
+
+def _index_select(x: Any, dim: int, index: Any) -> Any:
+    _check_bounds("index_select", index, x.shape[dim])
+    return x.take(index, axis=dim)
+
+
+index_select = op(
+    _index_select,
+    vjp=lambda g, x_shape, dim, index: index_add(g, x_shape, (slice(None),) * (dim % len(x_shape)) + (index,)),
+    name="index_select",
+    cases=[(real(3, 4), 1, integers(0, 4, 5)), (real(3, 4), -2, integers(0, 3, 2)), (real(5), 0, integers(0, 5, 7))],
+)
+
+
+def _one_hot(x: Any, num_classes: int) -> Any:
+    if x.dtype.kind not in "iu":
+        raise GradientError(f"one_hot: expected an integer tensor of class indices, got {x.dtype}; convert it with .long()")
+    n = int(x.max()) + 1 if num_classes < 0 and x.size else num_classes
+    _check_bounds("one_hot", x, n)
+    return (x[..., None] == np.arange(n)).astype(np.int64)
+
+
+one_hot = op(_one_hot, name="one_hot", cases=[(integers(0, 3, 4), 3), (integers(0, 3, 2, 2), -1)])
+
+_ = (where, booleans, constant)

@@ -1,0 +1,112 @@
+"""Matrix products.
+
+For Y = X W with cotangent Ḡ:   X̄ = Ḡ Wᵀ,   W̄ = Xᵀ Ḡ   (Giles 2008, "Collected matrix derivative results").
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import GradientError
+from .shapes import reshape, sum_to, transpose
+from .table import op, real
+
+
+def _check(name: str, a: Any, b: Any) -> None:
+    raise GradientError(
+        f"{name}: one operand is {a.dtype} with shape {a.shape}, the other {b.dtype} with shape {b.shape}; "
+        "a matrix product needs one dtype: convert one of them with .float() or .double()"
+    )
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    if a.dtype is not b.dtype and a.dtype != b.dtype:
+        _check("matmul", a, b)
+    if not a.ndim or not b.ndim or a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
+        raise GradientError(
+            f"matmul: cannot multiply shapes {a.shape} and {b.shape}: the last dimension of the first must be the "
+            "last but one of the second (or its only one); transpose or reshape one of them"
+        )
+    return np.matmul(a, b)
+
+
+def _matrices(g: Any, a_shape: tuple, b_shape: tuple) -> Any:
+    """The cotangent with the dimensions that a vector operand lost."""
+    if len(a_shape) == 1:
+        g = reshape(g, (*g.shape[:-1], 1, *g.shape[-1:]) if len(b_shape) > 1 else (1, 1))
+        return g
+    return reshape(g, (*g.shape, 1)) if len(b_shape) == 1 else g
+
+
+def _left(g: Any, b: Any, a_shape: tuple) -> Any:
+    if len(a_shape) == 2 and len(b.shape) == 2:
+        return g @ b.T
+    bt = reshape(b, (1, *b.shape)) if len(b.shape) == 1 else transpose(b, -1, -2)
+    da = _matrices(g, a_shape, b.shape) @ bt
+    full = (1, *a_shape) if len(a_shape) == 1 else a_shape
+    return reshape(sum_to(da, full), a_shape)
+
+
+def _right(g: Any, a: Any, b_shape: tuple) -> Any:
+    if len(a.shape) == 2 and len(b_shape) == 2:
+        return a.T @ g
+    at = reshape(a, (*a.shape, 1)) if len(a.shape) == 1 else transpose(a, -1, -2)
+    db = at @ _matrices(g, a.shape, b_shape)
+    full = (*b_shape, 1) if len(b_shape) == 1 else b_shape
+    return reshape(sum_to(db, full), b_shape)
+
+
+matmul = op(
+    _matmul,
+    vjp=dict(a=lambda g, b, a_shape: _left(g, b, a_shape), b=lambda g, a, b_shape: _right(g, a, b_shape)),
+    cases=[
+        (real(3, 4), real(4, 2)),
+        (real(4), real(4)),
+        (real(3, 4), real(4)),
+        (real(4), real(4, 2)),
+        (real(2, 3, 4), real(2, 4, 2)),
+        (real(2, 3, 4), real(4, 2)),
+        (real(3, 4), real(2, 4, 2)),
+        (real(2, 1, 3, 4), real(3, 4, 2)),
+        (real(2, 3, 4), real(4)),
+        (real(4), real(2, 4, 3)),
+        (real(0, 4), real(4, 2)),
+    ],
+)
+
+
+def _linear(x: Any, weight: Any, bias: Any) -> Any:
+    if x.dtype is not weight.dtype and x.dtype != weight.dtype:
+        _check("linear", x, weight)
+    if x.shape[-1:] != weight.shape[-1:]:
+        raise GradientError(
+            f"linear: the input has shape {x.shape}, but the weight {weight.shape} takes {weight.shape[-1]} features; "
+            "the input's last dimension must be the number of features"
+        )
+    y = np.matmul(x, weight.T)
+    if bias is not None:
+        y += bias
+    return y
+
+
+def _flat(x: Any) -> Any:
+    return x if len(x.shape) == 2 else reshape(x, (-1, x.shape[-1]))
+
+
+linear = op(
+    _linear,  # x Wᵀ + b in one node: the bias costs no broadcasting and no node of its own
+    vjp=dict(
+        x=lambda g, weight: g @ weight,
+        weight=lambda g, x: _flat(g).T @ _flat(x),
+        bias=lambda g, bias_shape: np.add.reduce(g, 0) if len(g.shape) == 2 else sum_to(g, bias_shape),
+    ),
+    cases=[
+        (real(5, 3), real(2, 3), real(2)),
+        (real(5, 3), real(2, 3), None),
+        (real(3), real(2, 3), real(2)),
+        (real(2, 4, 3), real(2, 3), real(2)),
+        (real(0, 3), real(2, 3), real(2)),
+    ],
+)

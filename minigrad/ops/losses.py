@@ -1,0 +1,231 @@
+"""Softmax, and the losses, each with its mean or sum in the same node.
+
+A loss compares element with element: shapes that would broadcast are refused, because `(64,)` against `(64, 1)`
+would silently compare every prediction with every target. (PyTorch warns; the usual result is a policy that does not
+learn.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import GradientError
+from .arithmetic import sigmoid, where
+from .indexing import _along, scatter_add_zeros
+from .reductions import sum_
+from .shapes import broadcast_to, unreduce
+from .table import constant, integers, op, positive, real, within
+
+# -- softmax ----------------------------------------------------------------------------------------------
+
+
+def _softmax(x: Any, dim: int) -> Any:
+    e = np.exp(x - x.max(axis=dim, keepdims=True))
+    e /= np.add.reduce(e, axis=dim, keepdims=True)
+    return e
+
+
+softmax = op(
+    _softmax,
+    vjp=lambda g, y, dim: y * (g - sum_(g * y, dim, True)),
+    fractional=True,
+    cases=[(real(3, 4), 1), (real(3, 4), 0), (real(2, 3, 4), -2), (real(5), 0), (real(), 0)][:4],
+)
+
+
+def _log_softmax(x: Any, dim: int) -> Any:
+    z = x - x.max(axis=dim, keepdims=True)
+    z -= np.log(np.add.reduce(np.exp(z), axis=dim, keepdims=True))
+    return z
+
+
+log_softmax = op(
+    _log_softmax,
+    vjp=lambda g, y, dim: g - np.exp(y) * sum_(g, dim, True),
+    fractional=True,
+    cases=[(real(3, 4), 1), (real(3, 4), 0), (real(2, 3, 4), -2), (real(5), 0)],
+)
+
+# -- losses -----------------------------------------------------------------------------------------------
+
+
+def check_shapes(name: str, x: Any, target: Any) -> None:
+    """Refuse to compare arrays of different shapes."""
+    if x.shape != target.shape:
+        raise GradientError(
+            f"{name}: input has shape {tuple(x.shape)} but target has shape {tuple(target.shape)}; reshape one of them "
+            "(.unsqueeze(1) or .squeeze(1)), because broadcasting would compare every prediction with every target"
+        )
+
+
+def check_reduction(name: str, reduction: str) -> None:
+    """Refuse anything but 'mean', 'sum' and 'none'."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{name}: reduction={reduction!r}; expected 'mean', 'sum' or 'none'")
+
+
+def _reduce(losses: Any, reduction: str) -> Any:
+    if reduction == "mean":
+        return np.add.reduce(losses, axis=None) / losses.dtype.type(losses.size)
+    return np.add.reduce(losses, axis=None) if reduction == "sum" else losses
+
+
+def _spread(g: Any, shape: tuple[int, ...], reduction: str) -> Any:
+    """The cotangent of each element's loss; a scalar where broadcasting will do the rest."""
+    if reduction != "mean":
+        return g
+    n = 1
+    for m in shape:
+        n *= m
+    return g / n
+
+
+def _elementwise_cases(*parameters: Any) -> list[tuple]:
+    return [
+        (real(4, 3), real(4, 3), *parameters, "mean"),
+        (real(5), real(5), *parameters, "sum"),
+        (real(2, 3), real(2, 3), *parameters, "none"),
+        (real(), real(), *parameters, "mean"),
+    ]
+
+
+def _mse(x: Any, target: Any, reduction: str) -> Any:
+    check_shapes("mse_loss", x, target)
+    d = x - target
+    if reduction == "mean":
+        d = d.ravel()
+        return d.dot(d) / d.dtype.type(d.size)
+    return _reduce(d * d, reduction)
+
+
+def _mse_slope(g: Any, x: Any, target: Any, reduction: str) -> Any:
+    return (2 * _spread(g, x.shape, reduction)) * (x - target)
+
+
+mse = op(
+    _mse,
+    vjp=dict(
+        x=lambda g, x, target, reduction: _mse_slope(g, x, target, reduction),
+        target=lambda g, x, target, reduction: _mse_slope(g, target, x, reduction),
+    ),
+    fractional=True,
+    cases=_elementwise_cases(),
+)
+
+
+def _l1(x: Any, target: Any, reduction: str) -> Any:
+    check_shapes("l1_loss", x, target)
+    return _reduce(np.abs(x - target), reduction)
+
+
+l1 = op(
+    _l1,
+    vjp=dict(
+        x=lambda g, x, target, reduction: _spread(g, x.shape, reduction) * np.sign(x - target),
+        target=lambda g, x, target, reduction: _spread(g, x.shape, reduction) * np.sign(target - x),
+    ),
+    fractional=True,
+    cases=_elementwise_cases(),
+)
+
+
+def _huber(x: Any, target: Any, delta: float, reduction: str) -> Any:
+    check_shapes("huber_loss", x, target)
+    d = np.abs(x - target)
+    clipped = np.minimum(d, delta)
+    return _reduce(clipped * (d - 0.5 * clipped), reduction)
+
+
+def _clip(d: Any, delta: float) -> Any:
+    return np.minimum(np.maximum(d, -delta), delta)
+
+
+huber = op(
+    _huber,  # ½ d² for |d| ≤ δ, δ (|d| − ½ δ) beyond: the slope is d clipped to ±δ
+    vjp=dict(
+        x=lambda g, x, target, delta, reduction: _spread(g, x.shape, reduction) * _clip(x - target, delta),
+        target=lambda g, x, target, delta, reduction: _spread(g, x.shape, reduction) * _clip(target - x, delta),
+    ),
+    fractional=True,
+    cases=_elementwise_cases(1.0) + _elementwise_cases(0.4),
+)
+
+
+def _nll(log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+    picked, w = _nll_terms(log_p, target, weight, ignore_index)
+    losses = -picked * w
+    if reduction == "mean":
+        return np.add.reduce(losses, axis=None) / np.add.reduce(w, axis=None)
+    return _reduce(losses, reduction)
+
+
+def _nll_terms(log_p: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
+    """log p of each sample's class, and each sample's weight (0 where ignored)."""
+    kept = target != ignore_index
+    safe = np.where(kept, target, 0)
+    dim = min(1, log_p.ndim - 1)
+    picked = log_p[_along(log_p.shape, np.expand_dims(safe, dim), dim)].squeeze(dim) if log_p.size else safe * 0.0
+    w = kept.astype(log_p.dtype) if weight is None else weight[safe] * kept
+    return picked, w
+
+
+def _nll_slope(g: Any, shape: tuple, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+    kept = target != ignore_index
+    safe = np.where(kept, target, 0)
+    dtype = g.dtype
+    w = kept.astype(dtype) if weight is None else weight[safe] * kept
+    if reduction == "mean":
+        w = w / np.add.reduce(w, axis=None)
+    dim = min(1, len(shape) - 1)
+    spread = broadcast_to(-g * w, target.shape)
+    return scatter_add_zeros(unreduce(spread, np.expand_dims(safe, dim).shape, dim, False), shape, dim, np.expand_dims(safe, dim))
+
+
+nll = op(
+    _nll,
+    vjp=lambda g, log_p_shape, target, weight, ignore_index, reduction: _nll_slope(
+        g, log_p_shape, target, weight, ignore_index, reduction
+    ),
+    cases=[
+        (real(4, 3), integers(0, 3, 4), None, -100, "mean"),
+        (real(4, 3), integers(0, 3, 4), constant([0.5, 1.0, 2.0]), -100, "mean"),
+        (real(4, 3), constant([0, 1, 2, 1]), constant([0.5, 1.0, 2.0]), 1, "sum"),
+        (real(4, 3), integers(0, 3, 4), None, -100, "none"),
+        (real(2, 3, 5), integers(0, 3, 2, 5), None, -100, "mean"),
+        (real(3), integers(0, 3), None, -100, "mean"),
+    ],
+)
+
+
+def _bce_with_logits(x: Any, target: Any, weight: Any, pos_weight: Any, reduction: str) -> Any:
+    check_shapes("binary_cross_entropy_with_logits", x, target)
+    softplus_minus = np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))  # softplus(-x) = -log sigmoid(x)
+    scale = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+    losses = (1 - target) * x + scale * softplus_minus
+    return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def _bce_slope(g: Any, x: Any, target: Any, weight: Any, pos_weight: Any, reduction: str) -> Any:
+    scale = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+    slope = (1 - target) - scale * sigmoid(-x)
+    return _spread(g, x.shape, reduction) * (slope if weight is None else slope * weight)
+
+
+def _bce_target_slope(g: Any, x: Any, target: Any, weight: Any, pos_weight: Any, reduction: str) -> Any:
+    slope = -x if pos_weight is None else -x + (pos_weight - 1) * (where(x > 0, 0.0, -x) + np.log1p(np.exp(-np.abs(x))))
+    return _spread(g, x.shape, reduction) * (slope if weight is None else slope * weight)
+
+
+bce_with_logits = op(
+    _bce_with_logits,
+    vjp=dict(x=_bce_slope, target=_bce_target_slope),
+    cases=[
+        (real(4, 3), within(0, 1, 4, 3), None, None, "mean"),
+        (real(5), within(0, 1, 5), None, None, "sum"),
+        (real(2, 3), within(0, 1, 2, 3), constant([[0.5, 1.0, 2.0]] * 2), constant([1.0, 3.0, 0.5]), "none"),
+    ],
+)
+
+_ = positive

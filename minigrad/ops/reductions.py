@@ -1,0 +1,194 @@
+"""Reductions: many elements become one. The adjoint spreads the cotangent back over the elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arithmetic import where
+from .indexing import select_along
+from .shapes import axes, flip, unreduce
+from .table import constant, distinct, op, positive, real
+
+
+def _cases(domain: Any) -> list[tuple]:
+    return [
+        (domain(3, 4), None, False),
+        (domain(3, 4), 1, False),
+        (domain(3, 4), -2, True),
+        (domain(2, 3, 4), (0, 2), False),
+        (domain(2, 3, 4), (0, 2), True),
+        (domain(5), 0, False),
+        (domain(), None, False),
+    ]
+
+
+def _axis(x: Any, dim: Any) -> Any:
+    """`dim` as NumPy takes it, checked."""
+    if dim is None or (type(dim) is int and -x.ndim <= dim < x.ndim):
+        return dim
+    return axes(dim, x.ndim)
+
+
+def _count(shape: tuple[int, ...], dim: Any) -> int:
+    n = 1
+    for d in axes(dim, len(shape)):
+        n *= shape[d]
+    return n
+
+
+def _sum(x: Any, dim: Any, keepdim: bool) -> Any:
+    dtype = np.int64 if x.dtype.kind in "bui" else None
+    return np.add.reduce(x, axis=_axis(x, dim), dtype=dtype, keepdims=keepdim)
+
+
+sum_ = op(
+    _sum,
+    vjp=lambda g, x_shape, dim, keepdim: unreduce(g, x_shape, dim, keepdim),
+    cases=[*_cases(real), (real(0, 3), 0, False)],
+)
+mean = op(
+    lambda x, dim, keepdim: np.add.reduce(x, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(_count(x.shape, dim)),
+    vjp=lambda g, x_shape, dim, keepdim: unreduce(g / _count(x_shape, dim), x_shape, dim, keepdim),
+    name="mean",
+    cases=_cases(real),
+)
+
+
+def _var(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+    n = _count(x.shape, dim)
+    centred = x - np.add.reduce(x, axis=_axis(x, dim), keepdims=True) / n
+    return np.add.reduce(centred * centred, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(max(n - correction, 0))
+
+
+def _centred(x: Any, dim: Any) -> Any:
+    return x - mean(x, dim, True)
+
+
+var = op(
+    _var,
+    vjp=lambda g, x, dim, keepdim, correction: (
+        unreduce(g * (2 / (_count(x.shape, dim) - correction)), x.shape, dim, keepdim) * _centred(x, dim)
+    ),
+    cases=[(x, dim, keepdim, 1) for x, dim, keepdim in _cases(real)[:-1]] + [(real(3, 4), 0, False, 0)],
+)
+std = op(
+    lambda x, dim, keepdim, correction: np.sqrt(_var(x, dim, keepdim, correction)),
+    vjp=lambda g, y, x, dim, keepdim, correction: (
+        unreduce(
+            # the slope at a deviation of 0 is taken as 0
+            where(y == 0, 0.0, g / where(y == 0, 1.0, y)) / (_count(x.shape, dim) - correction),
+            x.shape,
+            dim,
+            keepdim,
+        )
+        * _centred(x, dim)
+    ),
+    name="std",
+    cases=[(x, dim, keepdim, 1) for x, dim, keepdim in _cases(real)[:-1]] + [(real(3, 4), 0, False, 0)],
+)
+
+
+def _shared(g: Any, x: Any, y: Any, dim: Any, keepdim: bool) -> Any:
+    """Every element that equals the extreme value gets an equal part of the cotangent."""
+    ties = x == unreduce(y, x.shape, dim, keepdim)
+    return unreduce(g, x.shape, dim, keepdim) * ties / sum_(ties, dim, True)
+
+
+amax = op(
+    lambda x, dim, keepdim: x.max(axis=_axis(x, dim), keepdims=keepdim),
+    vjp=lambda g, y, x, dim, keepdim: _shared(g, x, y, dim, keepdim),
+    name="amax",
+    cases=_cases(distinct),
+)
+amin = op(
+    lambda x, dim, keepdim: x.min(axis=_axis(x, dim), keepdims=keepdim),
+    vjp=lambda g, y, x, dim, keepdim: _shared(g, x, y, dim, keepdim),
+    name="amin",
+    cases=_cases(distinct),
+)
+argmax = op(
+    lambda x, dim, keepdim: np.argmax(x, axis=dim, keepdims=keepdim),
+    name="argmax",
+    cases=[(distinct(3, 4), None, False), (distinct(3, 4), 1, False), (distinct(3, 4), 0, True)],
+)
+argmin = op(
+    lambda x, dim, keepdim: np.argmin(x, axis=dim, keepdims=keepdim),
+    name="argmin",
+    cases=[(distinct(3, 4), None, False), (distinct(3, 4), 1, False), (distinct(3, 4), 0, True)],
+)
+all_ = op(lambda x, dim, keepdim: np.all(x, axis=_axis(x, dim), keepdims=keepdim), name="all", cases=_cases(real))
+any_ = op(lambda x, dim, keepdim: np.any(x, axis=_axis(x, dim), keepdims=keepdim), name="any", cases=_cases(real))
+
+
+def _others(x: Any, dim: int) -> Any:
+    """The product of all other elements along `dim`, without dividing (an element may be 0)."""
+    n = x.shape[dim]
+    spread = unsqueeze_at(x, dim)  # (..., 1, n, ...): row i will hold the factors of the i-th product
+    mask = np.eye(n, dtype=bool).reshape((n, n) + (1,) * (len(x.shape) - dim - 1))
+    return prod(where(mask, 1.0, spread), dim + 1, False)
+
+
+def unsqueeze_at(x: Any, dim: int) -> Any:
+    """x with a new dimension of size 1 before `dim`."""
+    from .shapes import reshape
+
+    return reshape(x, (*x.shape[:dim], 1, *x.shape[dim:]))
+
+
+prod = op(
+    lambda x, dim, keepdim: np.multiply.reduce(
+        x, axis=dim % max(x.ndim, 1), keepdims=keepdim, dtype=np.int64 if x.dtype.kind in "bui" else None
+    ),
+    vjp=lambda g, x, dim, keepdim: unreduce(g, x.shape, dim, keepdim) * _others(x, dim % len(x.shape)),
+    name="prod",
+    cases=[(real(3, 4), 1, False), (real(3, 4), -2, True), (constant([2.0, 0.0, 3.0]), 0, False), (real(1), 0, False)],
+)
+
+
+def _logsumexp(x: Any, dim: Any, keepdim: bool) -> Any:
+    top = x.max(axis=_axis(x, dim), keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)  # a row of -inf gives -inf, not NaN
+    total = np.add.reduce(np.exp(x - top), axis=_axis(x, dim), keepdims=True)
+    y = np.log(total) + top
+    return y if keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes(dim, x.ndim)])
+
+
+logsumexp = op(
+    _logsumexp,
+    vjp=lambda g, y, x, dim, keepdim: (
+        unreduce(g, x.shape, dim, keepdim) * np.exp(x - unreduce(y, x.shape, dim, keepdim))
+    ),
+    cases=_cases(real),
+)
+norm2 = op(
+    lambda x, dim, keepdim: np.sqrt(np.add.reduce(x * x, axis=_axis(x, dim), keepdims=keepdim)),
+    vjp=lambda g, y, x, dim, keepdim: (
+        # the slope at 0 is taken as 0: x / y with y = 0 replaced by 1 is 0 there
+        unreduce(g / where(y == 0, 1.0, y), x.shape, dim, keepdim) * x
+    ),
+    name="norm",
+    cases=_cases(real),
+)
+cumsum = op(
+    lambda x, dim: np.cumsum(x, axis=dim, dtype=np.int64 if x.dtype.kind in "bui" else None),
+    vjp=lambda g, dim: flip(cumsum(flip(g, (dim,)), dim), (dim,)),
+    name="cumsum",
+    cases=[(real(3, 4), 0), (real(3, 4), -1), (real(5), 0), (real(0, 3), 0)],
+)
+
+
+def max_along(x: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
+    """Values and indices of the largest elements along `dim`; a tie goes to the first, and so does its cotangent."""
+    index = argmax(x, dim, True)
+    return select_along(x, index, dim, keepdim), index if keepdim else index.squeeze(dim)
+
+
+def min_along(x: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
+    """Values and indices of the smallest elements along `dim`."""
+    index = argmin(x, dim, True)
+    return select_along(x, index, dim, keepdim), index if keepdim else index.squeeze(dim)
+
+
+_ = positive

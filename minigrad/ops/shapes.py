@@ -1,0 +1,150 @@
+"""Shapes: the same elements, seen differently. Linear operations, so each rule is the adjoint operation."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from .table import op, real
+
+
+def axes(dim: Any, ndim: int) -> tuple[int, ...]:
+    """`dim` (None, an int or a sequence) as sorted non-negative axes of an `ndim`-dimensional array.
+
+    Raises IndexError for a dimension that is not there, ValueError for one named twice.
+    """
+    if dim is None:
+        return tuple(range(ndim))
+    found = []
+    for d in dim if isinstance(dim, tuple | list) else (dim,):
+        d = operator.index(d)
+        if not -max(ndim, 1) <= d < max(ndim, 1):
+            raise IndexError(
+                f"dimension {d} is out of range for a {ndim}-d tensor; expected one in [{-max(ndim, 1)}, {max(ndim, 1) - 1}]"
+            )
+        if ndim:
+            found.append(d % ndim)
+    if len(set(found)) != len(found):
+        raise ValueError(f"dim={dim} names a dimension of a {ndim}-d tensor twice")
+    return tuple(sorted(found))
+
+
+def axis(dim: int, ndim: int) -> int:
+    """One dimension, non-negative; raises IndexError if it is not there."""
+    return axes(dim, ndim)[0] if ndim else axes(dim, 1)[0]
+
+
+def unreduce(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+    """The adjoint of a sum over `dim`: every summed element receives the cotangent of its sum."""
+    if not keepdim and g.ndim != len(shape) and g.ndim:
+        kept = list(shape)
+        for d in axes(dim, len(shape)):
+            kept[d] = 1
+        g = reshape(g, tuple(kept))
+    return broadcast_to(g, shape)
+
+
+def _sum_to(x: Any, shape: tuple[int, ...]) -> Any:
+    extra = x.ndim - len(shape)
+    stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1)
+    return np.add.reduce(x, axis=(*range(extra), *stretched)).reshape(shape)
+
+
+sum_to = op(
+    _sum_to,
+    vjp=lambda g, x_shape: broadcast_to(g, x_shape),
+    name="sum_to",
+    cases=[(real(3, 4), (1, 4)), (real(3, 4), (4,)), (real(2, 3), ()), (real(2, 3, 4), (3, 1)), (real(0, 3), (3,))],
+)
+broadcast_to = op(
+    lambda x, shape: np.broadcast_to(x, shape),
+    vjp=lambda g, x_shape: sum_to(g, x_shape),
+    name="broadcast_to",
+    view=True,
+    cases=[(real(1, 4), (3, 4)), (real(4), (2, 3, 4)), (real(), (2, 3)), (real(3, 1), (3, 4)), (real(3), (0, 3))],
+)
+reshape = op(
+    lambda x, shape: x.reshape(shape),
+    vjp=lambda g, x_shape: reshape(g, x_shape),
+    name="reshape",
+    view=True,
+    cases=[(real(3, 4), (2, 6)), (real(3, 4), (-1,)), (real(), (1, 1)), (real(2, 3, 2), (3, 4)), (real(0, 3), (3, 0))],
+)
+permute = op(
+    lambda x, dims: x.transpose(dims),
+    vjp=lambda g, dims: permute(g, _inverse(dims)),
+    name="permute",
+    view=True,
+    cases=[(real(3, 4), (1, 0)), (real(2, 3, 4), (2, 0, 1)), (real(2, 3, 4), (0, -1, 1)), (real(5), (0,))],
+)
+transpose = op(
+    lambda x, dim0, dim1: x.swapaxes(dim0, dim1) if x.ndim else x[...],
+    vjp=lambda g, dim0, dim1: transpose(g, dim0, dim1),
+    name="transpose",
+    view=True,
+    cases=[(real(3, 4), 0, 1), (real(2, 3, 4), -1, 0), (real(2, 3, 4), 1, 1)],
+)
+flip = op(
+    lambda x, dims: np.flip(x, dims),
+    vjp=lambda g, dims: flip(g, dims),
+    name="flip",
+    cases=[(real(3, 4), (0,)), (real(3, 4), (0, 1)), (real(2, 3, 4), (-1,))],
+)
+roll = op(
+    lambda x, shifts, dims: np.roll(x, shifts, dims),
+    vjp=lambda g, shifts, dims: roll(g, tuple(-s for s in shifts), dims),
+    name="roll",
+    cases=[(real(3, 4), (1,), (0,)), (real(3, 4), (2, -1), (0, 1))],
+)
+
+
+def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
+    order = [d % len(dims) for d in dims]
+    return tuple(order.index(i) for i in range(len(dims)))
+
+
+def _repeat_sum(g: Any, shape: tuple[int, ...], repeats: tuple[int, ...]) -> Any:
+    full = (1,) * (len(repeats) - len(shape)) + shape
+    split = tuple(n for pair in zip(repeats, full, strict=True) for n in pair)  # (copies, size) per dimension
+    summed = sum_to(reshape(g, split), tuple(1 if i % 2 == 0 else n for i, n in enumerate(split)))
+    return reshape(summed, shape)
+
+
+repeat = op(
+    lambda x, repeats: np.tile(x, repeats),
+    vjp=lambda g, x_shape, repeats: _repeat_sum(g, x_shape, repeats),
+    name="repeat",
+    cases=[(real(3, 4), (2, 1)), (real(3), (2, 3)), (real(2, 3), (1, 2, 2)), (real(), (3,))],
+)
+
+
+# -- joining: the operations take their tensors one by one, so that each is an input of the graph ----------
+
+
+def _piece(g: Any, start: int, length: int, dim: int) -> Any:
+    return narrow(g, dim, start, length)
+
+
+narrow = op(
+    lambda x, dim, start, length: x[(slice(None),) * dim + (slice(start, start + length),)],
+    vjp=lambda g, x_shape, dim, start: widen(g, x_shape, dim, start),
+    name="narrow",
+    view=True,
+    cases=[(real(3, 4), 1, 1, 2), (real(5), 0, 0, 5), (real(2, 3, 4), 1, 2, 1), (real(3, 4), 0, 1, 0)],
+)
+
+
+def _widen(x: Any, shape: tuple[int, ...], dim: int, start: int) -> Any:
+    out = np.zeros_like(x, shape=shape)
+    out[(slice(None),) * dim + (slice(start, start + x.shape[dim]),)] = x
+    return out
+
+
+widen = op(
+    _widen,
+    vjp=lambda g, x_shape, dim, start: narrow(g, dim, start, x_shape[dim]),
+    name="widen",
+    cases=[(real(3, 2), (3, 4), 1, 1), (real(2), (5,), 0, 0)],
+)

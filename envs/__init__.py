@@ -1,0 +1,12 @@
+"""Environments: probes with known answers, and the one module that knows how gymnasium's vector environments
+reset themselves. Importing it registers the project's own ids (`minigrad/...`) with gymnasium."""
+
+from gymnasium.envs.registration import register
+
+from .errors import UsageError
+from .vector import Environments, Episode, Transition, make_environments
+
+for _probe in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation"):
+    register(f"minigrad/Probe{_probe}-v0", entry_point=f"envs.probes:Probe{_probe}")
+
+__all__ = ["Environments", "Episode", "Transition", "UsageError", "make_environments"]

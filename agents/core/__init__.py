@@ -1,0 +1,1 @@
+"""What every agent shares, once: the training loop, replay, runs on disk, evaluation, plots."""

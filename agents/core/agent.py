@@ -1,0 +1,226 @@
+"""What every agent is: something that acts, observes transitions and learns from them.
+
+An algorithm defines its hyper-parameters, `build` (networks, optimizer, memory) and the contract that the training
+loop (training.py) drives:
+
+    act(observation)         an action for every environment
+    observe(transition)      keep it: in a replay, or in a rollout
+    update(new_steps)        learn, if there is enough to learn from
+
+and `choose(observation, rng)`, its policy. Everything whose state must survive a crash is named in `parts`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import gymnasium as gym
+import minigrad as mg
+import numpy as np
+from gymnasium import spaces
+
+from envs import Transition, UsageError, make_environments
+
+from ..presets import preset_for
+from .checkpoint import Checkpoints
+from .hyperparameters import Hyperparameters
+from .progress import Progress
+from .randomness import RandomTree
+from .runs import Run
+from .training import train
+
+
+class Agent:
+    """`DQN("CartPole-v1", seed=0).learn(50_000)`; then `predict`, `evaluate(agent)`, `save`.
+
+    env                 an id, an environment, a vector environment, or a function that makes one
+    seed                everything random follows from it
+    num_envs            environments side by side
+    hyperparameters     as keywords; where left out, what `agents/presets.py` has for this environment, else defaults
+    """
+
+    name: ClassVar[str]
+    Hyperparameters: ClassVar[type[Hyperparameters]]
+    # The action spaces it can choose from, and how to say so.
+    action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete,)
+    metric_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, env: Any, *, seed: int = 0, num_envs: int | None = None, **hyperparameters: Any) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise UsageError(f"seed must be a whole number from 0 up, got {seed!r}")
+        preset = preset_for(type(self), env)
+        self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
+        self.env, self.seed = env, seed
+        self.environments = make_environments(env, preset.num_envs if num_envs is None else num_envs)
+        self.num_envs = self.environments.num_envs
+        self.observation_space = self.environments.observation_space
+        self.action_space: Any = self.environments.action_space
+        if not isinstance(self.action_space, self.action_spaces):
+            raise UsageError(
+                f"{self.name} needs {' or '.join(space.__name__ for space in self.action_spaces)} actions, but "
+                f"{self.environments.name} has {self.action_space}; `minigrad list` shows what each algorithm takes"
+            )
+        self.steps = self.total_steps = 0  # environment steps, over all environments
+        self.episodes = 0
+        self.metrics = Means(self.metric_names)
+        self.random = RandomTree(seed)
+        with self.random.engine():
+            self.build()
+        self.environments.reset(seed)
+
+    # -- what an algorithm defines
+
+    def build(self) -> None:
+        """Makes the networks, the optimizer, the memory."""
+        raise NotImplementedError
+
+    def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """The policy: (k, ...) observations to (k,) or (k, ...) actions. What is random in it comes from `rng`; without
+        one, the best actions known."""
+        raise NotImplementedError
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        """Actions to learn from, one for each environment. Overridden by agents that must remember how they chose."""
+        return self.choose(observation, self.random["exploration"])
+
+    def observe(self, transition: Transition) -> None:
+        raise NotImplementedError
+
+    def update(self, new_steps: int) -> None:
+        """Called after every step of the environments, when `self.steps` has grown by `new_steps`, one for each."""
+        raise NotImplementedError
+
+    def parts(self) -> dict[str, Any]:
+        """The objects with `state_dict` and `load_state_dict` that make up the agent."""
+        raise NotImplementedError
+
+    # -- what a user calls
+
+    def learn(self, steps: int, *, run: str | Path | None = None, progress: bool | None = None) -> Self:
+        """Trains for `steps` more environment steps. `run` is a new directory for metrics and checkpoints;
+        `progress` defaults to whether somebody is looking (stderr is a terminal)."""
+        import sys
+
+        if steps < 1:
+            raise UsageError(f"steps must be at least 1, got {steps}")
+        self.total_steps = self.steps + steps
+        opened = Run.create(run, self.config()) if run is not None else None
+        show = sys.stderr.isatty() if progress is None else progress
+        shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
+        try:
+            train(self, opened, shown)
+        finally:
+            if shown is not None:
+                shown.close()
+            if opened is not None:
+                opened.close()
+        return self
+
+    def predict(self, observation: Any, deterministic: bool = True) -> Any:
+        """The action for one observation, as the environment takes it; for a batch of them, an array of actions."""
+        observation = np.asarray(observation, self.environments.observation_dtype)
+        shape = self.observation_space.shape or ()
+        if observation.shape == shape:
+            action = self.predict_batch(observation[None], deterministic)[0]
+        elif observation.shape[1:] == shape and observation.ndim == len(shape) + 1:
+            action = self.predict_batch(observation, deterministic)
+        else:
+            raise ValueError(f"predict: the observation has shape {observation.shape}, but {self.environments.name} "
+                             f"has {shape}, or (k, *{shape}) for k of them")  # fmt: skip
+        return action + self.action_space.start if isinstance(self.action_space, spaces.Discrete) else action
+
+    def predict_batch(self, observation: np.ndarray, deterministic: bool = True) -> np.ndarray:
+        """As `predict`, for (k, ...) observations, with actions counted from 0."""
+        # A generator of its own: looking at an agent must not change how it goes on learning.
+        return self.choose(observation, None if deterministic else self.random["prediction"])
+
+    @property
+    def progress(self) -> float:
+        """How much of the training is done, from 0 to 1; schedules depend on it."""
+        return self.steps / self.total_steps if self.total_steps else 1.0
+
+    # -- on disk
+
+    def config(self) -> dict[str, Any]:
+        """What it takes to make this agent again."""
+        return {
+            "algorithm": self.name,
+            "env": self.env if isinstance(self.env, str) else self.environments.name,
+            "seed": self.seed,
+            "num_envs": self.num_envs,
+            "steps": self.total_steps,
+            "hyperparameters": self.hyperparameters.plain(),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Saves everything, replay and random generators too, in the directory `path`."""
+        Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
+
+    @classmethod
+    def load(cls, path: str | Path, env: Any = None) -> Self:
+        """An agent from what `save` wrote, or from a run directory. `env` is needed only where the agent was
+        not trained on an id, because there is no other way to find its environment again."""
+        path = Path(path)
+        directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+        if not directory.is_dir():
+            raise UsageError(f"{path} does not exist")
+        _, tree, damaged = Checkpoints(directory).load_newest()
+        if damaged:
+            import warnings
+
+            warnings.warn("; ".join(damaged) + "; the one before is used", stacklevel=2)
+        config = tree["agent"]["config"]
+        if config["algorithm"] != cls.name:
+            raise UsageError(f"{path} holds a {config['algorithm']} agent, not {cls.name}")
+        return cls.from_config(config, env, tree["agent"])
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
+        """The agent that `config` describes, in `state` if one is given."""
+        env = config["env"] if env is None else env
+        agent = cls(env, seed=config["seed"], num_envs=config["num_envs"], **config["hyperparameters"])
+        agent.total_steps = config["steps"]
+        if state is not None:
+            agent.load_state_dict(state)
+        return agent
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "config": self.config(),
+            "steps": self.steps,
+            "episodes": self.episodes,
+            "total_steps": self.total_steps,
+            **{name: part.state_dict() for name, part in self._stateful().items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps, self.episodes, self.total_steps = state["steps"], state["episodes"], state["total_steps"]
+        for name, part in self._stateful().items():
+            part.load_state_dict(state[name])
+
+    def _stateful(self) -> dict[str, Any]:
+        return {"metrics": self.metrics, "random": self.random, "environments": self.environments, **self.parts()}
+
+
+class Means:
+    """The mean of each metric since its last `take`."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._sums = dict.fromkeys(names, 0.0)
+        self._counts = dict.fromkeys(names, 0)
+
+    def add(self, name: str, value: float) -> None:
+        self._sums[name] += value
+        self._counts[name] += 1
+
+    def take(self) -> dict[str, float | None]:
+        means = {name: self._sums[name] / count if count else None for name, count in self._counts.items()}
+        self.__init__(tuple(self._sums))  # type: ignore[misc]
+        return means
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._sums, self._counts = state["sums"], state["counts"]

@@ -1,0 +1,67 @@
+"""How good an agent is: whole episodes with its deterministic policy, in environments it never trained in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+
+from envs import make_environments
+from envs.vector import make_by_id
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+# Far from training seeds, which are small numbers counted up from the run's.
+EVALUATION_SEED = 1_000_000
+# Some environments have no step limit, and a greedy policy may walk into a wall for ever.
+LONGEST_EPISODE = 27_000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The undiscounted return and the length of every episode."""
+
+    returns: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        return float(self.returns.mean())
+
+    @property
+    def std(self) -> float:
+        """Over episodes: how much they differ from each other, not how uncertain the mean is."""
+        return float(self.returns.std())
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} ± {self.std:.1f} over {len(self.returns)} episodes"
+
+
+def evaluate(
+    agent: Agent, env: Any = None, episodes: int = 20, seed: int = EVALUATION_SEED, deterministic: bool = True
+) -> Evaluation:
+    """Plays `episodes` episodes. `env` is what `make_environments` takes; left out, a new one of the agent's own."""
+    environments = make_environments(limited(agent.env if env is None else env))
+    try:
+        environments.reset(seed)
+        finished: list[Any] = []
+        while len(finished) < episodes:
+            environments.step(agent.predict_batch(environments.observation, deterministic))
+            finished += environments.finished
+    finally:
+        if env is None:
+            environments.close()
+    finished = finished[:episodes]
+    return Evaluation(
+        np.array([episode.total_reward for episode in finished]), np.array([episode.length for episode in finished])
+    )
+
+
+def limited(env: Any) -> Any:
+    """`env`, if it is an id without a step limit of its own, with one."""
+    if isinstance(env, str) and env in gym.registry and gym.spec(env).max_episode_steps is None:
+        return lambda: gym.wrappers.TimeLimit(make_by_id(env), LONGEST_EPISODE)
+    return env

@@ -1,0 +1,77 @@
+"""Hyper-parameters: frozen dataclasses whose fields state their own limits, and which are the command line's options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from envs.errors import UsageError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Written into a field's type: `Annotated[float, Limits(0, 1)]`. `above` excludes its bound."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+
+    def allow(self, value: float) -> bool:
+        return self.least <= value <= self.most and value > self.above and math.isfinite(value)
+
+    def __str__(self) -> str:
+        if self.above > -math.inf:
+            return f"above {self.above:g}"
+        return f"at least {self.least:g}" if self.most == math.inf else f"between {self.least:g} and {self.most:g}"
+
+
+Positive = Annotated[float, Limits(above=0)]
+NonNegative = Annotated[float, Limits(least=0)]
+Fraction = Annotated[float, Limits(0, 1)]
+Count = Annotated[int, Limits(least=1)]
+Natural = Annotated[int, Limits(least=0)]
+Sizes = tuple[Count, ...]
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What every algorithm's hyper-parameters can do: check themselves, and come from and go to plain values."""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            check(name, getattr(self, name), hint)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From plain values (keywords, a preset, JSON); a name that doesn't exist is an error with the close ones."""
+        known = {field.name for field in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise UsageError(f"no hyper-parameter is called {name!r}{did_you_mean(name, known)}")
+        # JSON has lists where a dataclass that never changes has tuples.
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def with_values(self, **values: Any) -> Self:
+        return replace(self, **values)
+
+
+def check(name: str, value: Any, hint: Any) -> None:
+    """Raises if `value` is not what the field's type `hint` says."""
+    if get_origin(hint) is Annotated:
+        kind, limits = get_args(hint)
+        if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+            raise UsageError(f"{name} must be {'a number' if kind is float else 'a whole number'}, got {value!r}")
+        if not limits.allow(value):
+            raise UsageError(f"{name} must be {limits}, got {value!r}")
+    elif get_origin(hint) is Literal and value not in get_args(hint):
+        raise UsageError(f"{name} must be one of {', '.join(map(str, get_args(hint)))}, got {value!r}")
+    elif get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            raise UsageError(f"{name} must be a tuple, got {value!r}")
+        for item in value:
+            check(f"every number in {name}", item, get_args(hint)[0])

@@ -1,0 +1,54 @@
+"""Everything random comes from one seed: a tree of generators, one for each purpose.
+
+Each generator is derived from the seed and its own name, so that adding one (a variant that draws noise) leaves what
+the others draw unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from zlib import crc32
+
+import minigrad as mg
+import numpy as np
+
+
+class RandomTree:
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._generators: dict[str, np.random.Generator] = {}
+        with self.engine(state=None):
+            mg.manual_seed(int(self._sequence("engine").generate_state(1)[0]))
+
+    def __getitem__(self, purpose: str) -> np.random.Generator:
+        if purpose not in self._generators:
+            self._generators[purpose] = np.random.Generator(np.random.PCG64(self._sequence(purpose)))
+        return self._generators[purpose]
+
+    def _sequence(self, purpose: str) -> np.random.SeedSequence:
+        return np.random.SeedSequence(self.seed, spawn_key=(crc32(purpose.encode()),))
+
+    @contextmanager
+    def engine(self, state: Any = "own") -> Iterator[None]:
+        """Inside, the engine's global generator is this tree's: two agents in one process don't disturb each other."""
+        outside = mg.random.get_state()
+        if state is not None:
+            mg.random.set_state(self._engine_state)
+        try:
+            yield
+        finally:
+            self._engine_state = mg.random.get_state()
+            mg.random.set_state(outside)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "engine": self._engine_state,
+            "generators": {name: rng.bit_generator.state for name, rng in self._generators.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._engine_state = state["engine"]
+        for name, saved in state["generators"].items():
+            self[name].bit_generator.state = saved

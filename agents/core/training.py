@@ -1,0 +1,116 @@
+"""The training loop, the one that every agent that learns from experience runs in.
+
+Act, step the environments, hand over the transitions, learn. On-policy agents collect their rollout in `observe` and
+learn when it is full; off-policy ones fill their replay. Everything else here is about the run: rows of metrics.csv,
+evaluations, checkpoints, progress; none of it draws a random number, so a run is the same with and without it.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from envs import Episode
+
+from .evaluation import evaluate
+from .progress import Progress
+from .runs import Run
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+
+def train(
+    agent: Agent,
+    run: Run | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Trains until `agent.steps` reaches `agent.total_steps` (then returns True) or `stop()` (then False)."""
+    environments = agent.environments
+    recorder = Recorder(agent, run) if run is not None else None
+    due = recorder.due if recorder else agent.total_steps
+    with one_blas_thread(), agent.random.engine("own"):
+        while agent.steps < agent.total_steps and not stop():
+            transition = environments.step(agent.act(environments.observation))
+            new_steps = len(transition.env)
+            agent.steps += new_steps
+            agent.observe(transition)
+            agent.update(new_steps)
+
+            if environments.finished:
+                for episode in environments.finished:
+                    agent.episodes += 1
+                    if progress is not None:
+                        progress.episode(episode.total_reward)
+                    if recorder is not None:
+                        recorder.episode(episode)
+            if progress is not None:
+                progress.update(agent.steps)
+            if agent.steps >= due and recorder is not None:
+                due = recorder.checkpoint()
+        finished = agent.steps >= agent.total_steps
+        if recorder is not None and not finished:
+            recorder.save()
+    if progress is not None:
+        progress.update(agent.steps, force=True)
+    return finished
+
+
+class Recorder:
+    """Writes a training's files: see runs.py for which."""
+
+    def __init__(self, agent: Agent, run: Run) -> None:
+        self.agent, self.run = agent, run
+        config = run.config
+        self.every = config.get("checkpoint_every") or max(1, agent.total_steps // 10)
+        self.evaluation_episodes = config.get("evaluation_episodes", 10)
+        self._started, self._first = time.perf_counter(), agent.steps
+        reason = agent.environments.why_not_resumable()
+        if reason is not None:
+            warnings.warn(f"{agent.environments.name} can't be resumed exactly: {reason}. A resumed run starts new "
+                          f"episodes and will differ from an uninterrupted one.", stacklevel=2)  # fmt: skip
+
+    @property
+    def due(self) -> int:
+        """The step of the next checkpoint; counted from zero, so that a resumed run has the same ones."""
+        return min((self.agent.steps // self.every + 1) * self.every, self.agent.total_steps)
+
+    def episode(self, episode: Episode) -> None:
+        self.run.metrics.write(
+            {
+                "step": self.agent.steps,
+                "episode": self.agent.episodes,
+                "return": episode.total_reward,
+                "length": episode.length,
+                **self.agent.metrics.take(),
+            }
+        )
+
+    def checkpoint(self) -> int:
+        """Evaluates, remembers the best weights, saves. Returns when to do so next."""
+        if self.evaluation_episodes:
+            result = evaluate(self.agent, episodes=self.evaluation_episodes)
+            self.run.evaluations.write({"step": self.agent.steps, "mean": result.mean, "std": result.std})
+            # The later of two equals: it has seen more.
+            if self.run.best is None or result.mean >= self.run.best["mean"]:
+                name = self.run.checkpoints.name(self.agent.steps)
+                self.run.best = {"step": self.agent.steps, "mean": result.mean, "checkpoint": name}
+        seconds = time.perf_counter() - self._started
+        speed = round((self.agent.steps - self._first) / seconds, 1)
+        self.run.timing.write({"step": self.agent.steps, "seconds": round(seconds, 3), "steps_per_second": speed})
+        self.save()
+        return self.due
+
+    def save(self) -> None:
+        self.run.save(self.agent.steps, self.agent.state_dict())
+
+
+def one_blas_thread() -> AbstractContextManager:
+    """At these sizes two threads cost more in waiting for each other than they compute."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")

@@ -1,0 +1,32 @@
+"""Hyper-parameters that work, by algorithm and environment. A variant without its own takes its parent's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How long to train, on how many environments, and what differs from the algorithm's defaults."""
+
+    steps: int = 100_000
+    num_envs: int = 1
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+
+
+PRESETS: dict[tuple[str, str], Preset] = {
+    ("dqn", "CartPole-v1"): Preset(steps=50_000),
+}
+
+
+def preset_for(agent: type, env: Any) -> Preset:
+    """The preset of the agent's class, or of the nearest class it is a variant of; else the defaults."""
+    env_id = env if isinstance(env, str) else env.spec.id if isinstance(env, gym.Env) and env.spec else None
+    for ancestor in agent.__mro__:
+        preset = PRESETS.get((vars(ancestor).get("name", ""), env_id or ""))
+        if preset is not None:
+            return preset
+    return Preset()

@@ -1,0 +1,27 @@
+"""Double DQN: DQN whose online network chooses the next action and whose target network judges it.
+
+The maximum over noisy estimates is too high on average, E[max Q] >= max E[Q], and DQN's target takes that maximum at
+every step. Choosing with one network and judging with the other removes most of it:
+
+    y = r + γ Q(s', argmax_a Q(s', a; θ); θ⁻)
+
+van Hasselt, Guez and Silver, "Deep Reinforcement Learning with Double Q-learning", AAAI (2016), equation 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .dqn import DQN, DQNHyperparameters
+
+
+@dataclass(frozen=True)
+class DoubleDQNHyperparameters(DQNHyperparameters):
+    next_action: Literal["target", "online"] = "online"
+    """Which network chooses a' in the target: its own (DQN) or the online one (Double DQN)."""
+
+
+class DoubleDQN(DQN):
+    name = "double-dqn"
+    Hyperparameters = DoubleDQNHyperparameters

@@ -1,0 +1,180 @@
+"""DQN: Q-learning with a neural network, kept stable by replay and a target network.
+
+The optimal action values satisfy Q(s, a) = E[r + γ max_a' Q(s', a')]. DQN moves a network towards the right-hand side,
+
+    L(θ) = E over replayed (s, a, r, s') of  loss(r + γ max_a' Q(s', a'; θ⁻) - Q(s, a; θ))
+
+where the target network θ⁻ is a copy of θ that is renewed only now and then, so that the target stands still in between.
+
+Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), algorithm 1.
+
+Four choices are open, each made by one component: the head (heads.py), the next action a' (next_action.py), the replay
+(below, and core/replay.py) and the loss of a sample (losses.py). The variants of DQN are other choices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import minigrad as mg
+import minigrad.nn as nn
+import minigrad.optim as optim
+import numpy as np
+
+from envs import Transition
+
+from ..core.agent import Agent
+from ..core.hyperparameters import Count, Fraction, Hyperparameters, Natural, NonNegative, Positive, Sizes
+from ..core.networks import body
+from ..core.replay import Batch, UniformReplay
+from ..core.schedules import linear
+from .heads import HEADS
+from .losses import LOSSES
+from .next_action import NEXT_ACTIONS
+
+REPLAYS = {"uniform": UniformReplay}
+
+
+@dataclass(frozen=True)
+class DQNHyperparameters(Hyperparameters):
+    """Every interval counts environment steps, over all environments together."""
+
+    learning_rate: Positive = 1e-3
+    """Step size of Adam."""
+    gamma: Fraction = 0.99
+    """Discount: what a reward is worth one step earlier."""
+    hidden: Sizes = (128,)
+    """Units of each hidden layer."""
+    batch_size: Count = 64
+    """Transitions in an update."""
+    replay_size: Count = 100_000
+    """Transitions kept; the oldest is overwritten."""
+    learning_starts: Natural = 1_000
+    """Steps before the first update."""
+    train_every: Count = 1
+    """Steps between updates."""
+    updates: Count = 1
+    """Updates each time."""
+    target_every: Count = 500
+    """Steps between renewals of the target network."""
+    epsilon_start: Fraction = 1.0
+    """Probability of a random action at the start."""
+    epsilon_end: Fraction = 0.05
+    """Probability of a random action once it stops falling."""
+    epsilon_fraction: Fraction = 0.2
+    """Part of training over which it falls, in a straight line."""
+    max_gradient_norm: NonNegative = 10.0
+    """The gradient is scaled down to this norm; 0 leaves it as it is."""
+    head: Literal["expected"] = "expected"
+    """What the network says about an action."""
+    next_action: Literal["target", "online"] = "target"
+    """Which network chooses a' in the target: its own (DQN) or the online one (Double DQN)."""
+    replay: Literal["uniform"] = "uniform"
+    """How past transitions are drawn."""
+    loss: Literal["huber", "mse"] = "huber"
+    """The loss of one sample."""
+
+
+class DQN(Agent):
+    name = "dqn"
+    Hyperparameters = DQNHyperparameters
+    metric_names = ("loss", "q_value", "gradient_norm", "epsilon")
+
+    def build(self) -> None:
+        h = self.hyperparameters
+        self.head = HEADS[h.head]()
+        self.next_action = NEXT_ACTIONS[h.next_action]
+        self.sample_loss = LOSSES[h.loss]
+        self.replay = REPLAYS[h.replay](
+            h.replay_size, self.observation_space, self.action_space, h.gamma, self.random["replay"]
+        )
+        self.network = self.make_network()
+        self.target_network = self.make_network()
+        self.target_network.requires_grad_(False)
+        self.renew_target()
+        self.optimizer = optim.Adam(self.network.parameters(), lr=h.learning_rate)
+
+    def make_network(self) -> nn.Module:
+        layers, features = body(self.observation_space, self.hyperparameters.hidden)
+        return nn.Sequential(*layers, *self.head.layers(features, int(self.action_space.n)))
+
+    # -- acting
+
+    def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """ε-greedy: a random action with probability ε, else the one that is worth most."""
+        best = self.action_values(observation).argmax(1)
+        if rng is None:
+            return best
+        explores = rng.random(len(best)) < self.epsilon
+        return np.where(explores, rng.integers(self.action_space.n, size=len(best)), best)
+
+    def action_values(self, observation: np.ndarray) -> np.ndarray:
+        """Q(s, ·) of (k, ...) observations, (k, actions)."""
+        with mg.no_grad():
+            return self.head.values(self.network(mg.from_numpy(observation))).array
+
+    @property
+    def epsilon(self) -> float:
+        h = self.hyperparameters
+        return linear(h.epsilon_start, h.epsilon_end, h.epsilon_fraction, self.progress)
+
+    # -- learning
+
+    def observe(self, transition: Transition) -> None:
+        self.replay.add(transition)
+
+    def update(self, new_steps: int) -> None:
+        h = self.hyperparameters
+        # One step after the other, so that no interval depends on how many environments take theirs at once.
+        for step in range(self.steps - new_steps + 1, self.steps + 1):
+            if step > h.learning_starts and step % h.train_every == 0:
+                for _ in range(h.updates):
+                    self.learn_from(self.replay.sample(h.batch_size))
+            if step % h.target_every == 0:
+                self.renew_target()
+
+    def learn_from(self, batch: Batch) -> None:
+        prediction, target = self.prediction(batch), self.target(batch)
+        loss = self.loss(prediction, target, batch.weight)
+        self.optimizer.zero_grad()
+        loss.backward()
+        limit = self.hyperparameters.max_gradient_norm or float("inf")
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        self.optimizer.step()
+        self.replay.feedback(batch.index, self.head.error(prediction, target))
+
+        metrics = self.metrics
+        metrics.add("loss", loss.item())
+        metrics.add("gradient_norm", norm.item())
+        metrics.add("q_value", float(prediction.array.sum()) / len(batch.index))
+        metrics.add("epsilon", self.epsilon)
+
+    def prediction(self, batch: Batch) -> mg.Tensor:
+        """Q(s, a), (batch,)."""
+        return self.head.of_action(self.network(mg.from_numpy(batch.observation)), mg.from_numpy(batch.action))
+
+    def target(self, batch: Batch) -> mg.Tensor:
+        """r + γ Q⁻(s', a'), (batch,). A constant: no gradient flows through it."""
+        with mg.no_grad():
+            next_observation = mg.from_numpy(batch.next_observation)
+            next_output = self.target_network(next_observation)
+            next_action = self.next_action(self.head, self.network, next_output, next_observation)
+            reward, discount = mg.from_numpy(batch.reward), mg.from_numpy(batch.discount)
+            return self.head.target(reward, discount, next_output, next_action)
+
+    def loss(self, prediction: mg.Tensor, target: mg.Tensor, weight: np.ndarray | None) -> mg.Tensor:
+        """The mean over the batch, of samples that may count differently."""
+        sample_loss = self.sample_loss(prediction, target)
+        return (sample_loss if weight is None else mg.from_numpy(weight) * sample_loss).mean()
+
+    def renew_target(self) -> None:
+        self.target_network.load_state_dict(self.network.state_dict())
+
+    def parts(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "target_network": self.target_network,
+            "optimizer": self.optimizer,
+            "replay": self.replay,
+        }

@@ -1,0 +1,42 @@
+"""The head: what a Q-network says about each action, and how a target is made from it. One of DQN's four seams.
+
+A head turns features into an output, an output into the value of every action (`values`), and picks an action's part
+out of it (`of_action`). `target` is what that part should have been, and `error` how far off it was.
+"""
+
+from __future__ import annotations
+
+import minigrad as mg
+import minigrad.nn as nn
+import numpy as np
+
+
+class ExpectedValue:
+    """One number per action: Q(s, a) itself. The target is the Bellman equation's right-hand side,
+
+    y = r + γ Q⁻(s', a')    with γ = 0 where the episode terminated    (Mnih et al. 2015, Methods, equation 1)
+    """
+
+    def layers(self, features: int, actions: int) -> list[nn.Module]:
+        return [nn.Linear(features, actions)]
+
+    def values(self, output: mg.Tensor) -> mg.Tensor:
+        """Q(s, ·), (batch, actions)."""
+        return output
+
+    def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
+        """Q(s, a), (batch,)."""
+        return output.gather(1, action.unsqueeze(1)).squeeze(1)
+
+    def target(
+        self, reward: mg.Tensor, discount: mg.Tensor, next_output: mg.Tensor, next_action: mg.Tensor
+    ) -> mg.Tensor:
+        """y, (batch,)."""
+        return reward + discount * self.of_action(next_output, next_action)
+
+    def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
+        """|δ| of every sample, (batch,): what a prioritised replay goes by."""
+        return np.abs(target.array - prediction.array)
+
+
+HEADS = {"expected": ExpectedValue}

@@ -1,0 +1,23 @@
+"""The choice of a', the action whose value the target takes. One of DQN's four seams.
+
+Each rule gets the head, the online network, the target network's output for the next observations, and those.
+"""
+
+from __future__ import annotations
+
+import minigrad as mg
+import minigrad.nn as nn
+
+
+def target_argmax(head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> mg.Tensor:
+    """DQN: a' = argmax Q⁻(s', a). The network that chooses is the one that judges, so whatever it overestimates it
+    also picks."""
+    return head.values(target_output).argmax(1)
+
+
+def online_argmax(head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> mg.Tensor:
+    """Double DQN: a' = argmax Q(s', a), judged by Q⁻ (van Hasselt et al. 2016, equation 4)."""
+    return head.values(network(next_observation)).argmax(1)
+
+
+NEXT_ACTIONS = {"target": target_argmax, "online": online_argmax}

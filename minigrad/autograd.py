@@ -257,6 +257,8 @@ def _applier(operation: Operation) -> Callable:
                 if node is not None:
                     edges[i] = x if node is LEAF else node
                     needed |= 1 << i
+                if x._base is not None and x._base[1] != x._version[1]:
+                    raise GradientError(_STALE.format(operation.name, x.shape))
             elif promotes and type(x) not in is_number:
                 plain = False
             i += 1
@@ -283,7 +285,7 @@ def _applier(operation: Operation) -> Callable:
         if view:
             _share_memory(out, args[0])
         else:
-            out._version = [0]
+            out._version = [0, 0]
         if not (needed and _recording and differentiable):
             out._node = None
             if _anomaly:
@@ -326,6 +328,72 @@ def _applier(operation: Operation) -> Callable:
     return apply
 
 
+class ListOperation(Operation):
+    """An operation on a list of tensors (cat, stack), with one rule for all: rule(g, i, *kept)."""
+
+    __slots__ = ("keep", "rule")
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable,
+        keep: Callable,
+        rule: Callable,
+        cases: Sequence,
+        second_order: str | bool,
+        mutants_equal: dict[str, str] | None,
+    ) -> None:
+        super().__init__(name, forward, {}, cases=cases, second_order=second_order, mutants_equal=mutants_equal)
+        self.keep, self.rule, self.differentiable = keep, rule, True
+        self.apply = self._apply
+
+    def _apply(self, tensors: Iterable[Any], *parameters: Any) -> Any:
+        inputs = tuple(tensors)
+        for i, x in enumerate(inputs):
+            if not hasattr(x, "dtype"):
+                raise TypeError(f"{self.name}: expected tensors, item {i} is a {type(x).__name__}")
+        if not any(isinstance(x, Tensor) for x in inputs):
+            return self.forward(inputs, *parameters)
+        arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+        if any(a.dtype is not arrays[0].dtype for a in arrays):
+            dtype = dtypes.result_type(*arrays)
+            cast = TABLE["cast"].apply
+            inputs = tuple(x if x.dtype == dtype else cast(x, dtype, x.dtype) for x in inputs)
+            arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+        out = wrap(self.forward(arrays, *parameters))
+        edges = [_edge(x) for x in inputs]
+        if _recording and any(e is not None for e in edges):
+            node = _new(Node)
+            node.operation, node.edges = self, edges
+            node.plan = _ListPlan(self.rule, [i for i, e in enumerate(edges) if e is not None])
+            node.kept = self.keep([a.shape for a in arrays], *parameters)
+            node.versions, node.shapes, node._hooks = [], None, None
+            node.trace = traceback.extract_stack()[:-1] if _anomaly else None
+            out._node = node
+        return out
+
+
+class _ListPlan(Plan):
+    """The plan of one call of a ListOperation."""
+
+    __slots__ = ()
+
+    def __init__(self, rule: Callable, needed: list[int]) -> None:
+        self.rules = tuple((i, rule, functools.partial(_with_position, i)) for i in needed)
+        self.keeps_output, self.keeps_inputs, self.keeps_arrays, self.roles = False, (), False, ()
+
+
+def _with_position(i: int, kept: tuple) -> tuple:
+    return (i, *kept)
+
+
+def _edge(x: Any) -> Any:
+    """Where a cotangent of `x` is to go: its node, itself if it is a leaf, or nowhere."""
+    if not isinstance(x, Tensor):
+        return None
+    return x if x._node is LEAF else x._node
+
+
 def _promoted(operation: Operation, args: tuple) -> tuple:
     """The arguments with every tensor or array cast to the dtype that PyTorch would compute in."""
     count = len(operation.inputs)
@@ -346,10 +414,10 @@ def _promoted(operation: Operation, args: tuple) -> tuple:
 def _share_memory(out: Tensor, source: Any) -> None:
     """Make `out` a view of `source` if their memory is one: they share the version list from now on."""
     if isinstance(source, Tensor) and out.array.base is not None and _root(out.array) is _root(source.array):
-        out._version = source._version
-        out._base = source if source._base is None else source._base
+        out._version = version = source._version
+        out._base = (source if source._base is None else source._base[0], version[1])
     else:
-        out._version = [0]
+        out._version = [0, 0]
 
 
 def _root(array: Any) -> Any:
@@ -635,6 +703,10 @@ def _run_hooks(hooks: dict, g: Any) -> Any:
     return g
 
 
+_STALE = (
+    "{}: an input of shape {} is a view taken before its base was changed in place by a recorded operation, "
+    "so its gradient would be wrong; take the view again after the change"
+)
 _FREED = (
     "backward: the graph was freed by an earlier backward at '{name}'; pass retain_graph=True to the earlier call, "
     "or compute the loss anew (adding the losses and calling backward once does both in one pass)"

@@ -46,8 +46,8 @@ class Tensor:
     """
 
     # _node:    None (no gradient), LEAF, or the Node that made this tensor
-    # _version: a one-element list counting changes in place; tensors that share memory share the list
-    # _base:    for a view, the tensor whose memory it looks at
+    # _version: [changes in place, those of them that were recorded]; tensors that share memory share the list
+    # _base:    for a view, (the tensor whose memory it looks at, the recorded changes when the view was taken)
     __slots__ = ("__weakref__", "_base", "_grad", "_hooks", "_node", "_version", "array")
 
     array: Any
@@ -55,7 +55,7 @@ class Tensor:
     _hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
     _node: Any
     _version: list[int]
-    _base: Tensor | None
+    _base: tuple[Tensor, int] | None
 
     def __init__(self, *data: Any) -> None:
         if not data or all(type(d) is int for d in data):
@@ -68,7 +68,7 @@ class Tensor:
             array = np.array(data[0].array if isinstance(data[0], Tensor) else data[0], dtypes.float32)
         self.array = array
         self._node = self._grad = self._hooks = self._base = None
-        self._version = [0]
+        self._version = [0, 0]
 
     # -- what it is ---------------------------------------------------------------------------------------
 
@@ -350,7 +350,7 @@ class Tensor:
         out.array = self.array.copy()
         out._node = self._node
         out._hooks = out._base = None
-        out._version = [0]
+        out._version = [0, 0]
         out._grad = None if self._grad is None else wrap(self._grad.array.copy())
         return out
 
@@ -397,7 +397,7 @@ def wrap(array: Any, node: Any = None) -> Tensor:
     out.array = array
     out._node = node
     out._grad = out._hooks = out._base = None
-    out._version = [0]
+    out._version = [0, 0]
     return out
 
 
@@ -406,7 +406,7 @@ def _rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
     out.array = array
     out._node = LEAF if requires_grad else None
     out._grad = out._hooks = out._base = None
-    out._version = [0]
+    out._version = [0, 0]
     return out
 
 

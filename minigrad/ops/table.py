@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import TABLE, Operation
+from ..autograd import TABLE, ListOperation, Operation
 
 
 class Draw:
@@ -151,3 +151,27 @@ def op(
     )
     TABLE[name] = operation
     return operation.apply
+
+
+def op_of_list(
+    forward: Callable,
+    *,
+    keep: Callable,
+    vjp: Callable,
+    name: str | None = None,
+    cases: Sequence[tuple] = (),
+    second_order: str | bool = True,
+    mutants_equal: dict[str, str] | None = None,
+) -> Callable[..., Any]:
+    """Add an operation on a list of tensors, such as `cat`, to the table.
+
+    forward: a function of a list of arrays and then parameters.
+    keep: from the arrays' shapes and the parameters, the tuple that the rule needs.
+    vjp: rule(g, i, *kept) gives the cotangent of the i-th tensor.
+    The rest is as for `op`; in `cases` the first argument is a list of Draws.
+    """
+    name = name or forward.__name__.strip("_")
+    if name in TABLE:
+        raise ValueError(f"operation '{name}' is in the table already; choose another name")
+    TABLE[name] = ListOperation(name, forward, keep, vjp, cases, second_order, mutants_equal)
+    return TABLE[name].apply

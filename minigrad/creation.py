@@ -1,0 +1,250 @@
+"""Making tensors from data, of constants and of random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .device import put
+from .random import Generator
+from .random import generator as _rng
+from .tensor import Tensor, wrap
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of `data`: a number, nested lists, an array or a tensor.
+
+    Python floats become the default dtype (float32); arrays and NumPy numbers keep theirs.
+    Raises TypeError for data that is not numeric and ValueError for ragged lists.
+    """
+    array = np.array(_to_array("tensor", data, dtype))
+    return _finish(array, device, requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, sharing memory where possible (a tensor is returned as it is)."""
+    if isinstance(data, Tensor) and (dtype is None or data.dtype == dtype):
+        return data if device is None else data.to(device)
+    if isinstance(data, Tensor):
+        return data.to(dtype)
+    return _finish(_to_array("as_tensor", data, dtype), device, False)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor on the memory of a NumPy array: a change of one is a change of the other."""
+    if type(array) is not np.ndarray:
+        raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}; use tensor() or as_tensor()")
+    if array.dtype not in dtypes.SUPPORTED:
+        dtypes.as_dtype(array.dtype)
+    return wrap(array)
+
+
+def _to_array(who: str, data: Any, dtype: Any) -> np.ndarray:
+    if isinstance(data, Tensor):
+        data = data.array
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(data, np.ndarray | np.generic):
+        found = np.asarray(data)
+        if wanted is None and found.dtype not in dtypes.SUPPORTED:
+            if found.dtype.kind not in "biuf":
+                raise TypeError(f"{who}: arrays of dtype {found.dtype} cannot become tensors; convert them to numbers first")
+            wanted = dtypes.get_default_dtype() if found.dtype.kind == "f" else dtypes.int64
+        return found if wanted is None else found.astype(wanted, copy=False)
+    try:
+        found = np.array([x.array if isinstance(x, Tensor) else x for x in data] if isinstance(data, list | tuple) else data)
+    except ValueError as error:
+        raise ValueError(
+            f"{who}: the nested lists do not form a regular array ({error}); every row must have the same length"
+        ) from None
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{who}: expected numbers, got {type(data).__name__} with elements like {_first(data)!r}")
+    if wanted is None:
+        leaf = _first(data)
+        if found.size == 0 or (found.dtype.kind == "f" and not hasattr(leaf, "dtype")):
+            wanted = dtypes.get_default_dtype()
+        elif found.dtype not in dtypes.SUPPORTED:
+            wanted = dtypes.int64
+    return found if wanted is None else found.astype(wanted, copy=False)
+
+
+def _first(data: Any) -> Any:
+    """The first number in nested lists."""
+    while isinstance(data, list | tuple):
+        if not data:
+            return None
+        data = data[0]
+    return data
+
+
+def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
+    out = wrap(array if device is None else put(array, device))
+    return out.requires_grad_() if requires_grad else out
+
+
+# -- constants --------------------------------------------------------------------------------------------
+
+
+def _shape(name: str, size: tuple) -> tuple[int, ...]:
+    """`zeros(2, 3)` and `zeros((2, 3))` mean the same."""
+    if len(size) == 1 and isinstance(size[0], list | tuple):
+        size = tuple(size[0])
+    for n in size:
+        if isinstance(n, bool) or not hasattr(n, "__index__"):
+            raise TypeError(f"{name}: sizes must be ints, got {n!r} of type {type(n).__name__}")
+        if n < 0:
+            raise ValueError(f"{name}: sizes must not be negative, got {tuple(size)}")
+    return tuple(int(n) for n in size)
+
+
+def _maker(name: str, make: Callable[[tuple, np.dtype], np.ndarray], doc: str) -> Callable[..., Tensor]:
+    def function(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        return _finish(make(_shape(name, size), dtype), device, requires_grad)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+zeros = _maker("zeros", np.zeros, "Zeros of the given sizes.")
+ones = _maker("ones", np.ones, "Ones of the given sizes.")
+empty = _maker("empty", np.empty, "Uninitialised memory of the given sizes.")
+
+
+def full(
+    size: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of the given size filled with one value, whose type decides the dtype."""
+    if dtype is None:
+        dtype = tensor(fill_value).dtype
+    shape = _shape("full", (size,) if isinstance(size, list | tuple) else (size,))
+    return _finish(np.full(shape, fill_value, dtypes.as_dtype(dtype)), device, requires_grad)
+
+
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """The n × m matrix with ones on its diagonal."""
+    return _finish(np.eye(n, m, dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype())), device, requires_grad)
+
+
+def arange(
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The numbers start, start + step, ... below end; int64 if all three are ints."""
+    if end is None:
+        start, end = 0, start
+    if step == 0 or (end - start) / step < 0:
+        raise ValueError(f"arange: step {step} does not lead from {start} to {end}")
+    if dtype is None:
+        dtype = dtypes.int64 if all(isinstance(x, int | np.integer) for x in (start, end, step)) else dtypes.get_default_dtype()
+    return _finish(np.arange(start, end, step).astype(dtypes.as_dtype(dtype)), device, requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` numbers from start to end inclusive, equally spaced."""
+    dtype = dtypes.as_dtype(dtype or dtypes.get_default_dtype())
+    return _finish(np.linspace(start, end, steps, dtype=dtype), device, requires_grad)
+
+
+# -- like another tensor ----------------------------------------------------------------------------------
+
+
+def _like_dtype(input: Tensor, dtype: Any) -> np.dtype:
+    return input.dtype if dtype is None else dtypes.as_dtype(dtype)
+
+
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of the shape and dtype of `input`."""
+    return _finish(np.zeros_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of the shape and dtype of `input`."""
+    return _finish(np.ones_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uninitialised memory of the shape and dtype of `input`."""
+    return _finish(np.empty_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+
+
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """One value in the shape and dtype of `input`."""
+    out = np.full_like(input.array, fill_value, dtype=_like_dtype(input, dtype), order="C")
+    return _finish(out, device, requires_grad)
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform numbers in [0, 1) of the shape and dtype of `input`."""
+    return rand(*input.shape, dtype=_like_dtype(input, dtype), device=device, requires_grad=requires_grad)
+
+
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers of the shape and dtype of `input`."""
+    return randn(*input.shape, dtype=_like_dtype(input, dtype), device=device, requires_grad=requires_grad)
+
+
+# -- random numbers ---------------------------------------------------------------------------------------
+
+
+def _floating(name: str, dtype: Any) -> np.dtype:
+    found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if found.kind != "f":
+        raise TypeError(f"{name}: expected a floating-point dtype, got {found}; use randint for integers")
+    return found
+
+
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    return _finish(_rng(generator).random(_shape("rand", size), _floating("rand", dtype)), device, requires_grad)  # type: ignore[arg-type]
+
+
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Standard normal numbers."""
+    found = _floating("randn", dtype)
+    return _finish(np.asarray(_rng(generator).standard_normal(_shape("randn", size), found)), device, requires_grad)  # type: ignore[arg-type]
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+) -> Tensor:
+    """Integers in [low, high), or in [0, low) when called as randint(high, size)."""
+    if size is None:
+        low, high, size = 0, low, high
+    if high <= low:
+        raise ValueError(f"randint: the range [{low}, {high}) is empty; high must be above low")
+    dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    drawn = _rng(generator).integers(low, high, _shape("randint", (size,)))
+    return _finish(np.asarray(drawn).astype(dtype), device, False)
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """A random permutation of 0 .. n - 1."""
+    dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    return _finish(_rng(generator).permutation(n).astype(dtype), device, False)
+
+

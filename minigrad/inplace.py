@@ -1,0 +1,177 @@
+"""Changes in place: `copy_`, `add_`, `x[i] = v` and their kin.
+
+Three cases. A leaf that requires a gradient refuses (under no_grad it does not: that is how parameters are updated).
+A tensor that takes no part in recording is just overwritten. Otherwise the tensor is overwritten *and* becomes the
+result of the operation in the graph, so that what is computed from it later flows back through the change.
+Each change counts up the version that backward compares (see autograd.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import autograd, dtypes
+from .errors import GradientError
+from .ops import arithmetic, indexing
+from .tensor import LEAF, Tensor
+
+
+def _recorded(name: str, x: Tensor, *others: Any) -> bool:
+    """Whether the change has to be recorded; raises where it may not be made."""
+    if not autograd.is_grad_enabled():
+        return False
+    if x._node is LEAF:
+        raise GradientError(
+            f"{name}: a leaf tensor that requires a gradient (shape {x.shape}) cannot be changed in place while recording, "
+            "because its gradient would belong to the old value; do it under no_grad(), or out of place"
+        )
+    if x._node is None and not any(isinstance(o, Tensor) and o._node is not None for o in others):
+        return False
+    if x._base is not None:
+        raise GradientError(
+            f"{name}: this tensor (shape {x.shape}) is a view, and a recorded change of a view is not supported; "
+            "change the tensor it was taken from (base[index] = value), or work on a .clone()"
+        )
+    return True
+
+
+def _become(x: Tensor, result: Tensor) -> Tensor:
+    """Take over the values and the place in the graph of `result`."""
+    x.array[...] = result.array
+    x._node = result._node
+    x._version[0] += 1
+    x._version[1] += 1
+    return x
+
+
+def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
+    """The method `name` that overwrites a tensor with `operation(tensor, ...)`."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        recorded = _recorded(name, self, *args, *kwargs.values())
+        if recorded:
+            result = operation(self, *args, **kwargs)
+        else:
+            with autograd.no_grad():
+                result = operation(self, *args, **kwargs)
+        if result.array.shape != self.array.shape:
+            raise GradientError(
+                f"{name}: the result has shape {result.shape}, which does not fit into the tensor of shape {self.shape}; "
+                "only the argument can be broadcast, not the tensor that is changed"
+            )
+        if dtypes._CATEGORY[result.array.dtype.kind] > dtypes._CATEGORY[self.array.dtype.kind]:
+            raise GradientError(
+                f"{name}: the result is {result.dtype}, which cannot be stored in a tensor of {self.dtype}; "
+                "convert the tensor first, e.g. with .float()"
+            )
+        if recorded:
+            if result.array.dtype != self.array.dtype:
+                result = arithmetic.cast(result, self.array.dtype, result.array.dtype)
+            return _become(self, result)
+        self.array[...] = result.array
+        self._version[0] += 1
+        return self
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"`{name[:-1]}` in place; returns the tensor."
+    return method
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Take over the values of `src`, broadcast and converted to this tensor's shape and dtype; returns the tensor."""
+    return _assign("copy_", self, Ellipsis, src)
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to `value`; returns the tensor."""
+    return _assign("fill_", self, Ellipsis, value)
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to 0; returns the tensor."""
+    return _assign("zero_", self, Ellipsis, 0)
+
+
+def setitem(self: Tensor, key: Any, value: Any) -> None:
+    """`x[key] = value`, with the value broadcast to the place."""
+    _assign("x[...] = value", self, raw_key(key), value)
+
+
+def _assign(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
+    if isinstance(value, np.ndarray | list):
+        value = Tensor(value) if isinstance(value, list) else arithmetic.clone(autograd.wrap(value))
+    if _recorded(name, x, value):
+        if not isinstance(value, Tensor):
+            value = autograd.wrap(np.asarray(value, x.array.dtype))
+        if value.dtype != x.dtype:
+            value = value.to(x.dtype)
+        result = _assigned(name, x, key, value)
+        return _become(x, result)
+    raw = value.array if isinstance(value, Tensor) else value
+    try:
+        x.array[key] = raw
+    except (ValueError, IndexError) as error:
+        raise _explained(name, x, key, raw, error) from None
+    x._version[0] += 1
+    return x
+
+
+def _assigned(name: str, x: Tensor, key: Any, value: Tensor) -> Tensor:
+    try:
+        return indexing.assign(x, value, key)
+    except (ValueError, IndexError) as error:
+        raise _explained(name, x, key, value.array, error) from None
+
+
+def _explained(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> Exception:
+    try:
+        place = x.array[key].shape
+    except IndexError:
+        return IndexError(f"{name}: the index does not fit a tensor of shape {x.shape}: {error}")
+    return GradientError(
+        f"{name}: a value of shape {np.shape(value)} does not fit the place of shape {place}; "
+        "give a value that broadcasts to it"
+    )
+
+
+def raw_key(key: Any) -> Any:
+    """An index with every Tensor replaced by its array and every list by an integer or bool array."""
+    if isinstance(key, tuple):
+        return tuple(_raw_part(k) for k in key)
+    return _raw_part(key)
+
+
+def _raw_part(k: Any) -> Any:
+    if type(k) is int or type(k) is slice or k is None or k is Ellipsis:
+        if type(k) is slice and any(isinstance(v, Tensor) for v in (k.start, k.stop, k.step)):
+            return slice(*(v.item() if isinstance(v, Tensor) else v for v in (k.start, k.stop, k.step)))
+        return k
+    if isinstance(k, Tensor):
+        k = k.array
+    elif isinstance(k, np.integer):
+        return int(k)
+    elif isinstance(k, list | range):
+        k = np.asarray([x.item() if isinstance(x, Tensor) else x for x in k])
+        if not k.size:
+            k = k.astype(np.int64)
+    if isinstance(k, np.ndarray):
+        if k.dtype.kind not in "iub":
+            raise IndexError(
+                f"index: tensors used as indices must be integer or bool, this one is {k.dtype}; convert it with .long()"
+            )
+        return k.astype(bool) if k.dtype == np.uint8 else k
+    if isinstance(k, bool):
+        return k
+    raise TypeError(f"index: cannot index with {k!r} of type {type(k).__name__}; use ints, slices, None, ... or tensors")
+
+
+def getitem(self: Tensor, key: Any) -> Tensor:
+    """`x[key]`: ints, slices, None and ... give a view; integer and bool tensors, arrays and lists give a copy."""
+    key = raw_key(key)
+    try:
+        return indexing.index(self, key)
+    except IndexError as error:
+        raise IndexError(f"index: the index does not fit a tensor of shape {self.shape}: {error}") from None

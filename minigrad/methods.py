@@ -1,0 +1,280 @@
+"""Which operation answers to which operator and method of Tensor, and to which NumPy function.
+
+NumPy's functions dispatch on their arguments: `np.tanh(tensor)` asks the tensor (NEP 13 for ufuncs, NEP 18 for the
+other functions). That is what lets one derivative rule serve arrays and Tensors alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import autograd, dtypes, inplace
+from . import functions as f
+from .device import CPU, put
+from .errors import GradientError
+from .inplace import in_place
+from .ops import arithmetic as a
+from .ops import linalg, losses, reductions
+from .tensor import Tensor
+
+# -- operators --------------------------------------------------------------------------------------------
+
+OPERATORS = {
+    "__neg__": a.negative,
+    "__pos__": a.positive_,
+    "__abs__": a.absolute,
+    "__invert__": a.invert,
+    "__add__": a.add,
+    "__radd__": a.add,
+    "__sub__": f.sub,
+    "__rsub__": lambda x, other: f.sub(other, x),
+    "__mul__": a.multiply,
+    "__rmul__": a.multiply,
+    "__truediv__": a.divide,
+    "__rtruediv__": lambda x, other: a.divide(other, x),
+    "__floordiv__": a.floor_divide,
+    "__rfloordiv__": lambda x, other: a.floor_divide(other, x),
+    "__mod__": a.remainder,
+    "__rmod__": lambda x, other: a.remainder(other, x),
+    "__pow__": a.power,
+    "__rpow__": lambda x, other: a.power(other, x),
+    "__matmul__": linalg.matmul,
+    "__rmatmul__": lambda x, other: linalg.matmul(other, x),
+    "__lt__": a.less,
+    "__le__": a.less_equal,
+    "__gt__": a.greater,
+    "__ge__": a.greater_equal,
+    "__eq__": a.equal,
+    "__ne__": a.not_equal,
+    "__and__": a.bitwise_and,
+    "__rand__": a.bitwise_and,
+    "__or__": a.bitwise_or,
+    "__ror__": a.bitwise_or,
+    "__xor__": a.bitwise_xor,
+    "__rxor__": a.bitwise_xor,
+    "__getitem__": inplace.getitem,
+    "__setitem__": inplace.setitem,
+}
+
+# -- methods ----------------------------------------------------------------------------------------------
+
+METHODS = {
+    "neg": a.negative,
+    "negative": a.negative,
+    "abs": a.absolute,
+    "absolute": a.absolute,
+    "add": f.add,
+    "sub": f.sub,
+    "subtract": f.sub,
+    "mul": a.multiply,
+    "multiply": a.multiply,
+    "div": f.div,
+    "divide": f.div,
+    "true_divide": a.divide,
+    "floor_divide": a.floor_divide,
+    "remainder": a.remainder,
+    "pow": a.power,
+    "sqrt": a.sqrt,
+    "square": a.square,
+    "exp": a.exp,
+    "expm1": a.expm1,
+    "log": a.log,
+    "log1p": a.log1p,
+    "tanh": a.tanh,
+    "sigmoid": a.sigmoid,
+    "relu": a.relu,
+    "sign": a.sign,
+    "floor": a.floor,
+    "ceil": a.ceil,
+    "round": f.round,
+    "lerp": f.lerp,
+    "maximum": a.maximum,
+    "minimum": a.minimum,
+    "clamp": f.clamp,
+    "clip": f.clamp,
+    "where": lambda x, condition, other: f.where(condition, x, other),
+    "masked_fill": f.masked_fill,
+    "masked_select": f.masked_select,
+    "lt": a.less,
+    "le": a.less_equal,
+    "gt": a.greater,
+    "ge": a.greater_equal,
+    "eq": a.equal,
+    "ne": a.not_equal,
+    "logical_and": a.logical_and,
+    "logical_or": a.logical_or,
+    "logical_not": a.logical_not,
+    "isnan": a.isnan,
+    "isinf": a.isinf,
+    "isfinite": a.isfinite,
+    "equal": f.equal,
+    "allclose": f.allclose,
+    "isclose": f.isclose,
+    "sum": f.sum,
+    "mean": f.mean,
+    "var": f.var,
+    "std": f.std,
+    "max": f.max,
+    "min": f.min,
+    "amax": f.amax,
+    "amin": f.amin,
+    "argmax": f.argmax,
+    "argmin": f.argmin,
+    "all": f.all,
+    "any": f.any,
+    "prod": f.prod,
+    "logsumexp": f.logsumexp,
+    "norm": f.norm,
+    "cumsum": f.cumsum,
+    "matmul": f.matmul,
+    "reshape": f.reshape,
+    "view": f.view,
+    "view_as": lambda x, other: f.view(x, *other.shape),
+    "reshape_as": lambda x, other: f.reshape(x, *other.shape),
+    "flatten": f.flatten,
+    "squeeze": f.squeeze,
+    "unsqueeze": f.unsqueeze,
+    "transpose": f.transpose,
+    "t": f.t,
+    "permute": f.permute,
+    "expand": f.expand,
+    "expand_as": f.expand_as,
+    "repeat": f.repeat,
+    "flip": f.flip,
+    "roll": f.roll,
+    "narrow": f.narrow,
+    "split": f.split,
+    "chunk": f.chunk,
+    "unbind": f.unbind,
+    "gather": f.gather,
+    "scatter_add": f.scatter_add,
+    "index_select": f.index_select,
+    "softmax": lambda x, dim: losses.softmax(x, f.axis(dim, x.ndim)),
+    "log_softmax": lambda x, dim: losses.log_softmax(x, f.axis(dim, x.ndim)),
+    "clone": f.clone,
+    "contiguous": f.contiguous,
+    "to": f.to,
+    "type_as": lambda x, other: f.to(x, other.dtype),
+    "float": lambda x: f.to(x, dtypes.float32),
+    "double": lambda x: f.to(x, dtypes.float64),
+    "long": lambda x: f.to(x, dtypes.int64),
+    "int": lambda x: f.to(x, dtypes.int32),
+    "bool": lambda x: f.to(x, dtypes.bool),
+    "cpu": lambda x: f.to(x, device=CPU),
+    "cuda": lambda x, device=None: put(x.array, "cuda" if device is None else device),
+    "bernoulli": f.bernoulli,
+    "multinomial": f.multinomial,
+    "copy_": inplace.copy_,
+    "fill_": inplace.fill_,
+    "zero_": inplace.zero_,
+    "add_": in_place("add_", f.add),
+    "sub_": in_place("sub_", f.sub),
+    "mul_": in_place("mul_", a.multiply),
+    "div_": in_place("div_", f.div),
+    "pow_": in_place("pow_", a.power),
+    "neg_": in_place("neg_", a.negative),
+    "abs_": in_place("abs_", a.absolute),
+    "sqrt_": in_place("sqrt_", a.sqrt),
+    "exp_": in_place("exp_", a.exp),
+    "log_": in_place("log_", a.log),
+    "tanh_": in_place("tanh_", a.tanh),
+    "relu_": in_place("relu_", a.relu),
+    "sigmoid_": in_place("sigmoid_", a.sigmoid),
+    "clamp_": in_place("clamp_", f.clamp),
+    "clip_": in_place("clip_", f.clamp),
+    "lerp_": in_place("lerp_", f.lerp),
+    "masked_fill_": in_place("masked_fill_", f.masked_fill),
+    "scatter_add_": in_place("scatter_add_", f.scatter_add),
+}
+
+
+def _uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fill with uniform numbers in [low, high); returns the tensor."""
+    return inplace.copy_(self, autograd.wrap(np.asarray(f._rng(generator).uniform(low, high, self.shape), self.dtype)))
+
+
+def _normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fill with normal numbers; returns the tensor."""
+    drawn = mean + std * f._rng(generator).standard_normal(self.shape)
+    return inplace.copy_(self, autograd.wrap(np.asarray(drawn, self.dtype)))
+
+
+METHODS["uniform_"] = _uniform_
+METHODS["normal_"] = _normal_
+
+
+def _transposed(self: Tensor) -> Tensor:
+    """The dimensions in reverse order: a matrix's transpose."""
+    return f.permute(self, *range(self.ndim - 1, -1, -1)) if self.ndim != 2 else f.transpose(self, 0, 1)
+
+
+def _matrix_transposed(self: Tensor) -> Tensor:
+    """The last two dimensions exchanged."""
+    return f.transpose(self, -2, -1)
+
+
+# -- NumPy's functions ------------------------------------------------------------------------------------
+
+UFUNCS: dict[Any, Any] = {
+    operation.ufunc: operation.apply for operation in autograd.TABLE.values() if operation.ufunc is not None
+}
+UFUNCS |= {
+    np.power: a.power,
+    np.matmul: linalg.matmul,
+    np.float_power: a.power,
+    np.subtract: a.subtract,
+}
+FUNCTIONS: dict[Any, Any] = {
+    np.where: a.where,
+    np.sum: lambda x, axis=None, keepdims=False: reductions.sum_(x, axis, keepdims),
+    np.mean: lambda x, axis=None, keepdims=False: reductions.mean(x, axis, keepdims),
+    np.concatenate: lambda arrays, axis=0: f.cat(arrays, axis),
+    np.stack: lambda arrays, axis=0: f.stack(arrays, axis),
+    np.reshape: lambda x, shape: f.reshape(x, shape),
+    np.expand_dims: lambda x, axis: f.unsqueeze(x, axis),
+}
+
+
+def _values(x: Any, function: Any) -> Any:
+    """Nested arguments with each Tensor replaced by its array, which must be allowed to leave the engine."""
+    if isinstance(x, Tensor):
+        if x._node is not None or autograd.inside_recorded_backward():
+            raise GradientError(
+                f"numpy.{getattr(function, '__name__', function)} has no derivative here, so a tensor that requires a gradient "
+                "cannot go through it; use a minigrad function, or .detach() first"
+            )
+        return x.numpy()
+    if isinstance(x, tuple | list):
+        return type(x)(_values(v, function) for v in x)
+    return x
+
+
+def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+    if out is None and not kwargs and method == "__call__" and ufunc in UFUNCS:
+        return UFUNCS[ufunc](*inputs)
+    if method == "reduce" and ufunc is np.add and out is None:
+        return reductions.sum_(inputs[0], *inputs[1:2] or (kwargs.get("axis", 0),), kwargs.get("keepdims", False))
+    if out is not None:
+        kwargs["out"] = _values(out, ufunc)
+    return getattr(ufunc, method)(*_values(inputs, ufunc), **kwargs)
+
+
+def _array_function(self: Tensor, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
+    if function in FUNCTIONS:
+        return FUNCTIONS[function](*args, **kwargs)
+    return function(*_values(args, function), **{k: _values(v, function) for k, v in kwargs.items()})
+
+
+def bind() -> None:
+    """Give Tensor its operators and methods."""
+    for name, method in {**OPERATORS, **METHODS}.items():
+        setattr(Tensor, name, method)
+    Tensor.T = property(_transposed)  # type: ignore[attr-defined]
+    Tensor.mT = property(_matrix_transposed)  # type: ignore[attr-defined]
+    Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
+    Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]
+
+
+bind()

@@ -1,0 +1,232 @@
+"""`minigrad.nn.functional`: layers and losses as functions, with PyTorch's arguments.
+
+A loss refuses an input and a target of different shapes instead of broadcasting them (see ops/losses.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import GradientError
+from ..functions import elu, leaky_relu, softplus
+from ..ops import arithmetic, indexing, linalg, losses
+from ..ops.shapes import axis
+from ..tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "elu",
+    "huber_loss",
+    "l1_loss",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
+    "relu",
+    "sigmoid",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+tanh, sigmoid = arithmetic.tanh, arithmetic.sigmoid
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """input Wᵀ + b. input: (..., in), weight: (out, in), bias: (out,) or None; returns (..., out)."""
+    return linalg.linear(input, weight, bias)
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(input, 0); the slope at 0 is 0."""
+    return input.relu_() if inplace else arithmetic.relu(input)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """log sigmoid(input) = -softplus(-input), without overflow."""
+    return -softplus(-input)
+
+
+def _implicit_dim(ndim: int) -> int:
+    """The dimension PyTorch normalises when none is given: 0 for 0, 1 or 3 dimensions, otherwise 1."""
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+    """exp(input) / Σ exp(input) along `dim` (without one: dimension 0 of 0-, 1- and 3-d tensors, otherwise 1)."""
+    input = input if dtype is None else input.to(dtype)
+    d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
+    return losses.softmax(input, d) if input.ndim else arithmetic.exp(input - input)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+    """log softmax(input), computed without forming the softmax, so that no probability underflows to log 0."""
+    input = input if dtype is None else input.to(dtype)
+    d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
+    return losses.log_softmax(input, d) if input.ndim else input - input
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """int64 rows with a 1 at the class: shape (..., num_classes); -1 infers the number of classes."""
+    return indexing.one_hot(tensor, num_classes)
+
+
+def _operands(name: str, input: Any, target: Any, reduction: str) -> None:
+    for what, x in (("input", input), ("target", target)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name}: {what} must be a Tensor, got {type(x).__name__}; wrap it with as_tensor")
+    losses.check_reduction(name, reduction)
+    losses.check_shapes(name, input, target)
+
+
+def _same_dtype(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the dtype that arithmetic between them would have."""
+    if input.array.dtype is target.array.dtype and input.array.dtype.kind == "f":
+        return input, target
+    dtype = dtypes.result_type(input.array, target.array, fractional=True)
+    return input.to(dtype), target.to(dtype)
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """(input - target)², averaged, summed, or one per element ('none'). The shapes must be equal."""
+    _operands("mse_loss", input, target, reduction)
+    return losses.mse(*_same_dtype(input, target), reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """|input - target|. The shapes must be equal."""
+    _operands("l1_loss", input, target, reduction)
+    return losses.l1(*_same_dtype(input, target), reduction)
+
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """½ d² where |d| = |input - target| <= delta, delta (|d| - ½ delta) beyond (Huber 1964). The shapes must be equal."""
+    _operands("huber_loss", input, target, reduction)
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be positive, got {delta}")
+    return losses.huber(*_same_dtype(input, target), delta, reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """huber_loss / beta: ½ d² / beta near 0, |d| - ½ beta beyond; beta = 0 is l1_loss. The shapes must be equal."""
+    _operands("smooth_l1_loss", input, target, reduction)
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    loss = losses.huber(*_same_dtype(input, target), beta, reduction)
+    return loss if beta == 1 else loss / beta
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(input)[target]. input: logits (N, C), (C,) or (N, C, ...).
+
+    target: classes (N,), (), (N, ...) as integers, or probabilities of the input's shape.
+    weight: one factor per *class*, (C,). For a weight per sample use reduction="none" and multiply.
+    """
+    losses.check_reduction("cross_entropy", reduction)
+    dim = min(1, input.ndim - 1)
+    log_p = losses.log_softmax(input, dim)
+    classes = input.shape[dim]
+    if weight is not None and weight.shape != (classes,):
+        raise GradientError(_per_class("cross_entropy", weight, classes))
+    if target.is_floating_point() or label_smoothing > 0:
+        return _soft_cross_entropy(log_p, target, weight, ignore_index, reduction, label_smoothing, dim)
+    return nll_loss(log_p, target, weight, ignore_index, reduction)
+
+
+def _soft_cross_entropy(
+    log_p: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
+    dim: int,
+) -> Tensor:
+    classes = log_p.shape[dim]
+    along = (1, -1) + (1,) * (log_p.ndim - 2) if log_p.ndim > 1 else (-1,)  # weight's shape beside log_p
+    per_class = log_p if weight is None else log_p * weight.reshape(along)
+    if target.is_floating_point():
+        losses.check_shapes("cross_entropy", log_p, target)
+        target = target * (1 - smoothing) + smoothing / classes
+        loss = -(per_class * target).sum(dim)
+        if reduction == "mean":
+            return loss.sum() / (log_p.numel() / classes)
+    else:
+        hard = nll_loss(log_p, target, weight, ignore_index, reduction)
+        kept = (target != ignore_index).to(log_p.dtype)
+        loss = -per_class.sum(dim) * kept / classes
+        if reduction == "mean":
+            total = kept.sum() if weight is None else (weight[target * (target != ignore_index)] * kept).sum()
+            return (1 - smoothing) * hard + smoothing * loss.sum() / total
+        loss = loss if reduction == "none" else loss.sum()
+        return (1 - smoothing) * hard + smoothing * loss
+    return loss.sum() if reduction == "sum" else loss
+
+
+def _per_class(name: str, weight: Tensor, classes: int) -> str:
+    return (
+        f"{name}: weight has shape {weight.shape}, but it is one factor per class, so ({classes},) was expected; "
+        'to weight the samples (by an advantage, say) use reduction="none" and multiply: '
+        f'({name}(input, target, reduction="none") * weight).mean()'
+    )
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """-input[target] for log-probabilities (N, C), (C,) or (N, C, ...) and integer classes; see cross_entropy."""
+    losses.check_reduction("nll_loss", reduction)
+    if input.ndim == 0:
+        raise GradientError("nll_loss: input must have a class dimension: (C,), (N, C) or (N, C, ...); it is 0-d")
+    dim = min(1, input.ndim - 1)
+    classes = input.shape[dim]
+    expected = input.shape[:dim] + input.shape[dim + 1 :]
+    if target.array.dtype.kind not in "iu":
+        raise GradientError(f"nll_loss: target must hold integer classes, it is {target.dtype}; convert it with .long()")
+    if target.shape != expected:
+        raise GradientError(
+            f"nll_loss: input has shape {input.shape}, so target must have shape {expected} (a class each), "
+            f"it has {target.shape}" + ("; use target.squeeze(1)" if target.ndim == 2 and target.shape[1] == 1 else "")
+        )
+    if weight is not None and weight.shape != (classes,):
+        raise GradientError(_per_class("nll_loss", weight, classes))
+    chosen = target.array[target.array != ignore_index]
+    if chosen.size and (chosen.min() < 0 or chosen.max() >= classes):
+        bad = chosen[(chosen < 0) | (chosen >= classes)][0]
+        raise IndexError(f"nll_loss: target {bad} is out of range; with {classes} classes expected 0 to {classes - 1}")
+    return losses.nll(input, target.array, None if weight is None else weight.array, ignore_index, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """-(target log σ(input) + (1 - target) log(1 - σ(input))), stable for large |input|. The shapes must be equal."""
+    _operands("binary_cross_entropy_with_logits", input, target, reduction)
+    input, target = _same_dtype(input, target)
+    raw = [None if w is None else np.asarray(w.array, input.dtype) for w in (weight, pos_weight)]
+    return losses.bce_with_logits(input, target, *raw, reduction)

@@ -18,8 +18,6 @@ anomaly detection).
 from __future__ import annotations
 
 import functools
-import inspect
-import traceback
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -98,7 +96,7 @@ class Operation:
         if self.ufunc is not None:
             names = ("x",) if self.ufunc.nin == 1 else ("a", "b")
         else:
-            names = tuple(inspect.signature(forward).parameters)
+            names = _parameters(forward)
         unknown = [n for n in vjp if n not in names]
         if unknown:
             raise TypeError(f"operation '{name}': rules for {unknown}, but its inputs are {list(names)}")
@@ -127,11 +125,17 @@ class Operation:
         return f"<operation {self.name}({', '.join(self.inputs + self.parameters)})>"
 
 
+def _parameters(function: Callable) -> tuple[str, ...]:
+    code = function.__code__  # type: ignore[attr-defined]
+    return code.co_varnames[: code.co_argcount]
+
+
 class Plan:
     """For one operation and one set of inputs that require a gradient: what to keep, and which rules to run.
 
     keep(y, inputs and parameters...) -> the tuple that backward will need.
-    rules: (input position, rule, arguments) with arguments(kept) -> the rule's arguments after g.
+    rules: (input position, rule, arguments) with arguments(kept) -> the rule's arguments after g, or None if these
+        are just what was kept.
     """
 
     __slots__ = ("keep", "keeps_arrays", "keeps_inputs", "keeps_output", "roles", "rules")
@@ -139,13 +143,13 @@ class Plan:
     def __init__(self, operation: Operation, needed: int) -> None:
         names = ("y", *operation.inputs, *operation.parameters)
         wanted: list[str] = []
-        rules: list[tuple[int, Callable, list[str]]] = []
+        rules: list[tuple[int, Callable, tuple[str, ...]]] = []
         for i, name in enumerate(operation.inputs):
             if needed >> i & 1:
                 rule = operation.vjp.get(name)
                 if rule is None:
                     raise GradientError(f"{operation.name}: cannot be differentiated with respect to '{name}'")
-                arguments = list(inspect.signature(rule).parameters)[1:]  # all but g
+                arguments = _parameters(rule)[1:]  # all but g
                 rules.append((i, rule, arguments))
                 wanted += [a for a in arguments if a not in wanted]
         for argument in wanted:
@@ -156,7 +160,10 @@ class Plan:
             f"{w.removesuffix('_shape')}.shape, " if w not in names else f"{w}, " for w in wanted
         )
         self.keep = eval(f"lambda {', '.join(names)}: ({items})")
-        self.rules = tuple((i, rule, _picker([wanted.index(a) for a in names_])) for i, rule, names_ in rules)
+        self.rules = tuple(
+            (i, rule, None if list(asked) == wanted else _picker([wanted.index(a) for a in asked]))
+            for i, rule, asked in rules
+        )
         self.keeps_inputs = tuple(i for i, name in enumerate(operation.inputs) if name in wanted)
         self.keeps_output = "y" in wanted
         self.keeps_arrays = self.keeps_output or bool(self.keeps_inputs)
@@ -167,9 +174,7 @@ class Plan:
 
 
 def _picker(positions: list[int]) -> Callable[[tuple], tuple]:
-    if positions == list(range(len(positions))) and positions:
-        n = len(positions)
-        return lambda kept: kept[:n]
+    """A function that picks these positions from what was kept."""
     return eval(f"lambda kept: ({''.join(f'kept[{p}], ' for p in positions)})")
 
 
@@ -289,7 +294,7 @@ def _applier(operation: Operation) -> Callable:
         if not (needed and _recording and differentiable):
             out._node = None
             if _anomaly:
-                _check_forward(operation, arrays, y, traceback.extract_stack()[:-1])
+                _check_forward(operation, arrays, y, _call_stack())
             return out
 
         plan = plans.get(needed) or find_plan(needed)
@@ -318,7 +323,7 @@ def _applier(operation: Operation) -> Callable:
         node.trace = node._hooks = None
         out._node = node
         if _anomaly:
-            node.trace = traceback.extract_stack()[:-1]
+            node.trace = _call_stack()
             _check_forward(operation, arrays, y, node.trace)
         return out
 
@@ -368,7 +373,7 @@ class ListOperation(Operation):
             node.plan = _ListPlan(self.rule, [i for i, e in enumerate(edges) if e is not None])
             node.kept = self.keep([a.shape for a in arrays], *parameters)
             node.versions, node.shapes, node._hooks = [], None, None
-            node.trace = traceback.extract_stack()[:-1] if _anomaly else None
+            node.trace = _call_stack() if _anomaly else None
             out._node = node
         return out
 
@@ -495,6 +500,9 @@ def grad(
 
 def _roots(tensors: Any, cotangents: Any, who: str) -> tuple[list, list]:
     """Where to start: the nodes (or leaves) of `tensors`, and their cotangents as arrays or Tensors."""
+    if cotangents is None and isinstance(tensors, Tensor) and tensors._node is not None and not tensors.array.ndim:
+        root = tensors if tensors._node is LEAF else tensors._node  # a loss: the usual case, without the loop
+        return [root], [tensors.array.dtype.type(1)]
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if cotangents is None or isinstance(cotangents, Tensor):
         cotangents = [cotangents] * len(tensors) if cotangents is None else [cotangents]
@@ -550,7 +558,7 @@ def _run(
     stack = [*pending]
     while stack:
         for parent in stack.pop().edges:
-            if parent is not None:
+            if type(parent) is Node:
                 uses = pending.get(parent)
                 if uses is None:
                     pending[parent] = 1
@@ -558,15 +566,17 @@ def _run(
                 else:
                     pending[parent] = uses + 1
 
-    wanted = None if targets is None else _towards(pending, targets)
-    ends = set() if targets is None else {t if t._node is LEAF else t._node for t in targets}
+    wanted, ends = None, _NOTHING
+    if targets is not None:
+        wanted = _towards(pending, targets)
+        ends = frozenset(t if t._node is LEAF else t._node for t in targets)
     found: dict[Any, Any] = {}
     cotangents: dict[Any, Any] = {}
     owned: set = set()  # nodes whose cotangent is a sum of our own, to be added to in place
     for root, g in zip(roots, starts, strict=True):
         held = cotangents.get(root)
         cotangents[root] = g if held is None else held + g
-    ready = [root for root in cotangents if pending[root] == 0]
+    ready = [root for root in cotangents if type(root) is Node and not pending[root]]
 
     recording_before, recorded_before = _recording, _recorded_backward
     _recording, _recorded_backward = create_graph, create_graph
@@ -581,12 +591,8 @@ def _run(
                 g = wrap(np.asarray(g))
             if node._hooks:
                 g = _run_hooks(node._hooks, g)
-            if node in ends and not accumulate:
+            if node in ends:
                 found[node] = g
-            if isinstance(node, Tensor):
-                if accumulate and (wanted is None or node in ends):
-                    _accumulate(node, g)
-                continue
 
             kept = node.kept
             if kept is None:
@@ -601,14 +607,14 @@ def _run(
             for i, rule, arguments in plan.rules:
                 parent = edges[i]
                 if wanted is None or parent in wanted:
-                    dx = rule(g, *arguments(kept))
+                    dx = rule(g, *kept) if arguments is None else rule(g, *arguments(kept))
                     if shapes is not None and dx.shape != shapes[i]:
                         dx = TABLE["sum_to"].apply(dx, shapes[i])
                     if _anomaly:
                         _check_backward(node, g, dx)
                     held = cotangents.get(parent)
                     if held is None:
-                        if dx is g and parent.edges == ():
+                        if dx is g and type(parent) is not Node:
                             dx = dx.copy()  # a leaf keeps its gradient, so it may not share it
                         cotangents[parent] = dx  # borrowed: others may hold the same array
                     elif parent in owned:
@@ -618,20 +624,34 @@ def _run(
                         cotangents[parent] = held
                         if type(held) is np.ndarray:
                             owned.add(parent)
-                uses = pending[parent] - 1
-                pending[parent] = uses
-                if not uses:
-                    ready.append(parent)
-            if not retain_graph and plan.keeps_arrays:
+                if type(parent) is Node:
+                    uses = pending[parent] = pending[parent] - 1
+                    if not uses:
+                        ready.append(parent)
+            if plan.keeps_arrays and not retain_graph:
                 node.kept = None
+
+        # What is left are the leaves.
+        for leaf, g in cotangents.items():
+            if create_graph and not isinstance(g, Tensor):
+                g = wrap(np.asarray(g))
+            if leaf._hooks:
+                g = _run_hooks(leaf._hooks, g)
+            if not accumulate:
+                found[leaf] = g
+            elif wanted is None or leaf in ends:
+                _accumulate(leaf, g)
     finally:
         _recording, _recorded_backward = recording_before, recorded_before
     return found
 
 
+_NOTHING: frozenset = frozenset()
+
+
 def _skip(node: Any, pending: dict, ready: list) -> None:
     for parent in node.edges:
-        if parent is not None:
+        if type(parent) is Node:
             pending[parent] -= 1
             if not pending[parent]:
                 ready.append(parent)
@@ -869,6 +889,12 @@ def _finite(arrays: Iterable[Any]) -> bool:
         if getattr(x, "dtype", None) is not None and x.dtype.kind == "f" and not np.isfinite(x).all():
             return False
     return True
+
+
+def _call_stack() -> Any:
+    import traceback  # 3 ms, and only anomaly mode needs it
+
+    return traceback.extract_stack()[:-2]
 
 
 def _where(trace: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-_generator = np.random.default_rng()
+_generator: np.random.Generator | None = None  # made when first asked for: importing numpy.random takes 10 ms
 
 
 class Generator:
@@ -42,7 +42,12 @@ class Generator:
 
 def generator(own: Generator | None = None) -> np.random.Generator:
     """The NumPy generator to draw from: that of `own` if one is given, the engine's otherwise."""
-    return _generator if own is None else own.numpy
+    global _generator
+    if own is not None:
+        return own.numpy
+    if _generator is None:
+        _generator = np.random.default_rng()
+    return _generator
 
 
 def manual_seed(seed: int) -> None:
@@ -53,12 +58,12 @@ def manual_seed(seed: int) -> None:
 
 def get_state() -> dict[str, Any]:
     """The state of the engine's generator, a JSON-able dict."""
-    return _generator.bit_generator.state
+    return dict(generator().bit_generator.state)
 
 
 def set_state(state: dict[str, Any]) -> None:
     """Continue from a state that `get_state` gave."""
-    _generator.bit_generator.state = state
+    generator().bit_generator.state = state
 
 
 def _checked(seed: int) -> int:

@@ -85,7 +85,7 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
             f"linear: the input has shape {x.shape}, but the weight {weight.shape} takes {weight.shape[-1]} features; "
             "the input's last dimension must be the number of features"
         )
-    y = np.matmul(x, weight.T)
+    y = x.dot(weight.T)  # 0.3 µs below `@`
     if bias is not None:
         y += bias
     return y
@@ -95,12 +95,27 @@ def _flat(x: Any) -> Any:
     return x if len(x.shape) == 2 else reshape(x, (-1, x.shape[-1]))
 
 
+_ONES: dict[Any, Any] = {}
+
+
+def _sum_rows(g: Any, shape: tuple[int, ...]) -> Any:
+    """Σ over all dimensions but the last. As a product with a row of ones: BLAS takes a third of a reduction's time."""
+    if type(g) is not np.ndarray or g.ndim != 2:
+        return sum_to(g, shape)
+    ones = _ONES.get((len(g), g.dtype))
+    if ones is None:
+        if len(_ONES) > 64:
+            _ONES.clear()
+        ones = _ONES[len(g), g.dtype] = np.ones(len(g), g.dtype)
+    return ones.dot(g)
+
+
 linear = op(
     _linear,  # x Wᵀ + b in one node: the bias costs no broadcasting and no node of its own
     vjp=dict(
         x=lambda g, weight: g @ weight,
         weight=lambda g, x: _flat(g).T @ _flat(x),
-        bias=lambda g, bias_shape: np.add.reduce(g, 0) if len(g.shape) == 2 else sum_to(g, bias_shape),
+        bias=lambda g, bias_shape: _sum_rows(g, bias_shape),
     ),
     cases=[
         (real(5, 3), real(2, 3), real(2)),

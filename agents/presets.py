@@ -17,8 +17,26 @@ class Preset:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
 
 
+PROBES = [f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")]
+
 PRESETS: dict[tuple[str, str], Preset] = {
     ("dqn", "CartPole-v1"): Preset(steps=50_000),
+    # Small and quick, so that the answers are exact to a few hundredths within a second.
+    **{
+        ("dqn", probe): Preset(
+            steps=1_000,
+            hyperparameters={
+                "learning_rate": 1e-2,
+                "gamma": 0.5,
+                "hidden": (16,),
+                "batch_size": 32,
+                "learning_starts": 100,
+                "target_every": 20,
+                "epsilon_end": 1.0,
+            },
+        )
+        for probe in PROBES
+    },
 }
 
 

@@ -131,17 +131,19 @@ def why_not_resumable(make: Callable[[], Any], steps: int = 200, steps_after: in
     `make` gives a fresh `envs.vector.Environments` each time. `steps` random actions are taken, long enough to pass
     a reset in most environments; then the original and the restored copy take the same `steps_after` more.
     """
-    original, copy = make(), make()
+    made: list[Any] = []
     try:
+        for _ in range(2):
+            made.append(make())
+        original, copy = made
         rng = np.random.default_rng(0)
         original.reset(seed=0)
-        sample = original.sample_actions
         for _ in range(steps):
-            original.step(sample(rng))
+            original.step(original.sample_actions(rng))
         copy.reset(seed=1)
         copy.load_state_dict(original.state_dict())
         for step in range(steps_after):
-            actions = sample(rng)
+            actions = original.sample_actions(rng)
             for name, a, b in zip(original.TRANSITION_FIELDS, original.step(actions), copy.step(actions), strict=True):
                 if not np.array_equal(a, b):
                     return f"{name} differs {step + 1} steps after resuming"
@@ -149,5 +151,5 @@ def why_not_resumable(make: Callable[[], Any], steps: int = 200, steps_after: in
     except Exception as problem:  # somebody else's environment: whatever it raises, it is the answer
         return f"{type(problem).__name__}: {problem}"
     finally:
-        original.close()
-        copy.close()
+        for environments in made:
+            environments.close()

@@ -297,16 +297,16 @@ def from_factory(make: Callable[[], Any], num_envs: int) -> Environments:
 
 
 def from_instance(env: gym.Env | gym.vector.VectorEnv, num_envs: int) -> Environments:
+    """`env` itself (and copies of it, if more are wanted); its spec is what a copy can be made from."""
+    spec = env.spec
     if isinstance(env, gym.vector.VectorEnv):
         if num_envs not in (1, env.num_envs):
             raise UsageError(f"num_envs is {num_envs} but the vector environment has {env.num_envs}; leave it out")
-        return VectorEnvironments(name_of(env), env, None)
-    spec = env.spec
+        return VectorEnvironments(name_of(env), env, spec and (lambda: from_factory(lambda: gym.make_vec(spec), 1)))
     if num_envs > 1 and spec is None:
         raise UsageError(f"one {name_of(env)} can't be made into {num_envs}; give a function that makes it")
-    remake = (lambda: from_factory(lambda: gym.make(spec), num_envs)) if spec is not None else None
     envs = [env, *(gym.make(spec) for _ in range(num_envs - 1))] if spec is not None else [env]
-    return BareEnvironments(name_of(env), envs, remake)
+    return BareEnvironments(name_of(env), envs, spec and (lambda: from_factory(lambda: gym.make(spec), num_envs)))
 
 
 def name_of(env: gym.Env | gym.vector.VectorEnv) -> str:

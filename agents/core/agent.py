@@ -23,7 +23,7 @@ from gymnasium import spaces
 from envs import Transition, UsageError, make_environments
 
 from ..presets import preset_for
-from .checkpoint import Checkpoints
+from .checkpoint import Checkpoints, read
 from .hyperparameters import Hyperparameters
 from .progress import Progress
 from .randomness import RandomTree
@@ -158,14 +158,16 @@ class Agent:
         Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
 
     @classmethod
-    def load(cls, path: str | Path, env: Any = None) -> Self:
-        """An agent from what `save` wrote, or from a run directory. `env` is needed only where the agent was
-        not trained on an id, because there is no other way to find its environment again."""
+    def load(cls, path: str | Path, env: Any = None, best: bool = False) -> Self:
+        """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that evaluated
+        `best`. `env` is needed only where the agent was not trained on an id: it can't be found again otherwise."""
         path = Path(path)
         directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         if not directory.is_dir():
             raise UsageError(f"{path} does not exist")
         _, tree, damaged = Checkpoints(directory).load_newest()
+        if best and tree.get("best"):
+            tree = read(directory / tree["best"]["checkpoint"])
         if damaged:
             import warnings
 

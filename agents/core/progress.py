@@ -18,7 +18,6 @@ class Progress:
         self.label, self.total = label, total
         self._started, self._first = time.perf_counter(), done
         self._returns: deque[float] = deque(maxlen=100)
-        self._next = 0.0
         self._bar: Any = None
         self._interval = LINE_SECONDS
         if sys.stderr.isatty():
@@ -31,6 +30,7 @@ class Progress:
             self._bar = Bar(*columns, console=Console(stderr=True), auto_refresh=False)
             self._task = self._bar.add_task(label, total=total, completed=done, text="")
             self._bar.start()
+        self._next = self._started + self._interval  # the first rate would be the start-up's
 
     def episode(self, total_reward: float) -> None:
         self._returns.append(total_reward)

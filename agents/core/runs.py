@@ -75,7 +75,8 @@ class Run:
     @classmethod
     def create(cls, directory: str | Path, config: dict[str, Any]) -> Run:
         directory = Path(directory)
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        # A name with a dot is what a run that was killed in its first moment leaves.
+        if directory.exists() and (not directory.is_dir() or any(path.name[0] != "." for path in directory.iterdir())):
             hint = f"; `minigrad resume {directory}` goes on with it" if (directory / "config.json").exists() else ""
             raise UsageError(f"{directory} exists already{hint}; give another --run")
         directory.mkdir(parents=True, exist_ok=True)

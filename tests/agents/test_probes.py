@@ -1,0 +1,71 @@
+"""Every agent gives every probe's exact answer, and agents with the classic faults are caught by them."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from agents import DQN, Agent
+from agents.core.replay import UniformReplay
+from agents.presets import PROBES, preset_for
+from envs import Transition
+from envs.vector import BareEnvironments
+
+
+def trained(agent_type: type[Agent], env_id: str) -> Agent:
+    return agent_type(env_id, seed=0).learn(preset_for(agent_type, env_id).steps)
+
+
+def learned_and_true(agent: Agent) -> tuple[np.ndarray, np.ndarray]:
+    """Q(s, a) of every state and action, learned and exact: (states, actions) twice."""
+    exact = gym.make(agent.env).unwrapped.action_values(agent.hyperparameters.gamma)
+    states = np.array([[state] for state in exact], np.float32)
+    return agent.action_values(states), np.array(list(exact.values()))
+
+
+@pytest.mark.parametrize("env_id", PROBES)
+def test_probe(agent_type: type[Agent], env_id: str) -> None:
+    agent = trained(agent_type, env_id)
+    if hasattr(agent, "action_values"):
+        learned, exact = learned_and_true(agent)
+        np.testing.assert_allclose(learned, exact, atol=0.05)
+    for state, values in gym.make(env_id).unwrapped.action_values(0.5).items():
+        assert agent.predict(np.array([state])) == np.argmax(values)
+
+
+class TerminatesAtTruncation(UniformReplay):
+    def add(self, transition: Transition) -> None:
+        super().add(transition._replace(terminated=transition.terminated | transition.truncated))
+
+
+class BootstrapsThroughTermination(UniformReplay):
+    def add(self, transition: Transition) -> None:
+        super().add(transition._replace(terminated=np.zeros_like(transition.terminated)))
+
+
+@pytest.mark.parametrize(
+    ("replay", "env_id", "wrong"),
+    [
+        (TerminatesAtTruncation, "minigrad/ProbeTruncation-v0", 1.0),
+        (BootstrapsThroughTermination, "minigrad/ProbeConstant-v0", 2.0),
+    ],
+)
+def test_the_probes_catch_a_mistaken_end(monkeypatch, replay: type, env_id: str, wrong: float) -> None:
+    """FACTS 4.1: bootstrap unless terminated."""
+    monkeypatch.setitem(__import__("agents.value.dqn", fromlist=["REPLAYS"]).REPLAYS, "uniform", replay)
+    learned, exact = learned_and_true(trained(DQN, env_id))
+    assert learned[-1, 0] == pytest.approx(wrong, abs=0.05)
+    assert exact[-1, 0] != pytest.approx(wrong, abs=0.2)
+
+
+def test_the_probes_catch_a_wrong_final_observation(monkeypatch) -> None:
+    """FACTS 4.1: the value of the final observation, not of the one after the reset."""
+    step = BareEnvironments.step
+
+    def step_with_reset_observation(self: BareEnvironments, action: np.ndarray) -> Transition:
+        return step(self, action)._replace(next_observation=self.observation)
+
+    monkeypatch.setattr(BareEnvironments, "step", step_with_reset_observation)
+    learned, _ = learned_and_true(trained(DQN, "minigrad/ProbeTruncation-v0"))
+    assert learned[1, 0] == pytest.approx(1 / (1 - 0.5**2), abs=0.05)

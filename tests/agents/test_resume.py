@@ -1,0 +1,94 @@
+"""A run that was killed with SIGKILL, at any moment, and resumed is the uninterrupted run, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents import Agent, cli
+from agents.core.runs import Table
+from envs import UsageError
+
+DRIVER = Path(__file__).with_name("kill_and_resume.py")
+ENV = "minigrad/ProbeBoth-v0"
+
+
+def test_killed_and_resumed(agent_type: type[Agent], tmp_path: Path) -> None:
+    command = [sys.executable, str(DRIVER), agent_type.name, str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "moments" in done.stdout
+
+
+def train(run: Path, *more: str) -> None:
+    assert cli.main(["train", "dqn", "--env", ENV, "--steps", "200", "--run", str(run), "--quiet", *more]) == 0
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, capsys) -> None:
+    train(tmp_path / "whole")
+    train(tmp_path / "damaged")
+    newest = sorted(tmp_path.glob("damaged/checkpoints/step-*"))[-1]
+    arrays = newest / "arrays.safetensors"
+    arrays.write_bytes(arrays.read_bytes()[:-1] + b"!")
+    capsys.readouterr()
+    assert cli.main(["resume", str(tmp_path / "damaged"), "--quiet"]) == 0
+    said = capsys.readouterr().err
+    assert f"{newest} is damaged: arrays.safetensors is not what was written" in said
+    assert "the one before it is used" in said
+    for name in ("metrics.csv", f"checkpoints/{newest.name}/arrays.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "damaged" / name).read_bytes()
+
+
+def test_without_any_good_checkpoint(tmp_path: Path, capsys) -> None:
+    train(tmp_path / "run")
+    for state in tmp_path.glob("run/checkpoints/*/state.json"):
+        state.write_text("{}")
+    assert cli.main(["resume", str(tmp_path / "run")]) == 2
+    assert "no good checkpoint is left" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_left_alone(tmp_path: Path, capsys) -> None:
+    train(tmp_path / "run")
+    before = (tmp_path / "run" / "metrics.csv").read_bytes()
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+    assert "is finished: 200 of 200 steps" in capsys.readouterr().out
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+
+
+def test_resuming_keeps_the_total_number_of_steps(tmp_path: Path) -> None:
+    """The exploration schedule is a fraction of it."""
+    train(tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["steps"] == 200
+    assert config["hyperparameters"]["learning_starts"] == 100
+
+
+def test_nothing_in_metrics_depends_on_the_clock(tmp_path: Path) -> None:
+    train(tmp_path / "one")
+    train(tmp_path / "two")
+    for name in ("metrics.csv", "evaluations.csv", "config.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_table_is_cut_back(tmp_path: Path) -> None:
+    table = Table(tmp_path / "t.csv")
+    for i in range(5):
+        table.write({"step": i, "value": i / 3, "none": None})
+    table.flush()
+    with open(table.path, "a") as file:
+        file.write("6,0.")
+    table.cut(3)
+    assert table.path.read_text().splitlines() == ["step,value,none", "0,0.0,", "1,0.3333333333333333,", "2,0.6666666666666666,"]
+    table.write({"step": 3, "value": 1.0, "none": None})
+    table.flush()
+    assert len(table.path.read_text().splitlines()) == 5
+    with pytest.raises(UsageError, match="fewer than the 9 rows"):
+        table.cut(9)
+    table.cut(0)
+    assert table.path.read_text() == ""

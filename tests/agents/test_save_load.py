@@ -1,0 +1,59 @@
+"""An agent that was saved and loaded is the same agent, and goes on the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agents import DQN, Agent, DoubleDQN
+from envs import UsageError
+from tests.agents.conftest import assert_same_state
+
+ENV = "minigrad/ProbeBoth-v0"
+
+
+def test_saved_and_loaded(agent_type: type[Agent], tmp_path) -> None:
+    agent = agent_type(ENV, seed=2, num_envs=2).learn(300)
+    agent.save(tmp_path / "agent")
+    loaded = agent_type.load(tmp_path / "agent")
+    assert_same_state(agent, loaded)
+    assert loaded.hyperparameters == agent.hyperparameters
+    assert_same_state(agent.learn(100), loaded.learn(100))
+
+
+def test_loaded_from_a_run(agent_type: type[Agent], tmp_path) -> None:
+    agent = agent_type(ENV).learn(300, run=tmp_path / "run")
+    assert_same_state(agent, agent_type.load(tmp_path / "run"))
+    assert agent_type.load(tmp_path / "run", best=True).steps <= 300
+
+
+def test_saving_twice_keeps_one(agent_type: type[Agent], tmp_path) -> None:
+    agent = agent_type(ENV)
+    agent.save(tmp_path / "agent")
+    agent.learn(50).save(tmp_path / "agent")
+    assert agent_type.load(tmp_path / "agent").steps == 50
+    assert len(list((tmp_path / "agent").glob("step-*"))) == 1
+
+
+def test_predict_takes_one_or_many(agent_type: type[Agent]) -> None:
+    agent = agent_type(ENV).learn(50)
+    one = agent.predict(np.zeros(1))
+    assert agent.action_space.contains(one)
+    many = agent.predict(np.zeros((5, 1)))
+    assert many.tolist() == [one] * 5
+    with pytest.raises(ValueError, match=r"shape \(2,\), but minigrad/ProbeBoth-v0 has \(1,\)"):
+        agent.predict(np.zeros(2))
+
+
+def test_errors(tmp_path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        DQN.load(tmp_path / "nothing")
+    DQN(ENV).save(tmp_path / "agent")
+    with pytest.raises(UsageError, match="holds a dqn agent, not double-dqn"):
+        DoubleDQN.load(tmp_path / "agent")
+    with pytest.raises(UsageError, match="no hyper-parameter is called 'learning_rat'; did you mean learning_rate"):
+        DQN(ENV, learning_rat=1)
+    with pytest.raises(UsageError, match=r"dqn needs Discrete actions, but Pendulum-v1 has Box"):
+        DQN("Pendulum-v1")
+    with pytest.raises(UsageError, match="seed must be"):
+        DQN(ENV, seed=-1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import GradientError
 from .reductions import mean
 from .shapes import sum_to
 from .table import op, real
@@ -23,6 +24,10 @@ def _normalised(x: Any, n: int, eps: float) -> tuple[Any, Any]:
 
 
 def _forward(x: Any, weight: Any, bias: Any, n: int, eps: float) -> Any:
+    if weight is not None and weight.dtype != x.dtype:
+        raise GradientError(
+            f"layer_norm: the input is {x.dtype}, the weight {weight.dtype}; convert one of them with .float() or .double()"
+        )
     y, _ = _normalised(x, n, eps)
     if weight is not None:
         y = y * weight

@@ -1,0 +1,157 @@
+"""Modules that hold modules."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..tensor import Tensor
+from .module import Module
+
+
+class Sequential(Module):
+    """Modules one after the other: `Sequential(Linear(4, 64), ReLU(), Linear(64, 2))`.
+
+    Also takes one dict of names and modules. The modules are attributes named "0", "1", ... (or as in the dict), and
+    `net[0]`, `net[-1]`, `net[:2]`, `len(net)` and iteration work as for a list.
+    """
+
+    _layers: tuple[Module, ...] = ()
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__()
+        named = args[0] if len(args) == 1 and isinstance(args[0], Mapping) else {str(i): m for i, m in enumerate(args)}
+        for name, module in named.items():
+            _add(self, name, module)
+
+    def forward(self, input: Any) -> Any:
+        """The input after every layer in turn."""
+        for layer in self._layers:
+            # layer(input) is 0.1 µs slower, which only hooks are worth
+            hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
+            input = layer(input) if hooked else layer.forward(input)
+        return input
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self._renew_layers()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._renew_layers()
+
+    def _renew_layers(self) -> None:
+        self.__dict__["_layers"] = tuple(m for m in self.__dict__.values() if isinstance(m, Module))
+
+    def append(self, module: Module) -> Sequential:
+        """Add a module at the end; returns the container."""
+        _add(self, str(len(self)), module)
+        return self
+
+    def extend(self, sequential: Iterable[Module]) -> Sequential:
+        """Add several modules at the end; returns the container."""
+        for module in sequential:
+            self.append(module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._layers)
+
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return type(self)(dict(list(_named(self).items())[index]))
+        return self._layers[_position(self, index)]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        setattr(self, list(_named(self))[_position(self, index)], module)
+
+    def __delitem__(self, index: int) -> None:
+        names = list(_named(self))
+        kept = [m for i, m in enumerate(self) if i != _position(self, index)]
+        for name in names:
+            delattr(self, name)
+        for name, module in zip(names if not names[-1].isdigit() else map(str, range(len(kept))), kept, strict=False):
+            setattr(self, name, module)
+
+
+class ModuleList(Sequential):
+    """A list of modules whose parameters are found. It computes nothing itself: `for layer in self.layers: ...`."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        super().__init__(*modules)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return ModuleList(self._layers[index]) if isinstance(index, slice) else super().__getitem__(index)
+
+    def forward(self, *inputs: Any) -> Any:
+        """Raises NotImplementedError: in which order to call the modules is for the owner to say."""
+        raise NotImplementedError(
+            "ModuleList: cannot be called; call its modules in your own forward, or use Sequential to chain them"
+        )
+
+
+class ModuleDict(Module):
+    """A dict of modules whose parameters are found: `self.heads["value"](x)`."""
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        super().__init__()
+        for name, module in (modules or {}).items():
+            self[name] = module
+
+    def __getitem__(self, name: str) -> Module:
+        return _named(self)[name]
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        _add(self, name, module)
+
+    def __delitem__(self, name: str) -> None:
+        delattr(self, name)
+
+    def __len__(self) -> int:
+        return len(_named(self))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_named(self))
+
+    def __contains__(self, name: str) -> bool:
+        return name in _named(self)
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return _named(self).keys()
+
+    def values(self) -> Iterable[Module]:
+        """The modules."""
+        return _named(self).values()
+
+    def items(self) -> Iterable[tuple[str, Module]]:
+        """(name, module), in order."""
+        return _named(self).items()
+
+
+def _named(module: Module) -> dict[str, Module]:
+    return {name: value for name, value in module.__dict__.items() if isinstance(value, Module)}
+
+
+def _add(container: Module, name: str, module: Any) -> None:
+    if not isinstance(module, Module):
+        kind = type(container).__name__
+        if isinstance(module, type) and issubclass(module, Module):
+            raise TypeError(f"{kind}: element '{name}' is the class {module.__name__}; make a module of it: {module.__name__}()")
+        if isinstance(module, list | tuple):
+            raise TypeError(f"{kind}: element '{name}' is a {type(module).__name__}; unpack it: {kind}(*modules)")
+        what = getattr(module, "__name__", type(module).__name__)
+        mend = "; pass modules, e.g. nn.ReLU() for a function" if callable(module) or isinstance(module, Tensor) else ""
+        raise TypeError(f"{kind}: element '{name}' must be a Module, got {what}{mend}")
+    container.add_module(name, module)
+
+
+def _position(container: Any, index: Any) -> int:
+    n, i = len(container), operator.index(index)
+    if not -n <= i < n:
+        raise IndexError(f"{type(container).__name__}: index {i} is out of range; it holds {n} modules")
+    return i % n

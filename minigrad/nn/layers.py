@@ -1,0 +1,167 @@
+"""Layers: the modules that compute, with the parameters they need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import GradientError
+from ..ops.linalg import linear
+from ..ops.normalization import layer_norm
+from ..ops.shapes import reshape
+from ..tensor import Tensor, wrap
+from . import init
+from .module import Module
+from .parameter import Parameter
+
+
+class Identity(Module):
+    """Returns its input. Takes and ignores any arguments, so that it can stand in for any layer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input."""
+        return input
+
+
+class Linear(Module):
+    """y = x Wᵀ + b.
+
+    weight: (out_features, in_features); bias: (out_features,), or None. Both start uniform in ±1/√in_features, the
+    weight by Kaiming's rule with a = √5, which comes to the same.
+
+    Shapes: (*, in_features) -> (*, out_features). Raises RuntimeError for another last dimension, and ValueError for
+    a negative number of features.
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        for name, n in (("in_features", in_features), ("out_features", out_features)):
+            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+                raise ValueError(f"Linear: {name} must be an int of at least 0, got {n!r}; give the size of a dimension")
+        self.in_features, self.out_features = int(in_features), int(out_features)
+        self.weight = Parameter(_empty((self.out_features, self.in_features), dtype))
+        self.bias = Parameter(_empty((self.out_features,), dtype)) if bias else None
+        self.reset_parameters()
+        if device is not None:
+            self.to(device)
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x Wᵀ + b."""
+        return linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """PyTorch's words."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
+class Flatten(Module):
+    """Makes one dimension of `start_dim` to `end_dim`, by default of all but the batch.
+
+    Shapes: (batch, *) -> (batch, product of *).
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input, reshaped. Raises IndexError if it has no such dimensions."""
+        shape, ndim = input.shape, input.ndim
+        if not -ndim <= self.start_dim < ndim or not -ndim <= self.end_dim < ndim:
+            raise IndexError(
+                f"Flatten: start_dim={self.start_dim}, end_dim={self.end_dim} do not exist in an input of shape "
+                f"{shape}; give it a batch dimension, x.unsqueeze(0), or choose other dimensions"
+            )
+        first, last = self.start_dim % ndim, self.end_dim % ndim
+        if first > last:
+            raise RuntimeError(
+                f"Flatten: start_dim={self.start_dim} comes after end_dim={self.end_dim} in an input of shape {shape}; "
+                "swap them"
+            )
+        return reshape(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+    def extra_repr(self) -> str:
+        """PyTorch's words."""
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class LayerNorm(Module):
+    """y = (x - mean) / √(variance + eps) · weight + bias, with mean and variance over the last dimensions.
+
+    (Ba, Kiros & Hinton 2016, "Layer normalization", eq. 4; the variance is the biased one.)
+
+    normalized_shape: the sizes of those dimensions, an int for the last one alone. weight and bias have this shape;
+    they start as ones and zeros.
+
+    Shapes: (*, *normalized_shape) -> the same. Raises RuntimeError if the input does not end in normalized_shape.
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else normalized_shape
+        self.normalized_shape = tuple(int(n) for n in sizes)
+        if not self.normalized_shape:
+            raise ValueError("LayerNorm: normalized_shape is empty; give the sizes of the last dimensions")
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.weight = Parameter(_empty(self.normalized_shape, dtype)) if elementwise_affine else None
+        self.bias = Parameter(_empty(self.normalized_shape, dtype)) if elementwise_affine and bias else None
+        self.reset_parameters()
+        if device is not None:
+            self.to(device)
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input, normalised over its last dimensions."""
+        n = len(self.normalized_shape)
+        if input.shape[-n:] != self.normalized_shape:
+            raise GradientError(
+                f"LayerNorm: the input has shape {input.shape}, which does not end in normalized_shape="
+                f"{self.normalized_shape}; reshape the input or build LayerNorm({input.shape[-n:]})"
+            )
+        return layer_norm(input, self.weight, self.bias, n, self.eps)
+
+    def extra_repr(self) -> str:
+        """PyTorch's words."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+def _empty(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    return wrap(np.empty(shape, dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)))

@@ -1,0 +1,99 @@
+"""Gradient clipping, and all parameters as one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..ops.joining import cat
+from ..ops.shapes import reshape
+from ..tensor import Tensor, wrap
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients, in place, so that the norm of all of them together is at most `max_norm`.
+
+    (Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1.)
+    Returns the norm before, a 0-d tensor. Parameters without a gradient are passed over.
+    norm_type: 2 for the Euclidean norm, `inf` for the largest absolute value, or another power.
+
+    Raises RuntimeError for a norm that is NaN or infinite, if error_if_nonfinite.
+    """
+    gradients = _gradients("clip_grad_norm_", parameters, max_norm)
+    norm_type = float(norm_type)
+    if not norm_type > 0:
+        raise ValueError(f"clip_grad_norm_: norm_type={norm_type}; expected a positive number or inf")
+    if not gradients:
+        return wrap(np.zeros((), np.float32))
+    if norm_type == 2.0:
+        total = sum(float(np.dot(flat, flat)) for flat in (g.ravel() for g in gradients)) ** 0.5
+    elif norm_type == float("inf"):
+        total = max(float(np.abs(g).max(initial=0)) for g in gradients)
+    else:
+        total = sum(float((np.abs(g) ** norm_type).sum()) for g in gradients) ** (1 / norm_type)
+    if error_if_nonfinite and not np.isfinite(total):
+        raise RuntimeError(
+            f"clip_grad_norm_: the norm of the gradients is {total}; look for the operation that made it with "
+            "autograd.detect_anomaly(), or pass error_if_nonfinite=False to go on"
+        )
+    scale = max_norm / (total + 1e-6)
+    if not scale >= 1:  # also for NaN, which then shows in every weight, as in PyTorch
+        for g in gradients:
+            np.multiply(g, scale, out=g)
+    return wrap(np.asarray(total, gradients[0].dtype))
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Clamp every element of every gradient to [-clip_value, clip_value], in place."""
+    for g in _gradients("clip_grad_value_", parameters, clip_value):
+        np.maximum(g, -clip_value, out=g)
+        np.minimum(g, clip_value, out=g)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All parameters, flattened and joined: (number of elements,). Differentiable."""
+    return cat([reshape(p, (-1,)) for p in parameters], 0)
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Copy the pieces of `vec` into the parameters, in place: the inverse of `parameters_to_vector`.
+
+    Raises ValueError unless the vector has as many elements as the parameters together.
+    """
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"vector_to_parameters: expected a Tensor, got {type(vec).__name__}; wrap it with as_tensor")
+    parameters = list(parameters)
+    total = sum(p.numel() for p in parameters)
+    if vec.shape != (total,):
+        raise ValueError(
+            f"vector_to_parameters: the vector has shape {vec.shape}, the parameters have {total} elements together; "
+            f"expected shape ({total},), as parameters_to_vector gives it"
+        )
+    start = 0
+    for p in parameters:
+        p.array[...] = vec.array[start : start + p.numel()].reshape(p.shape)
+        p._version[0] += 1
+        start += p.numel()
+
+
+def _gradients(who: str, parameters: Any, limit: float) -> list[Any]:
+    """The gradients' arrays, counted as changed in place."""
+    if not limit >= 0:
+        raise ValueError(f"{who}: the limit must be a number of at least 0, got {limit!r}; use inf for no limit")
+    found = []
+    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"{who}: expected parameters, got {type(p).__name__}; pass module.parameters(), not the module or names"
+            )
+        if p._grad is not None:
+            p._grad._version[0] += 1
+            found.append(p._grad.array)
+    return found

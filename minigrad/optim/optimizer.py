@@ -1,0 +1,270 @@
+"""What all optimizers share: parameter groups, the flat layout, and state_dicts in PyTorch's format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd import enable_grad
+from ..tensor import Tensor, wrap
+from .flat import Flat, Piece
+
+
+class Optimizer:
+    """The base of all optimizers. A subclass says what it remembers (`_names`) and how a piece changes (`_update`).
+
+    param_groups: a list of dicts. "params" holds the tensors, the other entries are settings, which may be changed
+        between steps: `for group in optimizer.param_groups: group["lr"] *= 0.5`.
+
+    The parameters' arrays become views of one flat array (see flat.py); values and Tensor objects stay the same.
+    Views made before (by `detach()` or `state_dict()`) keep looking at the old memory: make them afterwards.
+    Two optimizers may share parameters.
+    """
+
+    _counts_steps = True  # whether "step" is a part of each parameter's state, as PyTorch has it
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self._flats: list[list[Flat]] = []  # per group, one per dtype
+        self._all: list[Tensor] = []
+        is_module = callable(getattr(params, "parameters", None))
+        if is_module or isinstance(params, Tensor | Mapping) or not isinstance(params, Iterable):
+            hint = "; pass its .parameters()" if is_module else "; put it into a list"
+            raise TypeError(f"{self._kind}: expected an iterable of parameters, got {type(params).__name__}{hint}")
+        groups = list(params)
+        if not groups:
+            raise ValueError(
+                f"{self._kind}: expected parameters, got an empty list; a generator such as net.parameters() is empty "
+                "after its first use (call it again), and a module finds only parameters that are attributes"
+            )
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    @property
+    def _kind(self) -> str:
+        return type(self).__name__
+
+    def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """What is remembered per element under these settings."""
+        raise NotImplementedError
+
+    def _update(self, group: dict[str, Any], flat: Flat, piece: Piece) -> None:
+        """One step of a piece, in place."""
+        raise NotImplementedError
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Raise ValueError for settings that make no sense."""
+
+    def _at_least_0(self, group: dict[str, Any], *names: str) -> None:
+        for name in names:
+            value = group[name]
+            if not isinstance(value, int | float | np.number | Tensor) or not float(value) >= 0:
+                raise ValueError(f"{self._kind}: {name}={value!r}; expected a number of at least 0")
+
+    # -- stepping -----------------------------------------------------------------------------------------
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient; the others stay as they are, and so does their state.
+
+        closure: computes the loss anew (and its gradients) before the step; its result is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for i, group in enumerate(self.param_groups):
+            names = self._names(group)
+            for flat in self._flats[i]:
+                if not flat.adopt(names):
+                    self._lay_out(i)
+                    break
+            for flat in self._flats[i]:
+                for piece in flat.gather():
+                    self._update(group, flat, piece)
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients; `set_to_none=False` fills them with zeros instead."""
+        for p in self._all:
+            if set_to_none or p._grad is None:
+                p._grad = None
+            else:
+                p._grad = wrap(np.zeros_like(p.array))
+
+    # -- groups -------------------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Train further parameters: `{"params": ..., "lr": ...}`. Settings that are left out are the defaults.
+
+        Raises TypeError for what is no tensor, ValueError for tensors that are no leaves, or are here already.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(
+                f"{self._kind}: expected a group to be a dict, got {type(param_group).__name__}; "
+                "give {'params': [...], 'lr': ...}"
+            )
+        if "params" not in param_group:
+            raise ValueError(f"{self._kind}: a group has the keys {list(param_group)}, but needs 'params'; add it")
+        params = param_group["params"]
+        parameters = [params] if isinstance(params, Tensor) else list(params)
+        if not parameters:
+            raise ValueError(f"{self._kind}: a group has no parameters; leave the group out, or give it some")
+        known = {id(p) for p in self._all}
+        for p in parameters:
+            self._check_parameter(p)
+            if id(p) in known:
+                raise ValueError(
+                    f"{self._kind}: the parameter of shape {p.shape} is given twice; give each parameter once, in one group"
+                )
+            known.add(id(p))
+        unknown = [name for name in param_group if name not in self.defaults and name not in ("params", "initial_lr")]
+        if unknown:
+            raise ValueError(
+                f"{self._kind}: a group has the unknown settings {unknown}; expected some of {list(self.defaults)}"
+            )
+        group = {"params": parameters, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
+        self._check(group)
+        self.param_groups.append(group)
+        self._flats.append([])
+        self._all += parameters
+        self._lay_out(len(self.param_groups) - 1)
+
+    def _check_parameter(self, p: Any) -> None:
+        if not isinstance(p, Tensor):
+            hint = "use .parameters() instead of .named_parameters()" if isinstance(p, tuple) else "pass tensors"
+            hint = "pass its .parameters()" if callable(getattr(p, "parameters", None)) else hint
+            raise TypeError(f"{self._kind}: expected parameters to be Tensors, got {type(p).__name__}; {hint}")
+        if not p.is_leaf:
+            raise ValueError(
+                f"{self._kind}: cannot optimize the tensor of shape {p.shape} because '{p._node.name}' made it; "
+                "pass the leaf it was computed from, or make a leaf of it: x.detach().clone().requires_grad_()"
+            )
+        if p.dtype.kind != "f":
+            raise ValueError(f"{self._kind}: cannot optimize a tensor of dtype {p.dtype}; convert it with .float()")
+
+    def _lay_out(self, i: int) -> None:
+        """Make the flat arrays of group i, keeping what is remembered so far."""
+        group = self.param_groups[i]
+        before = self.state if self._flats[i] else {}
+        kinds: dict[Any, list[Tensor]] = {}
+        for p in group["params"]:
+            kinds.setdefault((p.dtype, type(p.array)), []).append(p)
+        names = self._names(group)
+        self._flats[i] = [Flat(parameters, names) for parameters in kinds.values()]
+        for flat in self._flats[i]:
+            self._remember(flat, [before.get(p, {}) for p, _ in flat.pairs])
+
+    # -- state on its way in and out ----------------------------------------------------------------------
+
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """Parameter -> what is remembered about it: "step" and tensors on the optimizer's own memory."""
+        found = {}
+        for flats in self._flats:
+            for flat in flats:
+                flat.settle()
+                for i, (p, _) in enumerate(flat.pairs):
+                    if flat.steps[i] and (flat.names or self._counts_steps):
+                        step = {"step": wrap(np.array(flat.steps[i], dtypes.float32))} if self._counts_steps else {}
+                        found[p] = step | {name: wrap(a) for name, a in flat.remembered(i).items()}
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of everything that the next steps depend on, in PyTorch's format.
+
+        {"state": {parameter number: {"step": ..., ...}}, "param_groups": [{"lr": ..., "params": [numbers]}]}
+        """
+        number = {id(p): i for i, p in enumerate(self._all)}
+        state = self.state
+        return {
+            "state": {
+                i: {name: wrap(t.array.copy()) for name, t in state[p].items()}
+                for i, p in enumerate(self._all)
+                if p in state
+            },
+            "param_groups": [
+                {**{k: v for k, v in group.items() if k != "params"}, "params": [number[id(p)] for p in group["params"]]}
+                for group in self.param_groups
+            ],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue where the optimizer that gave `state_dict` was. The parameters themselves are not part of it.
+
+        Raises ValueError if groups, shapes or the kind of optimizer differ; nothing has been changed then.
+        """
+        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+            got = f"keys {list(state_dict)[:4]}" if isinstance(state_dict, Mapping) else type(state_dict).__name__
+            raise ValueError(
+                f"{self._kind}.load_state_dict: expected a dict with 'state' and 'param_groups', got {got}; "
+                "pass what optimizer.state_dict() gave"
+            )
+        here = [len(group["params"]) for group in self.param_groups]
+        given = [len(group["params"]) for group in state_dict["param_groups"]]
+        if here != given:
+            raise ValueError(
+                f"{self._kind}.load_state_dict: this optimizer has groups of {here} parameters, the state_dict of {given}; "
+                "build the optimizer as it was when it was saved"
+            )
+        groups = []
+        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            settings = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items() if k != "params"}
+            groups.append({**group, **settings})
+            self._check(groups[-1])
+        numbers = [i for group in state_dict["param_groups"] for i in group["params"]]
+        entries = {}
+        for p, i in zip(self._all, numbers, strict=True):
+            entry = state_dict["state"].get(i) or state_dict["state"].get(str(i)) or {}
+            entries[p] = self._check_entry(i, p, entry, groups)
+        for i, (group, settings) in enumerate(zip(self.param_groups, groups, strict=True)):
+            group.update(settings)
+            if any(flat.names != self._names(group) for flat in self._flats[i]):
+                self._lay_out(i)
+            for flat in self._flats[i]:
+                self._remember(flat, [entries[p] for p, _ in flat.pairs])
+
+    def _check_entry(self, i: int, p: Tensor, entry: Mapping[str, Any], groups: list[dict]) -> Mapping[str, Any]:
+        entry = {name: value for name, value in entry.items() if value is not None}
+        group = next(g for g in groups if any(q is p for q in g["params"]))
+        expected = {*self._names(group), *(["step"] if self._counts_steps else [])}
+        if entry and set(entry) != expected:
+            raise ValueError(
+                f"{self._kind}.load_state_dict: parameter {i} has the state {sorted(entry)}, expected "
+                f"{sorted(expected)}; load it into the same kind of optimizer with the same settings"
+            )
+        for name, value in entry.items():
+            if name != "step" and getattr(value, "shape", None) != p.shape:
+                raise ValueError(
+                    f"{self._kind}.load_state_dict: '{name}' of parameter {i} has shape {getattr(value, 'shape', None)}, "
+                    f"the parameter {p.shape}; build the network as it was when it was saved"
+                )
+        return entry
+
+    def _remember(self, flat: Flat, entries: list[Mapping[str, Any]]) -> None:
+        """Write per-parameter state, {} for none, into the flat arrays."""
+        for i, entry in enumerate(entries):
+            flat.steps[i] = int(entry.get("step", 1 if entry else 0))
+            for name, array in flat.remembered(i).items():
+                array[...] = entry[name].array if name in entry else 0
+        flat.start()
+
+    # A copy (or another process) lays out its own parameters: copied arrays would not be views of each other.
+    def __getstate__(self) -> dict[str, Any]:
+        return {"defaults": self.defaults, "groups": self.param_groups, "state_dict": self.state_dict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.defaults = state["defaults"]
+        self.param_groups, self._flats, self._all = [], [], []
+        for group in state["groups"]:
+            self.add_param_group(group)
+        self.load_state_dict(state["state_dict"])
+
+    def __repr__(self) -> str:
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines += [f"Parameter Group {i}", *(f"    {k}: {group[k]}" for k in sorted(group) if k != "params")]
+        return f"{self._kind} (\n" + "\n".join(lines) + "\n)"

@@ -17,7 +17,10 @@ from .table import binary, booleans, op, positive, real, unary, within
 add = op(
     np.add,
     vjp=dict(a=lambda g: g, b=lambda g: g),
-    mutants_equal={"swap:a:b": "both rules are the identity"},
+    mutants_equal={
+        "swap:a:b": "both rules are the identity",
+        "swap:b:a": "both rules are the identity",
+    },
 )
 subtract = op(np.subtract, vjp=dict(a=lambda g: g, b=lambda g: -g))
 multiply = op(np.multiply, vjp=dict(a=lambda g, b: g * b, b=lambda g, a: g * a))
@@ -32,14 +35,14 @@ positive_ = op(np.positive, vjp=lambda g: g, name="positive")
 
 
 def _power_slope(g: Any, a: Any, b: Any) -> Any:
-    if isinstance(b, int | float):
-        return g * b * a ** (b - 1) if b else g * 0.0
-    return where(b == 0, 0.0, g * b * a ** where(b == 0, 1.0, b - 1))  # 0 ** -1 must not be formed
+    # With b = 0 the slope is 0 by its factor b, so long as 0 ** -1 is not formed.
+    lower = (b - 1 if b else 1) if isinstance(b, int | float) else where(b == 0, 1.0, b - 1)
+    return g * b * a**lower
 
 
-def _exponent_slope(g: Any, y: Any, a: Any) -> Any:
-    # 0 ** b stays 0 nearby: the slope is 0, not 0 * log 0.
-    return where(a == 0, 0.0, g * y * np.log(where(a == 0, 1.0, a)))
+def _exponent_slope(g: Any, y: Any, a: Any, b: Any) -> Any:
+    still = (b >= 0) & (a == 0)  # 0 ** b stays what it is nearby: the slope is 0, not 0 * log 0
+    return g * y * np.log(where(still, 1.0, a))
 
 
 power = op(

@@ -97,8 +97,13 @@ assign = op(
         (real(5), real(2), np.array([0, 3])),
         (real(3, 4), real(), (slice(1, 3), slice(0, 2))),
         (real(3, 4), real(1, 4), slice(0, 2)),
+        (real(3, 4), real(1, 1, 4), 1),
         (real(2, 3), real(3), np.array([True, False])),
     ],
+    mutants_equal={
+        "_to_value: len(shape) > len(g.shape) -> len(shape) >= len(g.shape)": "one more leading 1 is summed away",
+        "_to_value: sum_to(g, shape) if g.shape != shape else g -> sum_to(g, shape)": "a shortcut: nothing to sum",
+    },
 )
 
 
@@ -225,6 +230,7 @@ select = op(
         (real(4, 3), 1, False, integers(0, 3, 4, 1)),
         (real(4, 3), 0, True, integers(0, 4, 1, 3)),
         (real(2, 3, 4), 1, False, integers(0, 3, 2, 1, 4)),
+        (real(), 0, False, constant(0)),
     ],
 )
 
@@ -238,7 +244,7 @@ index_select = op(
     _index_select,
     vjp=lambda g, x_shape, dim, index: index_add(g, x_shape, (slice(None),) * (dim % len(x_shape)) + (index,)),
     name="index_select",
-    cases=[(real(3, 4), 1, integers(0, 4, 5)), (real(3, 4), -2, integers(0, 3, 2)), (real(5), 0, integers(0, 5, 7))],
+    cases=[(real(3, 4), 1, integers(0, 4, 5)), (real(3, 4), -2, integers(0, 3, 2)), (real(3, 4), -1, integers(0, 4, 2)), (real(5), 0, integers(0, 5, 7))],
 )
 
 

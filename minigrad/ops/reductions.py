@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import where
+from .arithmetic import cast, where
 from .indexing import select_along
 from .shapes import axes, flip, unreduce
 from .table import constant, distinct, op, positive, real
@@ -47,6 +47,11 @@ sum_ = op(
     _sum,
     vjp=lambda g, x_shape, dim, keepdim: unreduce(g, x_shape, dim, keepdim),
     cases=[*_cases(real), (real(0, 3), 0, False)],
+    mutants_equal={
+        "unreduce: if not keepdim and g.ndim -> if True": "a shortcut: the shape would not change",
+        "unreduce: not keepdim and g.ndim -> not keepdim": "a shortcut: a 0-d cotangent broadcasts anyway",
+        "unreduce: not keepdim and g.ndim -> g.ndim": "a shortcut: with keepdim the shape would not change",
+    },
 )
 mean = op(
     lambda x, dim, keepdim: np.add.reduce(x, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(_count(x.shape, dim)),
@@ -77,8 +82,8 @@ std = op(
     lambda x, dim, keepdim, correction: np.sqrt(_var(x, dim, keepdim, correction)),
     vjp=lambda g, y, x, dim, keepdim, correction: (
         unreduce(
-            # the slope at a deviation of 0 is taken as 0
-            where(y == 0, 0.0, g / where(y == 0, 1.0, y)) / (_count(x.shape, dim) - correction),
+            # the slope at a deviation of 0 is taken as 0: with y = 0 replaced by 1 it is, by the factor x - mean
+            g / where(y == 0, 1.0, y) / (_count(x.shape, dim) - correction),
             x.shape,
             dim,
             keepdim,
@@ -93,7 +98,8 @@ std = op(
 def _shared(g: Any, x: Any, y: Any, dim: Any, keepdim: bool) -> Any:
     """Every element that equals the extreme value gets an equal part of the cotangent."""
     ties = x == unreduce(y, x.shape, dim, keepdim)
-    return unreduce(g, x.shape, dim, keepdim) * ties / sum_(ties, dim, True)
+    count = cast(sum_(ties, dim, True), g.dtype, np.int64)  # dividing by integers would make float32 float64
+    return unreduce(g, x.shape, dim, keepdim) * ties / count
 
 
 amax = op(

@@ -38,7 +38,7 @@ def axis(dim: int, ndim: int) -> int:
 
 def unreduce(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     """The adjoint of a sum over `dim`: every summed element receives the cotangent of its sum."""
-    if not keepdim and g.ndim != len(shape) and g.ndim:
+    if not keepdim and g.ndim:
         kept = list(shape)
         for d in axes(dim, len(shape)):
             kept[d] = 1

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import re
 import signal
 import sys
@@ -250,14 +251,11 @@ def parse(kind: Any, arguments: list[str], command: str, default: Any, descripti
 
 
 def first_sentence(box: str) -> str:
-    """What tyro's box says above its first rule."""
-    lines = [line.strip(" │|") for line in box.splitlines()]
-    lines = [line for line in lines if not line.startswith(("╭", "╰", "+"))]
-    body: list[str] = []
-    for line in lines:
-        if re.fullmatch(r"[─-]+", line):
-            break
-        body.append(line)
+    """What tyro's box says between its title and its first rule (drawn with ─ or, without UTF-8, with -)."""
+    lines = [line.strip(" │") for line in box.splitlines()[1:]]
+    if lines and re.fullmatch("-+", lines[0]):
+        del lines[0]
+    body = itertools.takewhile(lambda line: not re.fullmatch("[─-]+|╰.*", line), lines)
     text = " ".join(" ".join(body).split()).rstrip(" .")
     return text.removeprefix("Error parsing hyperparameters: ")
 

@@ -1,0 +1,178 @@
+"""The command as a user runs it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agents import AGENTS, Agent, cli
+
+ENV = "minigrad/ProbeBoth-v0"
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "agents.cli", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def minigrad(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, cwd=cwd, env=environment(), timeout=120
+    )  # fmt: skip
+
+
+def test_from_training_to_picture(tmp_path: Path) -> None:
+    done = minigrad("train", "dqn", "--env", ENV, "--steps", "300", "--seed", "4", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = "runs/dqn-minigrad-ProbeBoth-v0-seed4"
+    assert re.search(rf"^run +{run}$", done.stdout, re.M)
+    assert re.search(r"^trained +300 steps in 0:0\d \([\d,]+ steps/s\)$", done.stdout, re.M)
+    assert re.search(r"^evaluation +1\.0 ± 0\.0 over 20 episodes$", done.stdout, re.M)
+    assert "300/300 steps" in done.stderr
+    for line in re.findall(r"minigrad (.*)", done.stdout):  # what it says to type next works
+        again = minigrad(*line.split(), cwd=tmp_path)
+        assert again.returncode == 0, again.stderr
+    assert (tmp_path / run / "returns.png").exists()
+
+
+def test_every_algorithm_trains(agent_type: type[Agent], tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    assert cli.main(["train", agent_type.name, "--env", ENV, "--steps", "250", "--run", str(run), "--quiet"]) == 0
+    assert cli.main(["evaluate", str(run), "--episodes", "3"]) == 0
+    said = capsys.readouterr().out
+    assert f"{agent_type.name} {ENV}, step 250: return" in said
+    assert "over 3 episodes" in said
+
+
+def test_list_names_every_algorithm(capsys) -> None:
+    assert cli.main(["list"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"  {name} " in said for name in AGENTS)
+
+
+def test_help(agent_type: type[Agent], capsys) -> None:
+    with pytest.raises(SystemExit) as exit:
+        cli.main(["train", agent_type.name, "--help"])
+    assert exit.value.code == 0
+    said = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
+    for name in agent_type.Hyperparameters().plain():
+        assert f"--{name.replace('_', '-')}" in said
+    assert "Step size of Adam. (default: " in said
+
+
+def test_default_run_directories_are_numbered(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(3):
+        assert cli.main(["train", "dqn", "--env", ENV, "--steps", "10", "--quiet"]) == 0
+    name = "dqn-minigrad-ProbeBoth-v0-seed0"
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {name, f"{name}-2", f"{name}-3"}
+
+
+MISTAKES = [
+    ("trian dqn", "unknown command 'trian'; did you mean train?"),
+    ("train", "which algorithm?"),
+    ("train dqm", "unknown algorithm 'dqm'; did you mean dqn?"),
+    ("train dqn --env CartPol-v1", "unknown environment 'CartPol-v1'; did you mean CartPole-v1"),
+    ("train dqn --env Pendulum-v1", "dqn needs Discrete actions, but Pendulum-v1 has Box"),
+    ("train dqn --learning-rate -1", "learning_rate must be above 0, got -1.0"),
+    ("train dqn --learning-rate fast", "--learning-rate: could not convert string to float: 'fast'"),
+    ("train dqn --learning-rat 1", "Unrecognized options: --learning-rat"),
+    ("train dqn --loss hubris", "invalid choice 'hubris'"),
+    ("train dqn --steps 0", "--steps must be at least 1, got 0"),
+    ("train dqn --num-envs 0", "num_envs must be at least 1, got 0"),
+    ("train dqn --seed -1", "seed must be a whole number from 0 up, got -1"),
+    ("train dqn --run .", "exists already"),
+    ("train dqn --run a-file/run", "a-file"),
+    ("evaluate nothing", "nothing is not a run: it has no config.json"),
+    ("evaluate a-file", "a-file is not a run"),
+    ("evaluate", "RUN"),
+    ("evaluate broken", "config.json is damaged"),
+    ("resume .", "is not a run"),
+    ("plot", "at least one run"),
+    ("plot nothing", "nothing is not a run"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_2(line: str, message: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").write_text("")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{")
+    assert cli.main(line.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("minigrad: ")
+    assert message.lower() in said.err.lower()
+
+
+def test_a_mistake_in_a_process(tmp_path: Path) -> None:
+    done = minigrad("train", "dqn", "--env", "Pendulum-v1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def start(run: Path, *more: str) -> subprocess.Popen:
+    arguments = ["train", "dqn", "--env", "CartPole-v1", "--steps", "3000", "--run", str(run),
+                 "--learning-starts", "500", "--evaluation-episodes", "1", *more]  # fmt: skip
+    return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=environment())  # fmt: skip
+
+
+def wait_for(found, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_killed_from_outside_and_resumed(tmp_path: Path) -> None:
+    whole, killed = start(tmp_path / "whole"), start(tmp_path / "killed")
+    wait_for(lambda: any((tmp_path / "killed").glob("checkpoints/step-*")))
+    killed.kill()
+    assert whole.wait() == 0
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "checkpoints" / "step-000000003000").exists()
+    assert minigrad("resume", str(tmp_path / "killed"), cwd=tmp_path).returncode == 0
+    for name in ("metrics.csv", "evaluations.csv", "checkpoints/step-000000003000/arrays.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = start(tmp_path / "run", "--steps", "1000000")
+    wait_for(lambda: (tmp_path / "run" / "metrics.csv").exists() or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert f"`minigrad resume {tmp_path / 'run'}` goes on" in out
+    assert len(list(tmp_path.glob("run/checkpoints/step-*"))) == 1
+
+
+def test_an_environment_that_cannot_be_resumed_is_named(tmp_path: Path) -> None:
+    import gymnasium as gym
+    import numpy as np
+
+    from agents import DQN
+
+    rng = np.random.default_rng()
+
+    class Secretive(gym.Wrapper):
+        def step(self, action):
+            observation, reward, *rest = super().step(action)
+            return observation, reward + rng.random(), *rest
+
+    with pytest.warns(UserWarning, match="CartPole-v1 can't be resumed exactly: reward differs"):
+        DQN(lambda: Secretive(gym.make("CartPole-v1"))).learn(20, run=tmp_path / "run")

@@ -1,0 +1,212 @@
+"""What is DQN's own: its target network, its intervals, its loss and its seams."""
+
+from __future__ import annotations
+
+import minigrad as mg
+import minigrad.nn as nn
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from agents import DQN, Agent, DoubleDQN, evaluate
+from agents.core.networks import body
+from agents.core.replay import Batch
+from agents.value.dqn import DQNHyperparameters
+from agents.value.heads import ExpectedValue
+from agents.value.losses import LOSSES
+from agents.value.next_action import online_argmax, target_argmax
+
+ENV = "minigrad/ProbeBoth-v0"
+
+
+def weights(network: nn.Module) -> list[np.ndarray]:
+    return [parameter.array.copy() for parameter in network.parameters()]
+
+
+def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+# -- FACTS 4.11: the target network
+
+
+def test_target_network_equals_the_online_one_at_the_start(agent_type: type[Agent]) -> None:
+    agent = agent_type(ENV)
+    if hasattr(agent, "target_network"):
+        assert same(weights(agent.network), weights(agent.target_network))
+
+
+def test_no_gradient_reaches_the_target_network() -> None:
+    for agent_type in (DQN, DoubleDQN):
+        agent = agent_type(ENV).learn(150)
+        batch = agent.replay.sample(32)
+        target = agent.target(batch)
+        assert not target.requires_grad
+        before = weights(agent.target_network)
+        agent.learn_from(batch)
+        assert all(parameter.grad is None for parameter in agent.target_network.parameters())
+        assert same(before, weights(agent.target_network))
+
+
+def test_target_network_changes_only_when_renewed() -> None:
+    agent = DQN(ENV, learning_starts=0, target_every=50, train_every=1)
+    seen = []
+    renew = agent.renew_target
+    agent.renew_target = lambda: (seen.append(agent.steps), renew())  # type: ignore[method-assign]
+    agent.learn(120)
+    assert seen == [50, 100]
+    assert not same(weights(agent.network), weights(agent.target_network))
+
+
+@pytest.mark.parametrize("num_envs", [1, 2, 3, 8])
+def test_intervals_do_not_depend_on_the_number_of_environments(num_envs: int) -> None:
+    agent = DQN(ENV, num_envs=num_envs, learning_starts=40, train_every=4, updates=2, target_every=10)
+    updates, renewals = [], []
+    agent.learn_from = lambda batch: updates.append(len(batch.index))  # type: ignore[method-assign]
+    agent.renew_target = lambda: renewals.append(1)  # type: ignore[method-assign]
+    agent.learn(240)
+    assert len(updates) == (240 - 40) // 4 * 2
+    assert len(renewals) == 24
+
+
+# -- the loss
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradient_of_the_loss(loss: str, weighted: bool) -> None:
+    """In float64, against central differences, for every weight of the network."""
+    for agent_type in (DQN, DoubleDQN):
+        agent = agent_type(ENV, hidden=(5,), loss=loss).learn(150)
+        drawn = agent.replay.sample(8)
+        batch = Batch(
+            drawn.observation.astype(np.float64) + 0.1, drawn.action, drawn.reward.astype(np.float64),
+            drawn.next_observation.astype(np.float64), drawn.discount.astype(np.float64), drawn.index,
+            np.linspace(0.5, 1.0, 8) if weighted else None,
+        )  # fmt: skip
+        agent.network.double()
+        agent.target_network.double()
+        target = agent.target(batch)
+
+        def loss_of() -> mg.Tensor:
+            return agent.loss(agent.prediction(batch), target, batch.weight)  # noqa: B023
+
+        agent.network.zero_grad()
+        loss_of().backward()
+        eps = 1e-6
+        for parameter in agent.network.parameters():
+            numeric = np.zeros_like(parameter.array)
+            for at in np.ndindex(*parameter.shape):
+                kept = parameter.array[at]
+                sides = []
+                for value in (kept + eps, kept - eps):
+                    parameter.array[at] = value
+                    sides.append(loss_of().item())
+                parameter.array[at] = kept
+                numeric[at] = (sides[0] - sides[1]) / (2 * eps)
+            np.testing.assert_allclose(parameter.grad.array, numeric, rtol=1e-5, atol=1e-8)
+
+
+def test_losses_refuse_a_column_for_a_row() -> None:
+    """FACTS 4.12."""
+    for loss in LOSSES.values():
+        with pytest.raises((ValueError, RuntimeError), match=r"\(8, 1\)"):
+            loss(mg.zeros(8), mg.zeros(8, 1))
+
+
+def test_huber_is_quadratic_then_linear() -> None:
+    error = mg.from_numpy(np.array([0.5, -0.5, 3.0, -3.0], np.float32))
+    np.testing.assert_allclose(LOSSES["huber"](error, mg.zeros(4)).array, [0.125, 0.125, 2.5, 2.5])
+    np.testing.assert_allclose(LOSSES["mse"](error, mg.zeros(4)).array, [0.25, 0.25, 9.0, 9.0])
+
+
+# -- the head and the next action
+
+
+def test_target_by_hand() -> None:
+    head = ExpectedValue()
+    q = mg.from_numpy(np.array([[1.0, 5.0], [7.0, 2.0]], np.float32))
+    target = head.target(
+        mg.tensor([10.0, 20.0]), mg.tensor([0.9, 0.0]), q, mg.from_numpy(np.array([1, 0]))
+    )  # fmt: skip
+    np.testing.assert_allclose(target.array, [10 + 0.9 * 5, 20])
+
+
+def test_who_chooses_the_next_action() -> None:
+    head = ExpectedValue()
+    online = lambda observation: observation * -1  # noqa: E731
+    target_output = mg.tensor([[1.0, 2.0], [4.0, 3.0]])
+    assert target_argmax(head, online, target_output, target_output).tolist() == [1, 0]
+    assert online_argmax(head, online, target_output, target_output).tolist() == [0, 1]
+
+
+def test_double_dqn_is_dqn_with_another_component() -> None:
+    assert DoubleDQN(ENV).next_action is online_argmax
+    assert DQN(ENV, next_action="online").next_action is online_argmax
+    assert DQN(ENV).next_action is target_argmax
+    a, b = DoubleDQN(ENV).learn(300), DQN(ENV, next_action="online").learn(300)
+    assert same(weights(a.network), weights(b.network))
+
+
+# -- acting
+
+
+def test_epsilon_greedy() -> None:
+    agent = DQN(ENV, num_envs=4, epsilon_start=1.0, epsilon_end=0.1, epsilon_fraction=0.5)
+    agent.total_steps = 1000
+    observation = np.ones((1000, 1), np.float32)
+    rng = np.random.default_rng(0)
+    best = agent.choose(observation, None)[0]
+    for steps, epsilon in ((0, 1.0), (250, 0.55), (500, 0.1), (900, 0.1)):
+        agent.steps = steps
+        assert agent.epsilon == pytest.approx(epsilon)
+        assert (agent.choose(observation, rng) != best).mean() == pytest.approx(epsilon / 2, abs=0.05)
+    assert (agent.choose(observation, None) == best).all()
+
+
+@pytest.mark.parametrize(
+    ("space", "features"),
+    [
+        (spaces.Box(-1, 1, (3,), np.float32), 3),
+        (spaces.Box(-1, 1, (2, 3), np.float64), 6),
+        (spaces.Box(0, 255, (4, 5, 5), np.uint8), 100),
+        (spaces.Discrete(6, start=2), 6),
+        (spaces.MultiBinary(4), 4),
+        (spaces.MultiDiscrete([3, 4]), 2),
+    ],
+)
+def test_bodies_for_every_observation(space: spaces.Space, features: int) -> None:
+    layers, width = body(space, ())
+    assert width == features
+    observation = np.stack([np.asarray(space.sample()) for _ in range(5)])
+    if observation.dtype == np.float64:
+        observation = observation.astype(np.float32)
+    out = nn.Sequential(*layers, nn.Linear(width, 2))(mg.from_numpy(observation))
+    assert out.shape == (5, 2)
+    assert out.dtype == mg.float32
+
+
+def test_learns_from_discrete_observations() -> None:
+    agent = DQN(
+        "FrozenLake-v1", seed=0, learning_starts=100, hidden=(), learning_rate=0.01, gamma=0.9, target_every=50
+    ).learn(1_000)
+    assert agent.predict(0) in range(4)
+
+
+def test_every_component_can_be_chosen() -> None:
+    from typing import get_args, get_type_hints
+
+    from agents.value.dqn import REPLAYS
+    from agents.value.heads import HEADS
+    from agents.value.next_action import NEXT_ACTIONS
+
+    hints = get_type_hints(DQNHyperparameters)
+    for field, table in (("head", HEADS), ("next_action", NEXT_ACTIONS), ("replay", REPLAYS), ("loss", LOSSES)):
+        assert set(get_args(hints[field])) == set(table)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_cartpole_is_solved(agent_type: type[Agent], seed: int) -> None:
+    agent = agent_type("CartPole-v1", seed=seed).learn(50_000)
+    assert evaluate(agent, episodes=20).mean >= 475

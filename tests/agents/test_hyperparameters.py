@@ -1,0 +1,75 @@
+"""Hyper-parameters refuse what can't be right, with the limits stated once, in the field's type."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents import Agent, DoubleDQN
+from agents.core.schedules import linear
+from agents.presets import PRESETS, preset_for
+from agents.registry import AGENTS, agent_class
+from agents.value.dqn import DQNHyperparameters
+from envs import UsageError
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("learning_rate", -1e-3, "learning_rate must be above 0, got -0.001"),
+        ("learning_rate", 0, "learning_rate must be above 0, got 0"),
+        ("learning_rate", float("nan"), "learning_rate must be above 0, got nan"),
+        ("learning_rate", "fast", "learning_rate must be a number, got 'fast'"),
+        ("gamma", 1.5, "gamma must be between 0 and 1, got 1.5"),
+        ("batch_size", 0, "batch_size must be at least 1, got 0"),
+        ("batch_size", 2.5, "batch_size must be a whole number, got 2.5"),
+        ("batch_size", True, "batch_size must be a whole number, got True"),
+        ("hidden", (64, 0), "every number in hidden must be at least 1, got 0"),
+        ("hidden", 64, "hidden must be a tuple, got 64"),
+        ("loss", "hubris", "loss must be one of huber, mse, got 'hubris'"),
+    ],
+)
+def test_refused(name: str, value, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        DQNHyperparameters.of({name: value})
+
+
+def test_plain_values_come_back() -> None:
+    h = DQNHyperparameters(hidden=(32, 16), loss="mse")
+    assert DQNHyperparameters.of({**h.plain(), "hidden": [32, 16]}) == h
+
+
+def test_presets_fit_their_algorithms() -> None:
+    for (algorithm, _), preset in PRESETS.items():
+        AGENTS[algorithm].Hyperparameters.of(preset.hyperparameters)
+
+
+def test_a_variant_takes_its_parents_preset() -> None:
+    assert preset_for(DoubleDQN, "CartPole-v1") is PRESETS["dqn", "CartPole-v1"]
+    assert preset_for(DoubleDQN, "Nowhere-v0").hyperparameters == {}
+
+
+def test_every_hyperparameter_is_documented(agent_type: type[Agent]) -> None:
+    """Its docstring is the command line's help."""
+    import dataclasses
+    import inspect
+
+    for kind in agent_type.Hyperparameters.__mro__:
+        if dataclasses.is_dataclass(kind) and kind.__module__ != "agents.core.hyperparameters":
+            lines = inspect.getsource(kind).splitlines()
+            for name in kind.__annotations__:
+                at = next(i for i, line in enumerate(lines) if line.strip().startswith(f"{name}:"))
+                assert lines[at + 1].strip().startswith('"""'), f"{kind.__name__}.{name}"
+
+
+def test_linear() -> None:
+    assert linear(1.0, 0.1, 0.5, 0.0) == 1.0
+    assert linear(1.0, 0.1, 0.5, 0.25) == pytest.approx(0.55)
+    assert linear(1.0, 0.1, 0.5, 0.5) == linear(1.0, 0.1, 0.5, 1.0) == 0.1
+    assert linear(1.0, 0.1, 0.0, 0.0) == 0.1
+
+
+def test_unknown_algorithm() -> None:
+    with pytest.raises(UsageError, match="unknown algorithm 'dqm'; did you mean dqn"):
+        agent_class("dqm")
+    with pytest.raises(UsageError, match="known: dqn"):
+        agent_class("xyz")

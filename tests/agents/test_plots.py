@@ -1,0 +1,66 @@
+"""Curves: an average that keeps its length, an interval over seeds, pictures that are pictures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents import DQN, cli
+from agents.core.plots import mean_and_interval, moving_average, plot_runs
+from envs import UsageError
+
+PNG = b"\x89PNG\r\n"
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40), st.integers(1, 15))
+def test_moving_average(values: list[float], window: int) -> None:
+    average = moving_average(np.array(values), window)
+    assert len(average) == len(values)
+    for i, mean in enumerate(average):
+        half = min(i, len(values) - 1 - i, window // 2)
+        assert mean == pytest.approx(np.mean(values[i - half : i + half + 1]), abs=1e-6)
+
+
+def test_moving_average_of_a_line_is_the_line() -> None:
+    line = np.arange(50.0)
+    np.testing.assert_allclose(moving_average(line, 21), line)
+
+
+def test_interval_over_seeds() -> None:
+    steps = np.arange(1.0, 101.0)
+    curves = [(steps * (1 + 0.01 * i), np.full(100, float(i))) for i in range(5)]
+    grid, mean, low, high = mean_and_interval(curves)
+    assert grid[0] == pytest.approx(1.04)
+    assert grid[-1] == pytest.approx(100.0)
+    np.testing.assert_allclose(mean, 2.0)
+    assert (low < mean).all()
+    assert (mean < high).all()
+    assert (low >= 0).all()
+    assert (high <= 4).all()
+    _, mean, low, high = mean_and_interval(curves[:1])
+    np.testing.assert_array_equal(low, high)
+
+
+def test_plots_of_one_run_and_of_several(tmp_path: Path, capsys) -> None:
+    for seed in range(3):
+        DQN("minigrad/ProbeBoth-v0", seed=seed).learn(200, run=tmp_path / f"run{seed}")
+    DQN("minigrad/ProbeBoth-v0", learning_rate=0.1).learn(200, run=tmp_path / "other")
+    runs = [str(tmp_path / name) for name in ("run0", "run1", "run2", "other")]
+    assert cli.main(["plot", runs[0]]) == 0
+    assert (tmp_path / "run0" / "returns.png").read_bytes().startswith(PNG)
+    assert cli.main(["plot", *runs, "--output", str(tmp_path / "new" / "all.png")]) == 0
+    assert (tmp_path / "new" / "all.png").read_bytes().startswith(PNG)
+    with pytest.raises(UsageError, match="is not a run"):
+        plot_runs([tmp_path])
+
+
+def test_matplotlib_is_imported_only_to_draw() -> None:
+    code = "import sys, agents.cli; print([m for m in ('matplotlib', 'rich.progress', 'torch') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("[]", "['rich.progress']")  # tyro may bring rich

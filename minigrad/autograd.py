@@ -138,9 +138,10 @@ class Plan:
         are just what was kept.
     """
 
-    __slots__ = ("keep", "keeps_arrays", "keeps_inputs", "keeps_output", "roles", "rules")
+    __slots__ = ("keep", "keeps_arrays", "keeps_inputs", "keeps_output", "operation", "roles", "rules")
 
     def __init__(self, operation: Operation, needed: int) -> None:
+        self.operation = operation
         names = ("y", *operation.inputs, *operation.parameters)
         wanted: list[str] = []
         rules: list[tuple[int, Callable, tuple[str, ...]]] = []
@@ -184,9 +185,8 @@ class Node:
     Nothing here points to the output tensor, so a graph has no reference cycles and is freed with its last tensor.
     """
 
-    __slots__ = ("__weakref__", "_hooks", "edges", "kept", "operation", "plan", "shapes", "trace", "versions")
+    __slots__ = ("__weakref__", "_hooks", "edges", "kept", "plan", "shapes", "trace", "versions")
 
-    operation: Operation
     plan: Plan
     edges: list  # per input: the Node that made it, the leaf Tensor itself, or None
     kept: tuple | None  # what plan.keep chose; None once backward has freed it
@@ -196,9 +196,14 @@ class Node:
     _hooks: dict | None
 
     @property
+    def operation(self) -> Operation:
+        """The row of the table."""
+        return self.plan.operation
+
+    @property
     def name(self) -> str:
         """The operation's name."""
-        return self.operation.name
+        return self.plan.operation.name
 
     @property
     def next_functions(self) -> tuple:
@@ -228,7 +233,7 @@ class _Retain:
     def __call__(self, grad: Tensor) -> None:
         tensor = self.tensor()
         if tensor is not None:
-            tensor._grad = grad if tensor._grad is None else tensor._grad + grad
+            tensor._grad = TABLE["clone"].apply(grad) if tensor._grad is None else tensor._grad + grad
 
 
 def _applier(operation: Operation) -> Callable:
@@ -243,7 +248,7 @@ def _applier(operation: Operation) -> Callable:
     differentiable, view = operation.differentiable, operation.view
     plans, count = operation.plans, len(operation.inputs)
     find_plan = operation.plan
-    is_number = (float, int)
+    is_number, is_scalar = (float, int), np.generic
 
     def apply(*args: Any) -> Any:
         arrays = [*args]
@@ -281,7 +286,7 @@ def _applier(operation: Operation) -> Callable:
                 else:
                     arrays[i] = x
         y = forward(*arrays)
-        if isinstance(y, np.generic):
+        if isinstance(y, is_scalar):
             y = np.asarray(y)
 
         out = _new(Tensor)
@@ -299,7 +304,6 @@ def _applier(operation: Operation) -> Callable:
 
         plan = plans.get(needed) or find_plan(needed)
         node = _new(Node)
-        node.operation = operation
         node.plan = plan
         node.edges = edges
         node.kept = plan.keep(y, *arrays)
@@ -369,8 +373,8 @@ class ListOperation(Operation):
         edges = [_edge(x) for x in inputs]
         if _recording and any(e is not None for e in edges):
             node = _new(Node)
-            node.operation, node.edges = self, edges
-            node.plan = _ListPlan(self.rule, [i for i, e in enumerate(edges) if e is not None])
+            node.edges = edges
+            node.plan = _ListPlan(self, [i for i, e in enumerate(edges) if e is not None])
             node.kept = self.keep([a.shape for a in arrays], *parameters)
             node.versions, node.shapes, node._hooks = [], None, None
             node.trace = _call_stack() if _anomaly else None
@@ -383,8 +387,9 @@ class _ListPlan(Plan):
 
     __slots__ = ()
 
-    def __init__(self, rule: Callable, needed: list[int]) -> None:
-        self.rules = tuple((i, rule, functools.partial(_with_position, i)) for i in needed)
+    def __init__(self, operation: ListOperation, needed: list[int]) -> None:
+        self.operation = operation
+        self.rules = tuple((i, operation.rule, functools.partial(_with_position, i)) for i in needed)
         self.keeps_output, self.keeps_inputs, self.keeps_arrays, self.roles = False, (), False, ()
 
 
@@ -482,6 +487,7 @@ def grad(
             )
     found = _run(roots, cotangents, retain_graph, create_graph, targets, accumulate=False)
     results: list[Tensor | None] = []
+    held = [getattr(g, "array", g) for g in cotangents]  # memory that the user can see already
     for i, x in enumerate(targets):
         g = found.get(x if x._node is LEAF else x._node)
         if g is None and materialize_grads:
@@ -494,7 +500,11 @@ def grad(
                 )
             results.append(None)
         else:
-            results.append(g if isinstance(g, Tensor) else wrap(_private(g)))
+            g = g if isinstance(g, Tensor) else wrap(_private(g))
+            if any(g.array is h for h in held):
+                g = TABLE["clone"].apply(g)
+            held.append(g.array)
+            results.append(g)
     return tuple(results)
 
 
@@ -528,8 +538,9 @@ def _roots(tensors: Any, cotangents: Any, who: str) -> tuple[list, list]:
             if g.shape != t.shape:
                 raise GradientError(f"{who}: gradient has shape {g.shape}, the tensor {t.shape}; they must be the same")
             if g.dtype != t.dtype:
-                g = TABLE["cast"].apply(g, t.dtype)
-            g = g if g._node is not None else g.array
+                g = TABLE["cast"].apply(g, t.dtype, g.dtype)
+            if g._node is None:
+                g = g.array.copy() if t._node is LEAF else g.array  # a leaf keeps its gradient
         roots.append(t if t._node is LEAF else t._node)
         starts.append(g)
     return roots, starts
@@ -593,6 +604,9 @@ def _run(
                 g = _run_hooks(node._hooks, g)
             if node in ends:
                 found[node] = g
+            if wanted is not None and not any(e in wanted for e in node.edges):
+                _skip(node, pending, ready)  # nothing beyond it was asked for: its part of the graph stays whole
+                continue
 
             kept = node.kept
             if kept is None:
@@ -615,7 +629,8 @@ def _run(
                     held = cotangents.get(parent)
                     if held is None:
                         if dx is g and type(parent) is not Node:
-                            dx = dx.copy()  # a leaf keeps its gradient, so it may not share it
+                            # a leaf keeps its gradient, so it may not share it
+                            dx = dx.copy() if type(dx) is np.ndarray else TABLE["clone"].apply(dx)
                         cotangents[parent] = dx  # borrowed: others may hold the same array
                     elif parent in owned:
                         np.add(held, dx, out=held)
@@ -640,7 +655,10 @@ def _run(
             if not accumulate:
                 found[leaf] = g
             elif wanted is None or leaf in ends:
-                _accumulate(leaf, g)
+                if leaf._grad is None and type(g) is np.ndarray and g.base is None:
+                    leaf._grad = wrap(g)  # the usual case: nobody else holds it
+                else:
+                    _accumulate(leaf, g)
     finally:
         _recording, _recorded_backward = recording_before, recorded_before
     return found
@@ -719,7 +737,7 @@ def _run_hooks(hooks: dict, g: Any) -> Any:
                     f"a gradient hook must return None or a Tensor of shape {g.shape}, "
                     f"it returned {getattr(replaced, 'shape', type(replaced).__name__)}"
                 )
-            g = replaced if isinstance(g, Tensor) else replaced.array
+            g = replaced if isinstance(g, Tensor) else replaced.array.copy()  # the hook may keep what it returned
     return g
 
 

@@ -79,17 +79,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     return indexing.one_hot(tensor, num_classes)
 
 
-def _operands(name: str, input: Any, target: Any, reduction: str) -> None:
-    for what, x in (("input", input), ("target", target)):
-        if not isinstance(x, Tensor):
-            raise TypeError(f"{name}: {what} must be a Tensor, got {type(x).__name__}; wrap it with as_tensor")
-    losses.check_reduction(name, reduction)
-    losses.check_shapes(name, input, target)
-
-
-def _same_dtype(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in the dtype that arithmetic between them would have."""
-    if input.array.dtype is target.array.dtype and input.array.dtype.kind == "f":
+def _operands(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """Input and target, both in the dtype that arithmetic between them would have."""
+    if not isinstance(input, Tensor) or not isinstance(target, Tensor):
+        what, x = ("target", target) if isinstance(input, Tensor) else ("input", input)
+        raise TypeError(f"{name}: {what} must be a Tensor, got {type(x).__name__}; wrap it with as_tensor")
+    dtype = input.array.dtype
+    if dtype is target.array.dtype and (dtype is dtypes.float32 or dtype.kind == "f"):
         return input, target
     dtype = dtypes.result_type(input.array, target.array, fractional=True)
     return input.to(dtype), target.to(dtype)
@@ -97,32 +93,32 @@ def _same_dtype(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """(input - target)², averaged, summed, or one per element ('none'). The shapes must be equal."""
-    _operands("mse_loss", input, target, reduction)
-    return losses.mse(*_same_dtype(input, target), reduction)
+    input, target = _operands("mse_loss", input, target)
+    return losses.mse(input, target, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """|input - target|. The shapes must be equal."""
-    _operands("l1_loss", input, target, reduction)
-    return losses.l1(*_same_dtype(input, target), reduction)
+    input, target = _operands("l1_loss", input, target)
+    return losses.l1(input, target, reduction)
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """½ d² where |d| = |input - target| <= delta, delta (|d| - ½ delta) beyond (Huber 1964). The shapes must be equal."""
-    _operands("huber_loss", input, target, reduction)
+    input, target = _operands("huber_loss", input, target)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
-    return losses.huber(*_same_dtype(input, target), delta, reduction)
+    return losses.huber(input, target, delta, reduction)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """huber_loss / beta: ½ d² / beta near 0, |d| - ½ beta beyond; beta = 0 is l1_loss. The shapes must be equal."""
-    _operands("smooth_l1_loss", input, target, reduction)
+    input, target = _operands("smooth_l1_loss", input, target)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
-    loss = losses.huber(*_same_dtype(input, target), beta, reduction)
+    loss = losses.huber(input, target, beta, reduction)
     return loss if beta == 1 else loss / beta
 
 
@@ -139,7 +135,7 @@ def cross_entropy(
     target: classes (N,), (), (N, ...) as integers, or probabilities of the input's shape.
     weight: one factor per *class*, (C,). For a weight per sample use reduction="none" and multiply.
     """
-    losses.check_reduction("cross_entropy", reduction)
+    losses.check_reduction(reduction)
     dim = min(1, input.ndim - 1)
     log_p = losses.log_softmax(input, dim)
     classes = input.shape[dim]
@@ -196,7 +192,7 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """-input[target] for log-probabilities (N, C), (C,) or (N, C, ...) and integer classes; see cross_entropy."""
-    losses.check_reduction("nll_loss", reduction)
+    losses.check_reduction(reduction)
     if input.ndim == 0:
         raise GradientError("nll_loss: input must have a class dimension: (C,), (N, C) or (N, C, ...); it is 0-d")
     dim = min(1, input.ndim - 1)
@@ -226,7 +222,6 @@ def binary_cross_entropy_with_logits(
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """-(target log σ(input) + (1 - target) log(1 - σ(input))), stable for large |input|. The shapes must be equal."""
-    _operands("binary_cross_entropy_with_logits", input, target, reduction)
-    input, target = _same_dtype(input, target)
+    input, target = _operands("binary_cross_entropy_with_logits", input, target)
     raw = [None if w is None else np.asarray(w.array, input.dtype) for w in (weight, pos_weight)]
     return losses.bce_with_logits(input, target, *raw, reduction)

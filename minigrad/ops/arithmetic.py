@@ -97,12 +97,27 @@ softplus = op(
 
 absolute = op(np.absolute, vjp=lambda g, x: g * np.sign(x), name="abs", kinks=(0,))
 sign = op(np.sign)
+_ZEROS: dict[Any, Any] = {}
+
+
+def _relu(x: Any) -> Any:
+    # NumPy's maximum is vectorised for two arrays, not for an array and a number: 1.0 µs against 2.8 µs for 64 x 128.
+    # So arrays of zeros are kept, of a few small shapes: a network asks for the same ones at every step.
+    if type(x) is not np.ndarray or not 64 < x.size <= 1 << 18:
+        return np.maximum(x, 0)
+    zeros = _ZEROS.get((x.shape, x.dtype))
+    if zeros is None:
+        if len(_ZEROS) >= 16:
+            _ZEROS.clear()
+        zeros = _ZEROS[x.shape, x.dtype] = np.zeros_like(x)
+    return np.maximum(x, zeros)
+
+
 relu = op(
-    lambda x: np.maximum(x, 0),
+    _relu,
     vjp=lambda g, y: g * (y > 0),  # 0 at 0
-    name="relu",
     elementwise=True,
-    cases=unary(),
+    cases=[*unary(), (real(9, 8),)],
     kinks=(0,),
 )
 leaky_relu = op(

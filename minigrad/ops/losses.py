@@ -60,16 +60,19 @@ def check_shapes(name: str, x: Any, target: Any) -> None:
         )
 
 
-def check_reduction(name: str, reduction: str) -> None:
+def check_reduction(reduction: str) -> None:
     """Refuse anything but 'mean', 'sum' and 'none'."""
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: reduction={reduction!r}; expected 'mean', 'sum' or 'none'")
+        raise ValueError(f"a loss was given reduction={reduction!r}; expected 'mean', 'sum' or 'none'")
 
 
 def _reduce(losses: Any, reduction: str) -> Any:
     if reduction == "mean":
         return np.add.reduce(losses, axis=None) / losses.dtype.type(losses.size)
-    return np.add.reduce(losses, axis=None) if reduction == "sum" else losses
+    if reduction == "sum":
+        return np.add.reduce(losses, axis=None)
+    check_reduction(reduction)
+    return losses
 
 
 def _spread(g: Any, shape: tuple[int, ...], reduction: str) -> Any:
@@ -101,13 +104,14 @@ def _mse(x: Any, target: Any, reduction: str) -> Any:
 
 
 def _mse_slope(g: Any, x: Any, target: Any, reduction: str) -> Any:
+    """2 (x - target) ḡ, and ḡ / n for a mean."""
     return (2 * _spread(g, x.shape, reduction)) * (x - target)
 
 
 mse = op(
     _mse,
     vjp=dict(
-        x=lambda g, x, target, reduction: _mse_slope(g, x, target, reduction),
+        x=_mse_slope,
         target=lambda g, x, target, reduction: _mse_slope(g, target, x, reduction),
     ),
     fractional=True,

@@ -26,7 +26,8 @@ def _normalised(x: Any, n: int, eps: float) -> tuple[Any, Any]:
 def _forward(x: Any, weight: Any, bias: Any, n: int, eps: float) -> Any:
     if weight is not None and weight.dtype != x.dtype:
         raise GradientError(
-            f"layer_norm: the input is {x.dtype}, the weight {weight.dtype}; convert one of them with .float() or .double()"
+            f"layer_norm: the input is {x.dtype}, the weight {weight.dtype}; "
+            "convert one of them with .float() or .double()"
         )
     y, _ = _normalised(x, n, eps)
     if weight is not None:

@@ -3,8 +3,8 @@
     python benchmarks/engine.py
 
 A step is what DQN does: forward, gather the actions' values, mean squared error, backward, Adam. The same step
-stands beside it written by hand in NumPy (the fastest way we know: flat parameters, gradients written in place), and in PyTorch if that
-is installed. The contestants take turns in one process, on one thread; the ratios are what counts.
+stands beside it written by hand in NumPy (flat parameters, gradients and Adam in place), and in PyTorch if that is
+installed. The contestants take turns in one process, on one thread; the ratios are what counts.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from benchmarks.common import fair_start, ratio, side_by_side, table, write
 
 fair_start()
 
-from collections.abc import Callable  # noqa: E402
-from statistics import median  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
+from typing import Any
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import minigrad as mg  # noqa: E402
+import minigrad as mg
 
 try:
     import torch
@@ -56,7 +57,7 @@ def numpy_step(sizes: tuple[int, ...], size: int) -> Callable[[], Any]:
     """The step by hand: parameters, gradients and moments are views of four flat arrays."""
     states, actions, targets = batch(sizes, size)
     actions, targets = actions[:, 0], targets[:, 0]
-    shapes = [shape for i, o in zip(sizes, sizes[1:], strict=False) for shape in ((o, i), (o,))]
+    shapes = [shape for i, o in pairwise(sizes) for shape in ((o, i), (o,))]
     total = sum(int(np.prod(shape)) for shape in shapes)
     flat, grad, m, v, t = (np.zeros(total, np.float32) for _ in range(5))
     flat[:] = np.random.default_rng(1).uniform(-0.1, 0.1, total)
@@ -112,7 +113,7 @@ def numpy_step(sizes: tuple[int, ...], size: int) -> Callable[[], Any]:
 def network(lib: Any, sizes: tuple[int, ...]) -> Any:
     """An MLP with ReLU, from minigrad's or PyTorch's nn."""
     layers: list[Any] = []
-    for i, o in zip(sizes, sizes[1:], strict=False):
+    for i, o in pairwise(sizes):
         layers += [lib.nn.Linear(i, o), lib.nn.ReLU()]
     return lib.nn.Sequential(*layers[:-1])
 
@@ -239,7 +240,7 @@ def measure_operations() -> tuple[str, dict]:
         }
         data[name] = {k: round(v, 3) for k, v in above.items()}
         rows.append([name, f"{above['forward']:.2f}", f"{above['backward']:.2f}"])
-    header = ["operation on 4 numbers", "forward, recorded: µs above NumPy (goal ≈ 1)", "backward: µs above NumPy (goal ≈ 2)"]
+    header = ["operation on 4 numbers", "forward, recorded: µs (goal ≈ 1)", "backward: µs (goal ≈ 2)"]
     return "## One small operation above NumPy\n\n" + table(header, rows), data
 
 

@@ -94,7 +94,7 @@ class Operation:
         self.forward = forward
         self.ufunc = forward if isinstance(forward, np.ufunc) else None
         if self.ufunc is not None:
-            names = ("x",) if self.ufunc.nin == 1 else ("a", "b")
+            names: tuple[str, ...] = ("x",) if self.ufunc.nin == 1 else ("a", "b")
         else:
             names = _parameters(forward)
         unknown = [n for n in vjp if n not in names]

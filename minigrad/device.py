@@ -15,7 +15,10 @@ class device:  # noqa: N801  (PyTorch's name)
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: str | device, index: int | None = None) -> None:
+    type: str
+    index: int | None
+
+    def __init__(self, type: Any, index: int | None = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
         name, _, number = str(type).partition(":")

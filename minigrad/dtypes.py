@@ -64,12 +64,14 @@ def result_type(*operands: Any, fractional: builtins.bool = False) -> np.dtype:
     """
     ranks: list[np.dtype | None] = [None, None, None]  # of arrays with dimensions, 0-d arrays, numbers
     for x in operands:
+        rank: builtins.int = 2
+        dtype: np.dtype
         if isinstance(x, builtins.bool | np.bool_):
-            rank, dtype = 2, bool
+            dtype = bool
         elif isinstance(x, builtins.int | np.integer):
-            rank, dtype = 2, int64
+            dtype = int64
         elif isinstance(x, builtins.float | np.floating):
-            rank, dtype = 2, _default
+            dtype = _default
         elif hasattr(x, "dtype"):
             rank, dtype = (0 if x.ndim else 1), x.dtype
         else:

@@ -32,7 +32,7 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """The state as a JSON-able dict."""
-        return self.numpy.bit_generator.state
+        return dict(self.numpy.bit_generator.state)
 
     def set_state(self, state: dict[str, Any]) -> Generator:
         """Continue from a state that `get_state` gave; returns the generator."""

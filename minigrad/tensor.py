@@ -402,7 +402,7 @@ def wrap(array: Any, node: Any = None) -> Tensor:
 
 
 def _rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
-    out = _new(cls)
+    out: Tensor = _new(cls)
     out.array = array
     out._node = LEAF if requires_grad else None
     out._grad = out._hooks = out._base = None

@@ -124,7 +124,7 @@ def op(
     second_order: False or the reason if the second derivative is not to be checked.
     mutants_equal: mutant -> reason, for mutations of the rules that change nothing (see tests/engine/test_mutants.py).
     """
-    is_ufunc = isinstance(forward, np.ufunc)
+    ufunc = forward if isinstance(forward, np.ufunc) else None
     name = name or forward.__name__.strip("_")
     if name in TABLE:
         raise ValueError(f"operation '{name}' is in the table already; choose another name")
@@ -133,15 +133,15 @@ def op(
     elif isinstance(vjp, dict):
         rules = vjp
     else:
-        first = "x" if is_ufunc else forward.__code__.co_varnames[0]
+        first = "x" if ufunc else forward.__code__.co_varnames[0]  # type: ignore[attr-defined]
         rules = {first: vjp}
-    if cases is None and is_ufunc:
-        cases = unary() if forward.nin == 1 else binary()
+    if cases is None and ufunc:
+        cases = unary() if ufunc.nin == 1 else binary()
     operation = Operation(
         name,
         forward,
         rules,
-        elementwise=is_ufunc if elementwise is None else elementwise,
+        elementwise=ufunc is not None if elementwise is None else elementwise,
         fractional=fractional,
         view=view,
         cases=cases or (),

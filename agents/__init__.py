@@ -1,9 +1,9 @@
 """Reinforcement-learning agents, driven by minigrad and nothing else.
 
-    from agents import DQN, evaluate
+from agents import DQN, evaluate
 
-    agent = DQN("CartPole-v1", seed=0).learn(50_000)
-    print(evaluate(agent, episodes=20))
+agent = DQN("CartPole-v1", seed=0).learn(50_000)
+print(evaluate(agent, episodes=20))
 """
 
 from .core.agent import Agent

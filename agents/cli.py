@@ -114,7 +114,7 @@ def command_train(arguments: list[str]) -> None:
         raise UsageError(f"--steps must be at least 1, got {options.steps}")
     agent = agent_type(
         options.env, seed=options.seed, num_envs=options.num_envs, **options.hyperparameters.plain()
-    )  # fmt: skip
+    )
     agent.total_steps = options.steps
     name = f"{agent.name}-{options.env.replace('/', '-')}-seed{options.seed}"
     config = {
@@ -139,11 +139,15 @@ def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainO
         env, preset.steps, preset.num_envs, agent_type.Hyperparameters.of(preset.hyperparameters)
     )
     kind = TrainOptions[agent_type.Hyperparameters]  # type: ignore[name-defined]
-    return parse(tyro.conf.OmitArgPrefixes[kind], arguments, f"train {agent_type.name}", default, doc(agent_type))
+    return parse(
+        tyro.conf.OmitArgPrefixes[kind], arguments, f"train {agent_type.name}", default, doc(agent_type)
+    )
 
 
 def command_resume(arguments: list[str]) -> None:
-    options = parse(ResumeOptions, arguments, "resume", None, "Goes on with a run exactly where its checkpoint is.")
+    options = parse(
+        ResumeOptions, arguments, "resume", None, "Goes on with a run exactly where its checkpoint is."
+    )
     run = Run.open(options.run)
     state, damaged = run.restore()
     for message in damaged:
@@ -159,7 +163,9 @@ def command_resume(arguments: list[str]) -> None:
 def train_and_report(agent: Agent, run: Run, quiet: bool) -> None:
     """Trains to the end or to Ctrl-C, and says where the run is and what to type next."""
     started, first = time.perf_counter(), agent.steps
-    progress = None if quiet else Progress(f"{agent.name} {agent.environments.name}", agent.steps, agent.total_steps)
+    progress = (
+        None if quiet else Progress(f"{agent.name} {agent.environments.name}", agent.steps, agent.total_steps)
+    )
     try:
         with interruption() as interrupted:
             finished = train(agent, run, progress, stop=interrupted)
@@ -168,23 +174,29 @@ def train_and_report(agent: Agent, run: Run, quiet: bool) -> None:
         if progress is not None:
             progress.close()
     if not finished:
-        print(f"stopped at step {agent.steps:,} of {agent.total_steps:,}; `minigrad resume {run.directory}` goes on")
+        done = f"stopped at step {agent.steps:,} of {agent.total_steps:,}"
+        print(f"{done}; `minigrad resume {run.directory}` goes on")
         return
     seconds = time.perf_counter() - started
     print(f"run         {run.directory}")
-    print(f"trained     {agent.steps:,} steps in {duration(seconds)} ({(agent.steps - first) / seconds:,.0f} steps/s)")
+    speed = (agent.steps - first) / seconds
+    print(f"trained     {agent.steps:,} steps in {duration(seconds)} ({speed:,.0f} steps/s)")
     print(f"evaluation  {evaluate(agent)}")
     print(f"next        minigrad evaluate {run.directory}")
     print(f"            minigrad plot {run.directory}")
 
 
 def command_evaluate(arguments: list[str]) -> None:
-    options = parse(EvaluateOptions, arguments, "evaluate", None, "Plays greedy episodes with a trained agent.")
+    options = parse(
+        EvaluateOptions, arguments, "evaluate", None, "Plays greedy episodes with a trained agent."
+    )
     if options.episodes < 1:
         raise UsageError(f"--episodes must be at least 1, got {options.episodes}")
     agent = agent_class(read_config(options.run)["algorithm"]).load(options.run, best=options.best)
-    print(f"{agent.name} {agent.environments.name}, step {agent.steps:,}: return "
-          f"{evaluate(agent, episodes=options.episodes, seed=options.seed)}")  # fmt: skip
+    print(
+        f"{agent.name} {agent.environments.name}, step {agent.steps:,}: return "
+        f"{evaluate(agent, episodes=options.episodes, seed=options.seed)}"
+    )
 
 
 def command_plot(arguments: list[str]) -> None:
@@ -195,7 +207,9 @@ def command_plot(arguments: list[str]) -> None:
 
 
 def command_list(arguments: list[str]) -> None:
-    parse(ListOptions, arguments, "list", None, "Lists the algorithms and the environments that have presets.")
+    parse(
+        ListOptions, arguments, "list", None, "Lists the algorithms and the environments that have presets."
+    )
     print("algorithms")
     for name, agent_type in AGENTS.items():
         kinds = " or ".join(space.__name__ for space in agent_type.action_spaces)
@@ -238,12 +252,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(kind: Any, arguments: list[str], command: str, default: Any, description: str) -> Any:
-    """The arguments as `kind`. tyro answers a mistake with a box of many lines; here its first sentence is kept."""
+    """The arguments as `kind`. tyro answers a mistake with a box of many lines; here its first sentence is
+    kept."""
     said = io.StringIO()
     extra = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(kind, args=arguments, prog=f"minigrad {command}", description=description, **extra)
+            return tyro.cli(
+                kind, args=arguments, prog=f"minigrad {command}", description=description, **extra
+            )
     except SystemExit as exit:
         if exit.code != 2:
             raise
@@ -262,8 +279,8 @@ def first_sentence(box: str) -> str:
 
 @contextlib.contextmanager
 def interruption() -> Iterator[Callable[[], bool]]:
-    """Inside, Ctrl-C and SIGTERM are only noted, so that training stops between two steps and can save; a second one
-    interrupts at once."""
+    """Inside, Ctrl-C and SIGTERM are only noted, so that training stops between two steps and can save; a
+    second one interrupts at once."""
     noted = False
 
     def note(signum: int, frame: Any) -> None:

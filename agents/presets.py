@@ -17,7 +17,10 @@ class Preset:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
 
 
-PROBES = [f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")]
+PROBES = [
+    f"minigrad/Probe{name}-v0"
+    for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
+]
 
 PRESETS: dict[tuple[str, str], Preset] = {
     ("dqn", "CartPole-v1"): Preset(steps=50_000),

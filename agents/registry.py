@@ -1,4 +1,5 @@
-"""Every algorithm by its name. The command line, `minigrad list` and the agents' tests all go through this table."""
+"""Every algorithm by its name. The command line, `minigrad list` and the agents' tests all go through this
+table."""
 
 from __future__ import annotations
 
@@ -14,5 +15,7 @@ AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (DQN, DoubleDQN
 
 def agent_class(name: str) -> type[Agent]:
     if name not in AGENTS:
-        raise UsageError(f"unknown algorithm {name!r}{did_you_mean(name, AGENTS) or '; known: ' + ', '.join(AGENTS)}")
+        raise UsageError(
+            f"unknown algorithm {name!r}{did_you_mean(name, AGENTS) or '; known: ' + ', '.join(AGENTS)}"
+        )
     return AGENTS[name]

@@ -2,10 +2,10 @@
 
     python benchmarks/agents.py [--steps N] [--repeats N]
 
-DQN on CartPole-v1 as both have it: 4→128→2, Adam, a batch of 64 after every step, a target network renewed every 500,
-Huber loss, gradients clipped to norm 10. Each measurement is a process of its own, on one thread and without
-OPENBLAS_CORETYPE (which halves NumPy's speed where a machine sets it), in turns, so that both meet the same machine.
-Writes the medians to benchmarks/results/agents.json.
+DQN on CartPole-v1 as both have it: 4→128→2, Adam, a batch of 64 after every step, a target network renewed
+every 500, Huber loss, gradients clipped to norm 10. Each measurement is a process of its own, on one thread
+and without OPENBLAS_CORETYPE (which halves NumPy's speed where a machine sets it), in turns, so that both
+meet the same machine. Writes the medians to benchmarks/results/agents.json.
 """
 
 from __future__ import annotations
@@ -31,9 +31,24 @@ def time_minigrad_dqn(steps: int) -> float:
     from agents import DQN
     from agents.core.training import train
 
-    agent = DQN("CartPole-v1", seed=0, hidden=(128,), batch_size=64, learning_starts=1_000, train_every=1, updates=1,
-                target_every=500, learning_rate=1e-3, max_gradient_norm=10.0, loss="huber", gamma=0.99,
-                epsilon_start=1.0, epsilon_end=0.05, epsilon_fraction=0.2, replay_size=100_000)  # fmt: skip
+    agent = DQN(
+        "CartPole-v1",
+        seed=0,
+        hidden=(128,),
+        batch_size=64,
+        learning_starts=1_000,
+        train_every=1,
+        updates=1,
+        target_every=500,
+        learning_rate=1e-3,
+        max_gradient_norm=10.0,
+        loss="huber",
+        gamma=0.99,
+        epsilon_start=1.0,
+        epsilon_end=0.05,
+        epsilon_fraction=0.2,
+        replay_size=100_000,
+    )
     agent.total_steps = WARM_UP + steps
     train(agent, stop=lambda: agent.steps >= WARM_UP)
     started = time.perf_counter()
@@ -56,10 +71,25 @@ def time_sb3_dqn(steps: int) -> float:
                 self.started = time.perf_counter()
             return True
 
-    model = DQN("MlpPolicy", "CartPole-v1", seed=0, policy_kwargs={"net_arch": [128]}, batch_size=64,
-                learning_starts=1_000, train_freq=1, gradient_steps=1, target_update_interval=500, learning_rate=1e-3,
-                max_grad_norm=10.0, gamma=0.99, exploration_initial_eps=1.0, exploration_final_eps=0.05,
-                exploration_fraction=0.2, buffer_size=100_000, device="cpu")  # fmt: skip
+    model = DQN(
+        "MlpPolicy",
+        "CartPole-v1",
+        seed=0,
+        policy_kwargs={"net_arch": [128]},
+        batch_size=64,
+        learning_starts=1_000,
+        train_freq=1,
+        gradient_steps=1,
+        target_update_interval=500,
+        learning_rate=1e-3,
+        max_grad_norm=10.0,
+        gamma=0.99,
+        exploration_initial_eps=1.0,
+        exploration_final_eps=0.05,
+        exploration_fraction=0.2,
+        buffer_size=100_000,
+        device="cpu",
+    )
     clock = Clock()
     model.learn(WARM_UP + steps, callback=clock)
     return steps / (time.perf_counter() - clock.started)
@@ -114,9 +144,11 @@ def main() -> None:
             speeds[case].append(measure(case, options.steps))
     medians = {case: statistics.median(values) for case, values in speeds.items()}
     for case in cases:
-        print(f"{case:<24}{medians[case]:>9,.0f} steps/s   ({min(speeds[case]):,.0f} to {max(speeds[case]):,.0f})")
+        slowest, fastest = min(speeds[case]), max(speeds[case])
+        print(f"{case:<24}{medians[case]:>9,.0f} steps/s   ({slowest:,.0f} to {fastest:,.0f})")
     if "stable-baselines3 dqn" in medians:
-        print(f"{'ratio':<24}{medians['minigrad dqn'] / medians['stable-baselines3 dqn']:>9.1f}   (goal: at least 6)")
+        ratio = medians["minigrad dqn"] / medians["stable-baselines3 dqn"]
+        print(f"{'ratio':<24}{ratio:>9.1f}   (goal: at least 6)")
     RESULTS.parent.mkdir(exist_ok=True)
     results = {
         "command": f"python benchmarks/agents.py --steps {options.steps} --repeats {options.repeats}",

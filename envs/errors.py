@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 
 class UsageError(ValueError):
-    """What was given, what was expected, how to fix it. The command line prints its one line and exits with 2."""
+    """What was given, what was expected, how to fix it. The command line prints its one line and exits with
+    2."""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -1,16 +1,16 @@
 """Probe environments: each isolates one thing an agent must get right, and has an exactly known answer.
 
-Train on them in order. The first probe that an agent gets wrong says where its fault is; all but the last after
-Andy Jones, "Debugging Reinforcement Learning Systems" (2021).
+Train on them in order. The first probe that an agent gets wrong says where its fault is; all but the last
+after Andy Jones, "Debugging Reinforcement Learning Systems" (2021).
 
-| probe              | what it isolates                                             | Q(s, a)                       |
-|--------------------|--------------------------------------------------------------|-------------------------------|
-| `ProbeConstant`    | the loss: one state, one action, reward 1                    | 1                             |
-| `ProbeObservation` | the input: the reward is the observation                     | s                             |
-| `ProbeDiscount`    | bootstrapping: the reward comes one step later               | Q(0) = γ, Q(1) = 1            |
-| `ProbeAction`      | choosing: the reward depends on the action alone             | Q(0) = -1, Q(1) = 1           |
-| `ProbeBoth`        | both at once: the action must match the observation          | 1 if they match, else -1      |
-| `ProbeTruncation`  | truncation: the reward goes on where the episode is cut off  | Q(0) = γ Q(1), Q(1) = 1/(1-γ) |
+| probe              | what it isolates                                    | Q(s, a)                       |
+|--------------------|-----------------------------------------------------|-------------------------------|
+| `ProbeConstant`    | the loss: one state, one action, reward 1           | 1                             |
+| `ProbeObservation` | the input: the reward is the observation            | s                             |
+| `ProbeDiscount`    | bootstrapping: the reward comes one step later      | Q(0) = γ, Q(1) = 1            |
+| `ProbeAction`      | choosing: the reward depends on the action alone    | Q(0) = -1, Q(1) = 1           |
+| `ProbeBoth`        | both at once: the action must match the observation | 1 if they match, else -1      |
+| `ProbeTruncation`  | truncation: the reward goes on after the cut        | Q(0) = γ Q(1), Q(1) = 1/(1-γ) |
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def observe(value: float) -> np.ndarray:
 class Probe(gym.Env[np.ndarray, int]):
     """What the probes share: one number as observation, and a state that can be saved and restored."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
     observation_space: spaces.Box = spaces.Box(-1.0, 1.0, (1,), np.float32)
     actions: ClassVar[int] = 1
 
     def __init__(self) -> None:
-        self.action_space = spaces.Discrete(self.actions)
+        self.action_space: Any = spaces.Discrete(self.actions)
         self.position = 0.0
 
     def start(self) -> float:
@@ -119,10 +119,11 @@ class ProbeBoth(ProbeObservation):
 
 
 class ProbeTruncation(Probe):
-    """State 0 leads to state 1, which pays 1 and leads to itself for ever; every episode is cut off at its second step.
+    """State 0 leads to state 1, which pays 1 and leads to itself for ever; every episode is cut off at its
+    second step.
 
-    Three agents, three answers: bootstrapping from the final observation gives Q(1) = 1 / (1 - γ); taking truncation
-    for termination gives 1; bootstrapping from the observation after the reset gives 1 / (1 - γ²).
+    Three agents, three answers: bootstrapping from the final observation gives Q(1) = 1 / (1 - γ); taking
+    truncation for termination gives 1; bootstrapping from the observation after the reset gives 1 / (1 - γ²).
     """
 
     def __init__(self) -> None:

@@ -3,8 +3,9 @@
 Three ways, the first that applies:
 
 1. `get_state()` and `set_state(state)` on the environment itself (all of this project's have them);
-2. for a single environment: its random state at the last reset and the actions since. Restoring resets from that
-   random state and takes those actions again. (`deepcopy` won't do: of LunarLander it silently makes a fresh one.)
+2. for a single environment: its random state at the last reset and the actions since. Restoring resets from
+   that random state and takes those actions again. (`deepcopy` won't do: of LunarLander it silently makes a
+   fresh one.)
 3. for a vector environment: every attribute that is a number, an array or a random generator.
 
 The second and third are guesses about somebody else's environment, so `why_not_resumable` tries them out.
@@ -58,7 +59,7 @@ class ReplayedEnv:
 
     def reset(self, *, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
         # A seeded reset replaces the generator, so there the seed is what to remember.
-        self._random = None if seed is not None else self.env.unwrapped.np_random.bit_generator.state
+        self._random = None if seed is not None else dict(self.env.unwrapped.np_random.bit_generator.state)
         self._seed = seed
         self._actions = []
         return self.env.reset(seed=seed)
@@ -87,7 +88,7 @@ ResumableEnv = StatefulEnv | ReplayedEnv
 
 def layers(env: gym.Env) -> list[gym.Env]:
     """An environment's wrappers, from the outside in, without the environment."""
-    found = []
+    found: list[gym.Env] = []
     while isinstance(env, gym.Wrapper):
         found.append(env)
         env = env.env
@@ -117,19 +118,22 @@ def vector_state(env: gym.vector.VectorEnv) -> State:
 
 
 def load_vector_state(env: gym.vector.VectorEnv, state: State) -> None:
-    core = env.unwrapped
+    core: Any = env.unwrapped
     if "own" in state:
         core.set_state(state["own"])
         return
     for name, saved in state["attributes"].items():
-        setattr(core, name, generator_from_state(saved["generator"]) if "generator" in saved else saved["value"])
+        setattr(
+            core, name, generator_from_state(saved["generator"]) if "generator" in saved else saved["value"]
+        )
 
 
 def why_not_resumable(make: Callable[[], Any], steps: int = 200, steps_after: int = 50) -> str | None:
     """Tries to resume: `None` if a restored copy goes on exactly as the original, else what differs.
 
-    `make` gives a fresh `envs.vector.Environments` each time. `steps` random actions are taken, long enough to pass
-    a reset in most environments; then the original and the restored copy take the same `steps_after` more.
+    `make` gives a fresh `envs.vector.Environments` each time. `steps` random actions are taken, long enough
+    to pass a reset in most environments; then the original and the restored copy take the same `steps_after`
+    more.
     """
     made: list[Any] = []
     try:
@@ -144,7 +148,9 @@ def why_not_resumable(make: Callable[[], Any], steps: int = 200, steps_after: in
         copy.load_state_dict(original.state_dict())
         for step in range(steps_after):
             actions = original.sample_actions(rng)
-            for name, a, b in zip(original.TRANSITION_FIELDS, original.step(actions), copy.step(actions), strict=True):
+            for name, a, b in zip(
+                original.TRANSITION_FIELDS, original.step(actions), copy.step(actions), strict=True
+            ):
                 if not np.array_equal(a, b):
                     return f"{name} differs {step + 1} steps after resuming"
         return None

@@ -1,12 +1,14 @@
-"""Environments side by side, and valid transitions out of them. The one module that knows gymnasium's autoreset modes.
+"""Environments side by side, and valid transitions out of them. The one module that knows gymnasium's
+autoreset modes.
 
-Whatever the environments are made of, a step yields a `Transition`: what was observed, what was done, the reward, and
-the *true* next observation, which at the end of an episode is the final one, never the first of the next episode.
+Whatever the environments are made of, a step yields a `Transition`: what was observed, what was done, the
+reward, and the *true* next observation, which at the end of an episode is the final one, never the first of
+the next episode.
 
 gymnasium's vector environments reset themselves, in one of three ways:
 
-- `NEXT_STEP`: the step after an end ignores its action and returns the reset observation with reward 0. That row is
-  no transition, and is left out here: a step may yield fewer transitions than there are environments;
+- `NEXT_STEP`: the step after an end ignores its action and returns the reset observation with reward 0. That
+  row is no transition, and is left out here: a step may yield fewer transitions than there are environments;
 - `SAME_STEP`: the observation at an end is already the reset one; the final one is in `infos["final_obs"]`;
 - `DISABLED`: nobody resets, so this module does.
 """
@@ -57,7 +59,12 @@ class Environments:
     TRANSITION_FIELDS: ClassVar[tuple[str, ...]] = Transition._fields
 
     def __init__(
-        self, name: str, observation_space: gym.Space, action_space: gym.Space, num_envs: int, make: Callable | None
+        self,
+        name: str,
+        observation_space: gym.Space,
+        action_space: gym.Space,
+        num_envs: int,
+        make: Callable | None,
     ) -> None:
         self.name = name
         self.num_envs = num_envs
@@ -75,8 +82,8 @@ class Environments:
         self._checks_observations = self.observation_dtype.kind == "f"
 
     def reset(self, seed: int) -> None:
-        """Starts every environment, environment `i` with `seed + i`. Once in a run: episodes after the first go on from
-        the environment's own generator, or every episode would be the same one."""
+        """Starts every environment, environment `i` with `seed + i`. Once in a run: episodes after the first
+        go on from the environment's own generator, or every episode would be the same one."""
         raise NotImplementedError
 
     def step(self, action: np.ndarray) -> Transition:
@@ -97,7 +104,8 @@ class Environments:
         return np.stack([space.sample() for _ in range(self.num_envs)])
 
     def why_not_resumable(self) -> str | None:
-        """`None` if these environments can be resumed exactly, else the reason. Takes a few hundred steps in copies."""
+        """`None` if these environments can be resumed exactly, else the reason. Takes a few hundred steps in
+        copies."""
         return why_not_resumable(self._make) if self._make else f"{self.name} can't be made a second time"
 
     def state_dict(self) -> dict[str, Any]:
@@ -117,8 +125,10 @@ class Environments:
         """Adds a step to environment `i`'s episode."""
         # NaN spreads from one bad reward to every weight; refused here, it still has a name.
         if not math.isfinite(reward):
-            raise UsageError(f"{self.name}: the environment returned the reward {reward} (environment {i}, step "
-                             f"{self._length[i] + 1} of its episode); rewards must be finite")  # fmt: skip
+            raise UsageError(
+                f"{self.name}: the environment returned the reward {reward} (environment {i}, step "
+                f"{self._length[i] + 1} of its episode); rewards must be finite"
+            )
         self._total_reward[i] += reward
         self._length[i] += 1
         if ended:
@@ -126,17 +136,25 @@ class Environments:
             self._total_reward[i], self._length[i] = 0.0, 0
 
     def _check(self, observation: np.ndarray) -> None:
-        # A sum is finite unless something in it isn't (or it overflows, so look again): half the cost of isfinite.
-        if self._checks_observations and not math.isfinite(observation.sum()) and not np.isfinite(observation).all():
+        # A sum is finite unless something in it isn't (or it overflows, so look again): half the cost of
+        # isfinite.
+        if (
+            self._checks_observations
+            and not math.isfinite(observation.sum())
+            and not np.isfinite(observation).all()
+        ):
             bad = observation[~np.isfinite(observation)][0]
-            raise UsageError(f"{self.name}: the environment returned an observation with {bad} in it; "
-                             f"observations must be finite")  # fmt: skip
+            raise UsageError(
+                f"{self.name}: the environment returned an observation with {bad} in it; "
+                f"observations must be finite"
+            )
 
 
 class BareEnvironments(Environments):
     """A list of single environments, stepped in a loop and reset here as soon as an episode ends.
 
-    For one environment this costs about 4 µs a step above the environment's own, where SyncVectorEnv costs 30.
+    For one environment this costs about 4 µs a step above the environment's own, where SyncVectorEnv costs
+    30.
     """
 
     def __init__(self, name: str, envs: list[gym.Env], make: Callable | None) -> None:
@@ -196,8 +214,10 @@ class VectorEnvironments(Environments):
         super().__init__(name, env.single_observation_space, env.single_action_space, env.num_envs, make)
         mode = env.metadata.get("autoreset_mode")
         if mode is None:
-            raise UsageError(f"{name}: metadata['autoreset_mode'] is missing; set it to one of "
-                             f"{', '.join(str(m) for m in AutoresetMode)}")  # fmt: skip
+            raise UsageError(
+                f"{name}: metadata['autoreset_mode'] is missing; set it to one of "
+                f"{', '.join(str(m) for m in AutoresetMode)}"
+            )
         self._mode = AutoresetMode(mode)
         self._env = env
         self._ended = np.zeros(self.num_envs, np.bool_)
@@ -232,13 +252,15 @@ class VectorEnvironments(Environments):
                     after[i] = infos["final_obs"][i]
             else:
                 first, _ = self._env.reset(options={"reset_mask": ended})
-                self.observation = np.where(rowwise(ended, after), np.asarray(first, self.observation_dtype), after)
+                self.observation = np.where(
+                    rowwise(ended, after), np.asarray(first, self.observation_dtype), after
+                )
             self._check(self.observation)
         self._ended = ended
 
         self._check(after)
-        for i in valid.tolist():
-            self._count(i, float(reward[i]), bool(ended[i]))
+        for env_index in valid.tolist():
+            self._count(env_index, float(reward[env_index]), bool(ended[env_index]))
         whole = Transition(before, action, reward, terminated, truncated, after, self._all)
         return whole if len(valid) == self.num_envs else Transition(*(field[valid] for field in whole))
 
@@ -257,8 +279,8 @@ class VectorEnvironments(Environments):
 def make_environments(env: Any, num_envs: int = 1) -> Environments:
     """Environments from whatever describes them.
 
-    `env` is an id ("CartPole-v1"), a function that makes an environment, a `gym.Env` (`num_envs` 1), or a vector
-    environment (or a function that makes one), which brings its own number.
+    `env` is an id ("CartPole-v1"), a function that makes an environment, a `gym.Env` (`num_envs` 1), or a
+    vector environment (or a function that makes one), which brings its own number.
     """
     if num_envs < 1:
         raise UsageError(f"num_envs must be at least 1, got {num_envs}")
@@ -270,7 +292,9 @@ def make_environments(env: Any, num_envs: int = 1) -> Environments:
         return from_instance(env, num_envs)
     if callable(env):
         return from_factory(env, num_envs)
-    raise UsageError(f"env must be an id, an environment or a function that makes one, got {type(env).__name__}")
+    raise UsageError(
+        f"env must be an id, an environment or a function that makes one, got {type(env).__name__}"
+    )
 
 
 def make_by_id(env_id: str, **options: Any) -> gym.Env:
@@ -299,14 +323,20 @@ def from_factory(make: Callable[[], Any], num_envs: int) -> Environments:
 def from_instance(env: gym.Env | gym.vector.VectorEnv, num_envs: int) -> Environments:
     """`env` itself (and copies of it, if more are wanted); its spec is what a copy can be made from."""
     spec = env.spec
+    name = name_of(env)
+    again: Callable[[], Environments] | None = None
     if isinstance(env, gym.vector.VectorEnv):
         if num_envs not in (1, env.num_envs):
-            raise UsageError(f"num_envs is {num_envs} but the vector environment has {env.num_envs}; leave it out")
-        return VectorEnvironments(name_of(env), env, spec and (lambda: from_factory(lambda: gym.make_vec(spec), 1)))
-    if num_envs > 1 and spec is None:
-        raise UsageError(f"one {name_of(env)} can't be made into {num_envs}; give a function that makes it")
-    envs = [env, *(gym.make(spec) for _ in range(num_envs - 1))] if spec is not None else [env]
-    return BareEnvironments(name_of(env), envs, spec and (lambda: from_factory(lambda: gym.make(spec), num_envs)))
+            raise UsageError(f"num_envs is {num_envs} but {name} brings its own {env.num_envs}; leave it out")
+        if spec is not None:
+            again = lambda: from_factory(lambda: gym.make_vec(spec), 1)
+        return VectorEnvironments(name, env, again)
+    if spec is None:
+        if num_envs > 1:
+            raise UsageError(f"one {name} can't be made into {num_envs}; give a function that makes it")
+        return BareEnvironments(name, [env], None)
+    again = lambda: from_factory(lambda: gym.make(spec), num_envs)
+    return BareEnvironments(name, [env, *(gym.make(spec) for _ in range(num_envs - 1))], again)
 
 
 def name_of(env: gym.Env | gym.vector.VectorEnv) -> str:
@@ -316,8 +346,10 @@ def name_of(env: gym.Env | gym.vector.VectorEnv) -> str:
 def array_dtype(name: str, space: gym.Space) -> np.dtype:
     """The dtype observations are kept in: float32 for any float, else the space's own (uint8 for images)."""
     if not isinstance(space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
-        raise UsageError(f"{name}: observations are a {type(space).__name__}, and agents take one array; "
-                         f"wrap the environment in gymnasium.wrappers.FlattenObservation")  # fmt: skip
+        raise UsageError(
+            f"{name}: observations are a {type(space).__name__}, and agents take one array; "
+            f"wrap the environment in gymnasium.wrappers.FlattenObservation"
+        )
     dtype = np.dtype(space.dtype)
     return np.dtype(np.float32) if dtype.kind == "f" else dtype
 

@@ -1,7 +1,7 @@
 """What every agent is: something that acts, observes transitions and learns from them.
 
-An algorithm defines its hyper-parameters, `build` (networks, optimizer, memory) and the contract that the training
-loop (training.py) drives:
+An algorithm defines its hyper-parameters, `build` (networks, optimizer, memory) and the contract that the
+training loop (training.py) drives:
 
     act(observation)         an action for every environment
     observe(transition)      keep it: in a replay, or in a rollout
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
-import minigrad as mg
 import numpy as np
 from gymnasium import spaces
 
@@ -37,7 +36,7 @@ class Agent:
     env                 an id, an environment, a vector environment, or a function that makes one
     seed                everything random follows from it
     num_envs            environments side by side
-    hyperparameters     as keywords; where left out, what `agents/presets.py` has for this environment, else defaults
+    hyperparameters     as keywords; what is left out comes from the environment's preset (agents/presets.py)
     """
 
     name: ClassVar[str]
@@ -46,7 +45,9 @@ class Agent:
     action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete,)
     metric_names: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, env: Any, *, seed: int = 0, num_envs: int | None = None, **hyperparameters: Any) -> None:
+    def __init__(
+        self, env: Any, *, seed: int = 0, num_envs: int | None = None, **hyperparameters: Any
+    ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise UsageError(f"seed must be a whole number from 0 up, got {seed!r}")
         preset = preset_for(type(self), env)
@@ -57,9 +58,10 @@ class Agent:
         self.observation_space = self.environments.observation_space
         self.action_space: Any = self.environments.action_space
         if not isinstance(self.action_space, self.action_spaces):
+            needed = " or ".join(space.__name__ for space in self.action_spaces)
             raise UsageError(
-                f"{self.name} needs {' or '.join(space.__name__ for space in self.action_spaces)} actions, but "
-                f"{self.environments.name} has {self.action_space}; `minigrad list` shows what each algorithm takes"
+                f"{self.name} needs {needed} actions, but {self.environments.name} has {self.action_space}; "
+                f"`minigrad list` shows what each algorithm takes"
             )
         self.steps = self.total_steps = 0  # environment steps, over all environments
         self.episodes = 0
@@ -76,19 +78,21 @@ class Agent:
         raise NotImplementedError
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        """The policy: (k, ...) observations to (k,) or (k, ...) actions. What is random in it comes from `rng`; without
-        one, the best actions known."""
+        """The policy: (k, ...) observations to (k,) or (k, ...) actions. What is random in it comes from
+        `rng`; without one, the best actions known."""
         raise NotImplementedError
 
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """Actions to learn from, one for each environment. Overridden by agents that must remember how they chose."""
+        """Actions to learn from, one for each environment. Overridden by agents that must remember how they
+        chose."""
         return self.choose(observation, self.random["exploration"])
 
     def observe(self, transition: Transition) -> None:
         raise NotImplementedError
 
     def update(self, new_steps: int) -> None:
-        """Called after every step of the environments, when `self.steps` has grown by `new_steps`, one for each."""
+        """Called after every step of the environments, when `self.steps` has grown by `new_steps`, one for
+        each."""
         raise NotImplementedError
 
     def parts(self) -> dict[str, Any]:
@@ -107,7 +111,9 @@ class Agent:
         self.total_steps = self.steps + steps
         opened = Run.create(run, self.config()) if run is not None else None
         show = sys.stderr.isatty() if progress is None else progress
-        shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
+        shown = (
+            Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
+        )
         try:
             train(self, opened, shown)
         finally:
@@ -118,7 +124,8 @@ class Agent:
         return self
 
     def predict(self, observation: Any, deterministic: bool = True) -> Any:
-        """The action for one observation, as the environment takes it; for a batch of them, an array of actions."""
+        """The action for one observation, as the environment takes it; for a batch of them, an array of
+        actions."""
         observation = np.asarray(observation, self.environments.observation_dtype)
         shape = self.observation_space.shape or ()
         if observation.shape == shape:
@@ -126,8 +133,10 @@ class Agent:
         elif observation.shape[1:] == shape and observation.ndim == len(shape) + 1:
             action = self.predict_batch(observation, deterministic)
         else:
-            raise ValueError(f"predict: the observation has shape {observation.shape}, but {self.environments.name} "
-                             f"has {shape}, or (k, *{shape}) for k of them")  # fmt: skip
+            raise ValueError(
+                f"predict: the observation has shape {observation.shape}, but {self.environments.name} has "
+                f"{shape}; give one observation, or a batch of them with one more dimension in front"
+            )
         return action + self.action_space.start if isinstance(self.action_space, spaces.Discrete) else action
 
     def predict_batch(self, observation: np.ndarray, deterministic: bool = True) -> np.ndarray:
@@ -159,8 +168,9 @@ class Agent:
 
     @classmethod
     def load(cls, path: str | Path, env: Any = None, best: bool = False) -> Self:
-        """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that evaluated
-        `best`. `env` is needed only where the agent was not trained on an id: it can't be found again otherwise."""
+        """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that
+        evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
+        again otherwise."""
         path = Path(path)
         directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         if not directory.is_dir():
@@ -178,7 +188,9 @@ class Agent:
         return cls.from_config(config, env, tree["agent"])
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
+    def from_config(
+        cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None
+    ) -> Self:
         """The agent that `config` describes, in `state` if one is given."""
         env = config["env"] if env is None else env
         agent = cls(env, seed=config["seed"], num_envs=config["num_envs"], **config["hyperparameters"])
@@ -202,7 +214,12 @@ class Agent:
             part.load_state_dict(state[name])
 
     def _stateful(self) -> dict[str, Any]:
-        return {"metrics": self.metrics, "random": self.random, "environments": self.environments, **self.parts()}
+        return {
+            "metrics": self.metrics,
+            "random": self.random,
+            "environments": self.environments,
+            **self.parts(),
+        }
 
 
 class Means:

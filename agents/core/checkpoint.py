@@ -6,11 +6,13 @@ A checkpoint is a directory:
     arrays.safetensors   the arrays
     manifest.json        the SHA-256 of every file, those of the segments too
 
-It is written under another name, flushed to the disk and then renamed, so a directory with its proper name is complete.
-safetensors has no checksum and loads a flipped bit without complaint; the manifest is what catches it.
+It is written under another name, flushed to the disk and then renamed, so a directory with its proper name is
+complete. safetensors has no checksum and loads a flipped bit without complaint; the manifest is what catches
+it.
 
-A replay (`Ring`) can be large and changes only at its end. Its rows go into segment files that are written once, beside
-the checkpoints, and shared by all of them; a checkpoint itself holds only the rows after the last full segment.
+A replay (`Ring`) can be large and changes only at its end. Its rows go into segment files that are written
+once, beside the checkpoints, and shared by all of them; a checkpoint itself holds only the rows after the
+last full segment.
 """
 
 from __future__ import annotations
@@ -22,10 +24,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import minigrad as mg
 import numpy as np
 import safetensors.numpy
 
+import minigrad as mg
 from envs.errors import UsageError
 
 from .replay import Ring
@@ -38,7 +40,8 @@ class DamagedCheckpoint(UsageError):
 
 
 class Checkpoints:
-    """The checkpoints of one run: `step-000010000`, `step-000020000`, ... and the segments that they share."""
+    """The checkpoints of one run: `step-000010000`, `step-000020000`, ... and the segments that they
+    share."""
 
     def __init__(self, directory: Path, keep: int = 2) -> None:
         self.directory = directory
@@ -64,7 +67,8 @@ class Checkpoints:
         return path
 
     def load_newest(self) -> tuple[str, Any, list[str]]:
-        """The newest good checkpoint: its name, its tree, and a message for each damaged one that was passed over."""
+        """The newest good checkpoint: its name, its tree, and a message for each damaged one that was passed
+        over."""
         damaged: list[str] = []
         for name in reversed(self.names()):
             try:
@@ -81,14 +85,19 @@ class Checkpoints:
         remove(self.directory / name)
 
     def _remove_unused_segments(self) -> None:
-        used = {file for name in self.names() for file in json.loads((self.directory / name / "manifest.json").read_text())}
+        used = {
+            file
+            for name in self.names()
+            for file in json.loads((self.directory / name / "manifest.json").read_text())
+        }
         for path in (self.directory / "segments").glob("*"):
             if f"../segments/{path.name}" not in used:
                 path.unlink()
 
 
 def write(path: Path, tree: Any, segments: Path, known: dict[str, list[dict[str, Any]]]) -> None:
-    """Writes the checkpoint `path`. `known` lists each ring's segments on disk, by the ring's place in the tree."""
+    """Writes the checkpoint `path`. `known` lists each ring's segments on disk, by the ring's place in the
+    tree."""
     arrays: dict[str, np.ndarray] = {}
     manifest: dict[str, str] = {}
     work = path.with_name(f".{path.name}.part")
@@ -121,14 +130,17 @@ def write(path: Path, tree: Any, segments: Path, known: dict[str, list[dict[str,
 
 
 def read(path: Path, known: dict[str, list[dict[str, Any]]] | None = None) -> Any:
-    """Reads a checkpoint after comparing every file with its checksum; raises `DamagedCheckpoint` with its name."""
+    """Reads a checkpoint after comparing every file with its checksum; raises `DamagedCheckpoint` with its
+    name."""
     try:
         manifest = json.loads((path / "manifest.json").read_text())
         state = json.loads(verified(path / "state.json", manifest["state.json"]))
         arrays = safetensors.numpy.load(verified(path / "arrays.safetensors", manifest["arrays.safetensors"]))
 
         def unpack_ring(packed: dict[str, Any]) -> Ring:
-            fields = {name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in packed["fields"].items()}
+            fields = {
+                name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in packed["fields"].items()
+            }
             ring = Ring(packed["capacity"], **fields)
             ring.total = packed["total"]
             oldest = ring.total - len(ring)
@@ -143,11 +155,15 @@ def read(path: Path, known: dict[str, list[dict[str, Any]]] | None = None) -> An
 
         return unpack(state, arrays, unpack_ring)
     except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as problem:
-        reason = f"{Path(problem.filename).name} is missing" if isinstance(problem, FileNotFoundError) else problem
+        reason = (
+            f"{Path(problem.filename).name} is missing" if isinstance(problem, FileNotFoundError) else problem
+        )
         raise DamagedCheckpoint(f"checkpoint {path} is damaged: {reason}") from problem
 
 
-def segment_rows(ring: Ring, directory: Path, place: str, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def segment_rows(
+    ring: Ring, directory: Path, place: str, known: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """The segments that hold the ring's rows, the missing ones written now, up to the last full one."""
     oldest = ring.total - len(ring)
     kept = [segment for segment in known if segment["stop"] > oldest]
@@ -170,7 +186,8 @@ def pack(tree: Any, place: str, arrays: dict[str, np.ndarray], pack_ring: Any) -
     """`tree` as JSON can hold it; its arrays go to `arrays`, named by where they are in the tree."""
     if isinstance(tree, np.ndarray | mg.Tensor):
         array = tree if isinstance(tree, np.ndarray) else tree.array
-        # Not ascontiguousarray, which makes a 0-d array 1-d; safetensors 0.8.0 corrupts what is not contiguous.
+        # Not ascontiguousarray, which makes a 0-d array 1-d; safetensors 0.8.0 corrupts what is not
+        # contiguous.
         arrays[place] = np.array(array, order="C")
         return {"__array__" if array is tree else "__tensor__": place}
     if isinstance(tree, Ring):
@@ -186,7 +203,9 @@ def pack(tree: Any, place: str, arrays: dict[str, np.ndarray], pack_ring: Any) -
         return tree.item()
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
-    raise TypeError(f"a checkpoint can't hold {type(tree).__name__} (at {place}); give arrays and plain values")
+    raise TypeError(
+        f"a checkpoint can't hold {type(tree).__name__} (at {place}); give arrays and plain values"
+    )
 
 
 def unpack(packed: Any, arrays: dict[str, np.ndarray], unpack_ring: Any) -> Any:

@@ -43,7 +43,8 @@ class Evaluation:
 def evaluate(
     agent: Agent, env: Any = None, episodes: int = 20, seed: int = EVALUATION_SEED, deterministic: bool = True
 ) -> Evaluation:
-    """Plays `episodes` episodes. `env` is what `make_environments` takes; left out, a new one of the agent's own."""
+    """Plays `episodes` episodes. `env` is what `make_environments` takes; left out, a new one of the agent's
+    own."""
     environments = make_environments(limited(agent.env if env is None else env))
     try:
         environments.reset(seed)
@@ -56,7 +57,8 @@ def evaluate(
             environments.close()
     finished = finished[:episodes]
     return Evaluation(
-        np.array([episode.total_reward for episode in finished]), np.array([episode.length for episode in finished])
+        np.array([episode.total_reward for episode in finished]),
+        np.array([episode.length for episode in finished]),
     )
 
 

@@ -1,4 +1,5 @@
-"""Hyper-parameters: frozen dataclasses whose fields state their own limits, and which are the command line's options."""
+"""Hyper-parameters: frozen dataclasses whose fields state their own limits, and which are the command line's
+options."""
 
 from __future__ import annotations
 
@@ -24,7 +25,11 @@ class Limits:
     def __str__(self) -> str:
         if self.above > -math.inf:
             return f"above {self.above:g}"
-        return f"at least {self.least:g}" if self.most == math.inf else f"between {self.least:g} and {self.most:g}"
+        return (
+            f"at least {self.least:g}"
+            if self.most == math.inf
+            else f"between {self.least:g} and {self.most:g}"
+        )
 
 
 Positive = Annotated[float, Limits(above=0)]
@@ -37,7 +42,8 @@ Sizes = tuple[Count, ...]
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What every algorithm's hyper-parameters can do: check themselves, and come from and go to plain values."""
+    """What every algorithm's hyper-parameters can do: check themselves, and come from and go to plain
+    values."""
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self), include_extras=True).items():
@@ -45,13 +51,16 @@ class Hyperparameters:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """From plain values (keywords, a preset, JSON); a name that doesn't exist is an error with the close ones."""
+        """From plain values (keywords, a preset, JSON); a name that doesn't exist is an error with the close
+        ones."""
         known = {field.name for field in fields(cls)}
         for name in values:
             if name not in known:
                 raise UsageError(f"no hyper-parameter is called {name!r}{did_you_mean(name, known)}")
         # JSON has lists where a dataclass that never changes has tuples.
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return cls(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        )
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,7 +74,9 @@ def check(name: str, value: Any, hint: Any) -> None:
     if get_origin(hint) is Annotated:
         kind, limits = get_args(hint)
         if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-            raise UsageError(f"{name} must be {'a number' if kind is float else 'a whole number'}, got {value!r}")
+            raise UsageError(
+                f"{name} must be {'a number' if kind is float else 'a whole number'}, got {value!r}"
+            )
         if not limits.allow(value):
             raise UsageError(f"{name} must be {limits}, got {value!r}")
     elif get_origin(hint) is Literal and value not in get_args(hint):

@@ -1,14 +1,17 @@
-"""Network bodies: from an observation to features. The head that an algorithm puts on top is its own business."""
+"""Network bodies: from an observation to features. The head that an algorithm puts on top is its own
+business."""
 
 from __future__ import annotations
 
+import itertools
+
 import gymnasium as gym
-import minigrad as mg
-import minigrad.nn as nn
-import minigrad.nn.functional as F
 import numpy as np
 from gymnasium import spaces
 
+import minigrad as mg
+import minigrad.nn as nn
+import minigrad.nn.functional as F
 from envs import UsageError
 
 
@@ -37,7 +40,7 @@ class ToFloat(nn.Module):
 def mlp(sizes: tuple[int, ...]) -> list[nn.Module]:
     """Linear layers with a ReLU after each: sizes[0] -> sizes[1] -> ..."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return layers
 

@@ -17,8 +17,8 @@ Curve = tuple[np.ndarray, np.ndarray]  # steps, values
 
 
 def moving_average(values: np.ndarray, window: int) -> np.ndarray:
-    """The mean of the `window` values around each one, as many values as were given: near the ends the window is cut
-    to what is there, equally on both sides, so that the average never lags or leads."""
+    """The mean of the `window` values around each one, as many values as were given: near the ends the window
+    is cut to what is there, equally on both sides, so that the average never lags or leads."""
     values = np.asarray(values, np.float64)
     at = np.arange(len(values))
     half = np.minimum(np.minimum(at, len(values) - 1 - at), window // 2)
@@ -29,7 +29,8 @@ def moving_average(values: np.ndarray, window: int) -> np.ndarray:
 def mean_and_interval(
     curves: Sequence[Curve], points: int = 200, resamples: int = 1000
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Steps, mean, and the ends of its 95 % bootstrap interval over the curves, where all of them have data."""
+    """Steps, mean, and the ends of its 95 % bootstrap interval over the curves, where all of them have
+    data."""
     first = max(steps[0] for steps, _ in curves)
     last = min(steps[-1] for steps, _ in curves)
     grid = np.linspace(first, last, points)
@@ -47,8 +48,8 @@ def returns_of(run: str | Path) -> Curve:
 
 
 def plot_runs(runs: Sequence[str | Path], output: str | Path | None = None, window: int = 21) -> Path:
-    """Draws the runs' return curves and returns where. One run: its episodes, their moving average and its greedy
-    evaluations. Several: runs that differ in nothing but the seed are one line, with an interval."""
+    """Draws the runs' return curves and returns where. One run: its episodes, their moving average and its
+    greedy evaluations. Several: runs that differ in nothing but the seed are one line, with an interval."""
     # The object-oriented interface: pyplot would open a window system and keep every figure.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -65,10 +66,16 @@ def plot_runs(runs: Sequence[str | Path], output: str | Path | None = None, wind
             grid, mean, low, high = mean_and_interval(curves)
             (line,) = axes.plot(grid, mean, label=f"{label} ({len(group)} seed{'s' * (len(group) > 1)})")
             axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-    axes.set(xlabel="environment steps", ylabel="return", title=", ".join(dict.fromkeys(c["env"] for c in configs)))
+    axes.set(
+        xlabel="environment steps", ylabel="return", title=", ".join(dict.fromkeys(c["env"] for c in configs))
+    )
     axes.grid(alpha=0.3)
     axes.legend()
-    path = Path(output) if output is not None else Path(runs[0]) / ("returns.png" if len(runs) == 1 else "compared.png")
+    path = (
+        Path(output)
+        if output is not None
+        else Path(runs[0]) / ("returns.png" if len(runs) == 1 else "compared.png")
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     return path
@@ -84,12 +91,17 @@ def draw_run(axes: Any, run: Path, window: int) -> None:
 
 
 def grouped(runs: Sequence[str | Path], configs: list[dict[str, Any]]) -> dict[str, list[str | Path]]:
-    """The runs by what they have in common besides the seed, under the shortest label that tells them apart."""
+    """The runs by what they have in common besides the seed, under the shortest label that tells them
+    apart."""
     groups: dict[str, list[int]] = {}
     for i, config in enumerate(configs):
         groups.setdefault(json.dumps({**config, "seed": None}, sort_keys=True), []).append(i)
-    short = [f"{configs[members[0]]['algorithm']} {configs[members[0]]['env']}" for members in groups.values()]
+    short = [
+        f"{configs[members[0]]['algorithm']} {configs[members[0]]['env']}" for members in groups.values()
+    ]
     return {
-        label if short.count(label) == 1 else f"{label} ({Path(runs[members[0]]).name})": [runs[i] for i in members]
+        label if short.count(label) == 1 else f"{label} ({Path(runs[members[0]]).name})": [
+            runs[i] for i in members
+        ]
         for label, members in zip(short, groups.values(), strict=True)
     }

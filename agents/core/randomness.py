@@ -1,7 +1,7 @@
 """Everything random comes from one seed: a tree of generators, one for each purpose.
 
-Each generator is derived from the seed and its own name, so that adding one (a variant that draws noise) leaves what
-the others draw unchanged.
+Each generator is derived from the seed and its own name, so that adding one (a variant that draws noise)
+leaves what the others draw unchanged.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from contextlib import contextmanager
 from typing import Any
 from zlib import crc32
 
-import minigrad as mg
 import numpy as np
+
+import minigrad as mg
 
 
 class RandomTree:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._generators: dict[str, np.random.Generator] = {}
-        with self.engine(state=None):
-            mg.manual_seed(int(self._sequence("engine").generate_state(1)[0]))
+        outside = mg.random.get_state()
+        mg.manual_seed(int(self._sequence("engine").generate_state(1)[0]))
+        self._engine_state = mg.random.get_state()
+        mg.random.set_state(outside)
 
     def __getitem__(self, purpose: str) -> np.random.Generator:
         if purpose not in self._generators:
@@ -31,11 +34,11 @@ class RandomTree:
         return np.random.SeedSequence(self.seed, spawn_key=(crc32(purpose.encode()),))
 
     @contextmanager
-    def engine(self, state: Any = "own") -> Iterator[None]:
-        """Inside, the engine's global generator is this tree's: two agents in one process don't disturb each other."""
+    def engine(self) -> Iterator[None]:
+        """Inside, the engine's global generator is this tree's: two agents in one process don't disturb each
+        other."""
         outside = mg.random.get_state()
-        if state is not None:
-            mg.random.set_state(self._engine_state)
+        mg.random.set_state(self._engine_state)
         try:
             yield
         finally:

@@ -1,7 +1,8 @@
 """Experience replay: past transitions, kept to learn from more than once (Lin 1992; Mnih et al. 2015).
 
-`Ring` is the storage: parallel arrays allocated once, the oldest row overwritten when they are full. `UniformReplay`
-says what a row is and draws rows at random; other replays (prioritised, n-step) are other choices at this seam.
+`Ring` is the storage: parallel arrays allocated once, the oldest row overwritten when they are full.
+`UniformReplay` says what a row is and draws rows at random; other replays (prioritised, n-step) are other
+choices at this seam.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from envs.vector import array_dtype
 class Batch(NamedTuple):
     """Transitions to learn from.
 
-    `discount` is what a unit of value at the next observation is worth now: γ, or 0 if the episode terminated there.
-    Truncation leaves it at γ: the episode was cut off, the value goes on. (n-step replays put γᵏ.)
+    `discount` is what a unit of value at the next observation is worth now: γ, or 0 if the episode terminated
+    there. Truncation leaves it at γ: the episode was cut off, the value goes on. (n-step replays put γᵏ.)
     """
 
     observation: np.ndarray  # (batch, ...)
@@ -27,17 +28,19 @@ class Batch(NamedTuple):
     reward: np.ndarray  # (batch,)
     next_observation: np.ndarray  # (batch, ...)
     discount: np.ndarray  # (batch,)
-    index: np.ndarray  # (batch,) the rows of the replay
+    rows: np.ndarray  # (batch,) where in the replay they lie
     weight: np.ndarray | None = None  # (batch,) of each loss; None is 1
 
 
 class Ring:
-    """The last `capacity` rows of several arrays. `total` rows were ever added; row number r lies at r % capacity."""
+    """The last `capacity` rows of several arrays. `total` rows were ever added; row number r lies at r %
+    capacity."""
 
     def __init__(self, capacity: int, **fields: tuple[tuple[int, ...], Any]) -> None:
         self.capacity = capacity
         self.total = 0
-        # zeros, not empty: the system hands out zeroed pages when they are first touched, so this allocates nothing.
+        # zeros, not empty: the system hands out zeroed pages when they are first touched, so this allocates
+        # nothing.
         self.arrays = {name: np.zeros((capacity, *shape), dtype) for name, (shape, dtype) in fields.items()}
 
     def __len__(self) -> int:
@@ -52,8 +55,10 @@ class Ring:
             array = self.arrays[name]
             # (64, 1) into (64,) would broadcast into nonsense without a word.
             if value.shape != (count, *array.shape[1:]):
-                raise ValueError(f"replay: {name} has shape {value.shape} but {(count, *array.shape[1:])} was expected "
-                                 f"for {count} transition(s); reshape it before adding it")  # fmt: skip
+                raise ValueError(
+                    f"replay: {name} has shape {value.shape} but {(count, *array.shape[1:])} was expected "
+                    f"for {count} transition(s); reshape it before adding it"
+                )
             array[rows] = value
         self.total += count
 
@@ -106,20 +111,20 @@ class UniformReplay:
         )
 
     def sample(self, batch_size: int) -> Batch:
-        index = self._rng.integers(0, len(self.ring), batch_size)
+        rows = self._rng.integers(0, len(self.ring), batch_size)
         arrays = self.ring.arrays
         # `take` costs a fifth of indexing at a batch of 64.
         return Batch(
-            arrays["observation"].take(index, 0),
-            arrays["action"].take(index, 0),
-            arrays["reward"].take(index),
-            arrays["next_observation"].take(index, 0),
-            arrays["discount"].take(index),
-            index,
+            arrays["observation"].take(rows, 0),
+            arrays["action"].take(rows, 0),
+            arrays["reward"].take(rows),
+            arrays["next_observation"].take(rows, 0),
+            arrays["discount"].take(rows),
+            rows,
         )
 
-    def feedback(self, index: np.ndarray, error: np.ndarray) -> None:
-        """Tells the replay how wrong the agent was about the rows `index`. Uniform replay doesn't care."""
+    def feedback(self, rows: np.ndarray, error: np.ndarray) -> None:
+        """Tells the replay how wrong the agent was about those rows. Uniform replay doesn't care."""
 
     def state_dict(self) -> dict[str, Any]:
         return {"ring": self.ring}

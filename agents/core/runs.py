@@ -1,10 +1,10 @@
 """A run is a directory; everything done afterwards (evaluate, resume, plot) takes that directory.
 
-    config.json       what was asked for: algorithm, environment, seed, steps, every hyper-parameter
-    metrics.csv       a row for every finished episode
-    evaluations.csv   a row for every greedy evaluation during training
-    timing.csv        the clock's side of it: the only file that differs between two runs of the same command
-    checkpoints/      everything needed to go on (see checkpoint.py)
+config.json       what was asked for: algorithm, environment, seed, steps, every hyper-parameter
+metrics.csv       a row for every finished episode
+evaluations.csv   a row for every greedy evaluation during training
+timing.csv        the clock's side of it: the only file that differs between two runs of the same command
+checkpoints/      everything needed to go on (see checkpoint.py)
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class Table:
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
         kept = lines[: rows + 1] if rows else []
         if rows and (len(kept) < rows + 1 or not kept[-1].endswith("\n")):
-            raise UsageError(f"{self.path} has fewer than the {rows} rows that its checkpoint counts; it was changed")
+            raise UsageError(
+                f"{self.path} has fewer than the {rows} rows that its checkpoint counts; it was changed"
+            )
         write_atomically(self.path, "".join(kept).encode())
         self.rows = rows
 
@@ -76,8 +78,14 @@ class Run:
     def create(cls, directory: str | Path, config: dict[str, Any]) -> Run:
         directory = Path(directory)
         # A name with a dot is what a run that was killed in its first moment leaves.
-        if directory.exists() and (not directory.is_dir() or any(path.name[0] != "." for path in directory.iterdir())):
-            hint = f"; `minigrad resume {directory}` goes on with it" if (directory / "config.json").exists() else ""
+        if directory.exists() and (
+            not directory.is_dir() or any(path.name[0] != "." for path in directory.iterdir())
+        ):
+            hint = (
+                f"; `minigrad resume {directory}` goes on with it"
+                if (directory / "config.json").exists()
+                else ""
+            )
             raise UsageError(f"{directory} exists already{hint}; give another --run")
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / "config.json", (json.dumps(config, indent=2) + "\n").encode())
@@ -98,9 +106,10 @@ class Run:
         return self.checkpoints.save(step, tree, also_keep=self.best["checkpoint"] if self.best else None)
 
     def restore(self) -> tuple[dict[str, Any] | None, list[str]]:
-        """The agent's state at the newest good checkpoint, `None` if the run was killed before its first; and what
-        is wrong with any newer one. Cuts the tables back to it."""
-        state, damaged = None, []
+        """The agent's state at the newest good checkpoint, `None` if the run was killed before its first; and
+        what is wrong with any newer one. Cuts the tables back to it."""
+        state: dict[str, Any] | None = None
+        damaged: list[str] = []
         tables = {"metrics": 0, "evaluations": 0}
         if self.checkpoints.names():
             name, tree, damaged = self.checkpoints.load_newest()
@@ -138,7 +147,9 @@ def read_table(path: Path) -> dict[str, list[float | None]]:
         rows = list(csv.DictReader(file))
     # A run that is still going, or was killed, may end in half a row.
     whole = [row for row in rows if None not in row.values()]
-    return {name: [float(row[name]) if row[name] else None for row in whole] for name in (rows[0] if rows else {})}
+    return {
+        name: [float(row[name]) if row[name] else None for row in whole] for name in (rows[0] if rows else {})
+    }
 
 
 def unused_directory(name: str, parent: Path = Path("runs")) -> Path:

@@ -1,8 +1,9 @@
 """The training loop, the one that every agent that learns from experience runs in.
 
-Act, step the environments, hand over the transitions, learn. On-policy agents collect their rollout in `observe` and
-learn when it is full; off-policy ones fill their replay. Everything else here is about the run: rows of metrics.csv,
-evaluations, checkpoints, progress; none of it draws a random number, so a run is the same with and without it.
+Act, step the environments, hand over the transitions, learn. On-policy agents collect their rollout in
+`observe` and learn when it is full; off-policy ones fill their replay. Everything else here is about the run:
+rows of metrics.csv, evaluations, checkpoints, progress; none of it draws a random number, so a run is the
+same with and without it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def train(
     environments = agent.environments
     recorder = Recorder(agent, run) if run is not None else None
     due = recorder.due if recorder else agent.total_steps
-    with one_blas_thread(), agent.random.engine("own"):
+    with one_blas_thread(), agent.random.engine():
         while agent.steps < agent.total_steps and not stop():
             transition = environments.step(agent.act(environments.observation))
             new_steps = len(transition.env)
@@ -71,8 +72,11 @@ class Recorder:
         self._started, self._first = time.perf_counter(), agent.steps
         reason = agent.environments.why_not_resumable()
         if reason is not None:
-            warnings.warn(f"{agent.environments.name} can't be resumed exactly: {reason}. A resumed run starts new "
-                          f"episodes and will differ from an uninterrupted one.", stacklevel=2)  # fmt: skip
+            warnings.warn(
+                f"{agent.environments.name} can't be resumed exactly: {reason}. A resumed run starts new "
+                f"episodes and will differ from an uninterrupted one.",
+                stacklevel=2,
+            )
 
     @property
     def due(self) -> int:
@@ -101,7 +105,9 @@ class Recorder:
                 self.run.best = {"step": self.agent.steps, "mean": result.mean, "checkpoint": name}
         seconds = time.perf_counter() - self._started
         speed = round((self.agent.steps - self._first) / seconds, 1)
-        self.run.timing.write({"step": self.agent.steps, "seconds": round(seconds, 3), "steps_per_second": speed})
+        self.run.timing.write(
+            {"step": self.agent.steps, "seconds": round(seconds, 3), "steps_per_second": speed}
+        )
         self.save()
         return self.due
 
@@ -111,6 +117,6 @@ class Recorder:
 
 def one_blas_thread() -> AbstractContextManager:
     """At these sizes two threads cost more in waiting for each other than they compute."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     return threadpool_limits(1, user_api="blas")

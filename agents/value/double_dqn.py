@@ -1,7 +1,7 @@
 """Double DQN: DQN whose online network chooses the next action and whose target network judges it.
 
-The maximum over noisy estimates is too high on average, E[max Q] >= max E[Q], and DQN's target takes that maximum at
-every step. Choosing with one network and judging with the other removes most of it:
+The maximum over noisy estimates is too high on average, E[max Q] >= max E[Q], and DQN's target takes that
+maximum at every step. Choosing with one network and judging with the other removes most of it:
 
     y = r + γ Q(s', argmax_a Q(s', a; θ); θ⁻)
 

@@ -1,15 +1,18 @@
 """DQN: Q-learning with a neural network, kept stable by replay and a target network.
 
-The optimal action values satisfy Q(s, a) = E[r + γ max_a' Q(s', a')]. DQN moves a network towards the right-hand side,
+The optimal action values satisfy Q(s, a) = E[r + γ max_a' Q(s', a')]. DQN moves a network towards the
+right-hand side,
 
     L(θ) = E over replayed (s, a, r, s') of  loss(r + γ max_a' Q(s', a'; θ⁻) - Q(s, a; θ))
 
-where the target network θ⁻ is a copy of θ that is renewed only now and then, so that the target stands still in between.
+where the target network θ⁻ is a copy of θ that is renewed only now and then, so that the target stands still
+in between.
 
 Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), algorithm 1.
 
-Four choices are open, each made by one component: the head (heads.py), the next action a' (next_action.py), the replay
-(below, and core/replay.py) and the loss of a sample (losses.py). The variants of DQN are other choices.
+Four choices are open, each made by one component: the head (heads.py), the next action a' (next_action.py),
+the replay (below, and core/replay.py) and the loss of a sample (losses.py). The variants of DQN are other
+choices.
 """
 
 from __future__ import annotations
@@ -17,11 +20,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
-import numpy as np
-
 from envs import Transition
 
 from ..core.agent import Agent
@@ -93,7 +96,8 @@ class DQN(Agent):
         self.target_network = self.make_network()
         self.target_network.requires_grad_(False)
         self.renew_target()
-        self.optimizer = optim.Adam(self.network.parameters(), lr=h.learning_rate)
+        self.weights = list(self.network.parameters())  # walking the modules at every update would cost 5 µs
+        self.optimizer = optim.Adam(self.weights, lr=h.learning_rate)
 
     def make_network(self) -> nn.Module:
         layers, features = body(self.observation_space, self.hyperparameters.hidden)
@@ -107,7 +111,9 @@ class DQN(Agent):
         if rng is None:
             return best
         explores = rng.random(len(best)) < self.epsilon
-        return np.where(explores, rng.integers(self.action_space.n, size=len(best)), best)
+        if explores.any():  # seldom, and drawing what isn't needed would cost 6 µs a step
+            best[explores] = rng.integers(self.action_space.n, size=explores.sum())
+        return best
 
     def action_values(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, ·) of (k, ...) observations, (k, actions)."""
@@ -140,19 +146,21 @@ class DQN(Agent):
         self.optimizer.zero_grad()
         loss.backward()
         limit = self.hyperparameters.max_gradient_norm or float("inf")
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        norm = nn.utils.clip_grad_norm_(self.weights, limit)
         self.optimizer.step()
-        self.replay.feedback(batch.index, self.head.error(prediction, target))
+        self.replay.feedback(batch.rows, self.head.error(prediction, target))
 
         metrics = self.metrics
         metrics.add("loss", loss.item())
         metrics.add("gradient_norm", norm.item())
-        metrics.add("q_value", float(prediction.array.sum()) / len(batch.index))
+        metrics.add("q_value", float(prediction.array.sum()) / len(batch.rows))
         metrics.add("epsilon", self.epsilon)
 
     def prediction(self, batch: Batch) -> mg.Tensor:
         """Q(s, a), (batch,)."""
-        return self.head.of_action(self.network(mg.from_numpy(batch.observation)), mg.from_numpy(batch.action))
+        return self.head.of_action(
+            self.network(mg.from_numpy(batch.observation)), mg.from_numpy(batch.action)
+        )
 
     def target(self, batch: Batch) -> mg.Tensor:
         """r + γ Q⁻(s', a'), (batch,). A constant: no gradient flows through it."""

@@ -1,14 +1,17 @@
-"""The head: what a Q-network says about each action, and how a target is made from it. One of DQN's four seams.
+"""The head: what a Q-network says about each action, and how a target is made from it. One of DQN's four
+seams.
 
-A head turns features into an output, an output into the value of every action (`values`), and picks an action's part
-out of it (`of_action`). `target` is what that part should have been, and `error` how far off it was.
+A head turns features into an output, an output into the value of every action (`values`), and picks an
+action's part out of it (`of_action`). `target` is what that part should have been, and `error` how far off it
+was.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 import minigrad as mg
 import minigrad.nn as nn
-import numpy as np
 
 
 class ExpectedValue:

@@ -9,13 +9,17 @@ import minigrad as mg
 import minigrad.nn as nn
 
 
-def target_argmax(head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> mg.Tensor:
-    """DQN: a' = argmax Q⁻(s', a). The network that chooses is the one that judges, so whatever it overestimates it
-    also picks."""
+def target_argmax(
+    head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor
+) -> mg.Tensor:
+    """DQN: a' = argmax Q⁻(s', a). The network that chooses is the one that judges, so whatever it
+    overestimates it also picks."""
     return head.values(target_output).argmax(1)
 
 
-def online_argmax(head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> mg.Tensor:
+def online_argmax(
+    head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor
+) -> mg.Tensor:
     """Double DQN: a' = argmax Q(s', a), judged by Q⁻ (van Hasselt et al. 2016, equation 4)."""
     return head.values(network(next_observation)).argmax(1)
 

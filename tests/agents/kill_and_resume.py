@@ -1,9 +1,11 @@
-"""Run by test_resume.py in a process of its own: trains, is killed, resumes, is killed again, resumes to the end.
+"""Run by test_resume.py in a process of its own: trains, is killed, resumes, is killed again, resumes to the
+end.
 
     python kill_and_resume.py ALGORITHM DIRECTORY
 
-Every training is a fork of this process, so that the imports are paid for once. The killing is SIGKILL from inside, at
-a counted moment: before the n-th step of the environments, or before the n-th call that changes what is on the disk.
+Every training is a fork of this process, so that the imports are paid for once. The killing is SIGKILL from
+inside, at a counted moment: before the n-th step of the environments, or before the n-th call that changes
+what is on the disk.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ open_tables: list[runs.Table] = []
 
 
 def half_a_row() -> None:
-    """A buffer that is flushed because it is full ends anywhere; so leave the tables in the middle of a row."""
+    """A buffer that is flushed because it is full ends anywhere; so leave the tables in the middle of a
+    row."""
     for table in open_tables:
         table.flush()
         with open(table.path, "a", encoding="utf-8") as file:
@@ -85,20 +88,39 @@ def remember_tables() -> None:
 def contents(run: Path) -> dict[str, bytes]:
     """Everything in a finished run that has to be the same to the last bit."""
     newest = sorted(run.glob("checkpoints/step-*"))[-1]
-    files = [run / "metrics.csv", run / "evaluations.csv", *newest.iterdir(), *run.glob("checkpoints/segments/*")]
+    files = [
+        run / "metrics.csv",
+        run / "evaluations.csv",
+        *newest.iterdir(),
+        *run.glob("checkpoints/segments/*"),
+    ]
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 
 def main(algorithm: str, directory: Path) -> None:
     remember_tables()
-    train = ["train", algorithm, "--env", ENV, "--steps", "300", "--num-envs", "2", "--checkpoint-every", "70", "--quiet",
-             "--evaluation-episodes", "2"]  # fmt: skip
+    train = [
+        "train",
+        algorithm,
+        "--env",
+        ENV,
+        "--steps",
+        "300",
+        "--num-envs",
+        "2",
+        "--checkpoint-every",
+        "70",
+        "--quiet",
+        "--evaluation-episodes",
+        "2",
+    ]
     uninterrupted = directory / "uninterrupted"
     assert in_fork([*train, "--run", str(uninterrupted)]) == 0
     expected = contents(uninterrupted)
 
     rng = random.Random(0)
-    # Before the first file, inside the first checkpoint, inside later ones, while deleting old ones, between them.
+    # Before the first file, inside the first checkpoint, inside later ones, while deleting old ones, between
+    # them.
     moments = [("disk", n) for n in (0, 1, 5, 9, 17, 30, 42)] + [("step", n) for n in (3, 80, 120)]
     for kind, moment in moments:
         run = directory / "killed"

@@ -28,7 +28,7 @@ def environment() -> dict[str, str]:
 def minigrad(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         command(*arguments), capture_output=True, text=True, cwd=cwd, env=environment(), timeout=120
-    )  # fmt: skip
+    )
 
 
 def test_from_training_to_picture(tmp_path: Path) -> None:
@@ -47,7 +47,10 @@ def test_from_training_to_picture(tmp_path: Path) -> None:
 
 def test_every_algorithm_trains(agent_type: type[Agent], tmp_path: Path, capsys) -> None:
     run = tmp_path / "run"
-    assert cli.main(["train", agent_type.name, "--env", ENV, "--steps", "250", "--run", str(run), "--quiet"]) == 0
+    assert (
+        cli.main(["train", agent_type.name, "--env", ENV, "--steps", "250", "--run", str(run), "--quiet"])
+        == 0
+    )
     assert cli.main(["evaluate", str(run), "--episodes", "3"]) == 0
     said = capsys.readouterr().out
     assert f"{agent_type.name} {ENV}, step 250: return" in said
@@ -104,7 +107,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("line", "message"), MISTAKES)
-def test_a_mistake_is_one_line_and_exit_code_2(line: str, message: str, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(
+    line: str, message: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-file").write_text("")
     (tmp_path / "broken").mkdir()
@@ -126,10 +131,24 @@ def test_a_mistake_in_a_process(tmp_path: Path) -> None:
 
 
 def start(run: Path, *more: str) -> subprocess.Popen:
-    arguments = ["train", "dqn", "--env", "CartPole-v1", "--steps", "3000", "--run", str(run),
-                 "--learning-starts", "500", "--evaluation-episodes", "1", *more]  # fmt: skip
-    return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=environment())  # fmt: skip
+    arguments = [
+        "train",
+        "dqn",
+        "--env",
+        "CartPole-v1",
+        "--steps",
+        "3000",
+        "--run",
+        str(run),
+        "--learning-starts",
+        "500",
+        "--evaluation-episodes",
+        "1",
+        *more,
+    ]
+    return subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
 
 
 def wait_for(found, seconds: float = 60) -> None:

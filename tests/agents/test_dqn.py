@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import minigrad as mg
-import minigrad.nn as nn
 import numpy as np
 import pytest
 from gymnasium import spaces
 
+import minigrad as mg
+import minigrad.nn as nn
 from agents import DQN, Agent, DoubleDQN, evaluate
 from agents.core.networks import body
 from agents.core.replay import Batch
@@ -62,7 +62,7 @@ def test_target_network_changes_only_when_renewed() -> None:
 def test_intervals_do_not_depend_on_the_number_of_environments(num_envs: int) -> None:
     agent = DQN(ENV, num_envs=num_envs, learning_starts=40, train_every=4, updates=2, target_every=10)
     updates, renewals = [], []
-    agent.learn_from = lambda batch: updates.append(len(batch.index))  # type: ignore[method-assign]
+    agent.learn_from = lambda batch: updates.append(len(batch.rows))  # type: ignore[method-assign]
     agent.renew_target = lambda: renewals.append(1)  # type: ignore[method-assign]
     agent.learn(240)
     assert len(updates) == (240 - 40) // 4 * 2
@@ -80,10 +80,14 @@ def test_gradient_of_the_loss(loss: str, weighted: bool) -> None:
         agent = agent_type(ENV, hidden=(5,), loss=loss).learn(150)
         drawn = agent.replay.sample(8)
         batch = Batch(
-            drawn.observation.astype(np.float64) + 0.1, drawn.action, drawn.reward.astype(np.float64),
-            drawn.next_observation.astype(np.float64), drawn.discount.astype(np.float64), drawn.index,
+            drawn.observation.astype(np.float64) + 0.1,
+            drawn.action,
+            drawn.reward.astype(np.float64),
+            drawn.next_observation.astype(np.float64),
+            drawn.discount.astype(np.float64),
+            drawn.rows,
             np.linspace(0.5, 1.0, 8) if weighted else None,
-        )  # fmt: skip
+        )
         agent.network.double()
         agent.target_network.double()
         target = agent.target(batch)
@@ -126,15 +130,13 @@ def test_huber_is_quadratic_then_linear() -> None:
 def test_target_by_hand() -> None:
     head = ExpectedValue()
     q = mg.from_numpy(np.array([[1.0, 5.0], [7.0, 2.0]], np.float32))
-    target = head.target(
-        mg.tensor([10.0, 20.0]), mg.tensor([0.9, 0.0]), q, mg.from_numpy(np.array([1, 0]))
-    )  # fmt: skip
+    target = head.target(mg.tensor([10.0, 20.0]), mg.tensor([0.9, 0.0]), q, mg.from_numpy(np.array([1, 0])))
     np.testing.assert_allclose(target.array, [10 + 0.9 * 5, 20])
 
 
 def test_who_chooses_the_next_action() -> None:
     head = ExpectedValue()
-    online = lambda observation: observation * -1  # noqa: E731
+    online = lambda observation: observation * -1
     target_output = mg.tensor([[1.0, 2.0], [4.0, 3.0]])
     assert target_argmax(head, online, target_output, target_output).tolist() == [1, 0]
     assert online_argmax(head, online, target_output, target_output).tolist() == [0, 1]
@@ -188,7 +190,13 @@ def test_bodies_for_every_observation(space: spaces.Space, features: int) -> Non
 
 def test_learns_from_discrete_observations() -> None:
     agent = DQN(
-        "FrozenLake-v1", seed=0, learning_starts=100, hidden=(), learning_rate=0.01, gamma=0.9, target_every=50
+        "FrozenLake-v1",
+        seed=0,
+        learning_starts=100,
+        hidden=(),
+        learning_rate=0.01,
+        gamma=0.9,
+        target_every=50,
     ).learn(1_000)
     assert agent.predict(0) in range(4)
 
@@ -201,7 +209,12 @@ def test_every_component_can_be_chosen() -> None:
     from agents.value.next_action import NEXT_ACTIONS
 
     hints = get_type_hints(DQNHyperparameters)
-    for field, table in (("head", HEADS), ("next_action", NEXT_ACTIONS), ("replay", REPLAYS), ("loss", LOSSES)):
+    for field, table in (
+        ("head", HEADS),
+        ("next_action", NEXT_ACTIONS),
+        ("replay", REPLAYS),
+        ("loss", LOSSES),
+    ):
         assert set(get_args(hints[field])) == set(table)
 
 

@@ -21,9 +21,14 @@ def transitions(first: int, count: int, terminated: bool = False, truncated: boo
     observation = np.stack([number, number], axis=1).astype(np.float32)
     flags = np.ones(count, np.bool_)
     return Transition(
-        observation, number % 5, number.astype(float), flags & terminated, flags & truncated, observation + 0.5,
+        observation,
+        number % 5,
+        number.astype(float),
+        flags & terminated,
+        flags & truncated,
+        observation + 0.5,
         np.arange(count),
-    )  # fmt: skip
+    )
 
 
 def replay(capacity: int = 10, gamma: float = 0.9, seed: int = 0) -> UniformReplay:

@@ -43,4 +43,6 @@ def test_looking_at_an_agent_changes_nothing(agent_type: type[Agent]) -> None:
 
 def test_a_run_on_disk_learns_the_same(agent_type: type[Agent], tmp_path) -> None:
     # All but the means since the last row of metrics.csv, which only a run writes.
-    assert_same_state(agent_type(ENV).learn(300), agent_type(ENV).learn(300, run=tmp_path / "run"), but="/metrics")
+    assert_same_state(
+        agent_type(ENV).learn(300), agent_type(ENV).learn(300, run=tmp_path / "run"), but="/metrics"
+    )

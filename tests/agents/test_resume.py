@@ -27,7 +27,9 @@ def test_killed_and_resumed(agent_type: type[Agent], tmp_path: Path) -> None:
 
 
 def train(run: Path, *more: str) -> None:
-    assert cli.main(["train", "dqn", "--env", ENV, "--steps", "200", "--run", str(run), "--quiet", *more]) == 0
+    assert (
+        cli.main(["train", "dqn", "--env", ENV, "--steps", "200", "--run", str(run), "--quiet", *more]) == 0
+    )
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, capsys) -> None:
@@ -84,7 +86,12 @@ def test_a_table_is_cut_back(tmp_path: Path) -> None:
     with open(table.path, "a") as file:
         file.write("6,0.")
     table.cut(3)
-    assert table.path.read_text().splitlines() == ["step,value,none", "0,0.0,", "1,0.3333333333333333,", "2,0.6666666666666666,"]
+    assert table.path.read_text().splitlines() == [
+        "step,value,none",
+        "0,0.0,",
+        "1,0.3333333333333333,",
+        "2,0.6666666666666666,",
+    ]
     table.write({"step": 3, "value": 1.0, "none": None})
     table.flush()
     assert len(table.path.read_text().splitlines()) == 5

@@ -51,7 +51,9 @@ def test_errors(tmp_path) -> None:
     DQN(ENV).save(tmp_path / "agent")
     with pytest.raises(UsageError, match="holds a dqn agent, not double-dqn"):
         DoubleDQN.load(tmp_path / "agent")
-    with pytest.raises(UsageError, match="no hyper-parameter is called 'learning_rat'; did you mean learning_rate"):
+    with pytest.raises(
+        UsageError, match="no hyper-parameter is called 'learning_rat'; did you mean learning_rate"
+    ):
         DQN(ENV, learning_rat=1)
     with pytest.raises(UsageError, match=r"dqn needs Discrete actions, but Pendulum-v1 has Box"):
         DQN("Pendulum-v1")

@@ -11,7 +11,10 @@ from gymnasium.utils.env_checker import check_env
 
 from envs import make_environments
 
-PROBES = [f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")]
+PROBES = [
+    f"minigrad/Probe{name}-v0"
+    for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
+]
 
 
 @pytest.mark.parametrize("env_id", PROBES)
@@ -31,7 +34,11 @@ def test_action_values_satisfy_the_bellman_equation(env_id: str, gamma: float) -
     seen = set()
     for _ in range(100):
         step = environments.step(environments.sample_actions(rng))
-        state, action, next_state = float(step.observation[0, 0]), int(step.action[0]), float(step.next_observation[0, 0])
+        state, action, next_state = (
+            float(step.observation[0, 0]),
+            int(step.action[0]),
+            float(step.next_observation[0, 0]),
+        )
         bootstrap = 0.0 if step.terminated[0] else gamma * max(values[next_state])
         assert values[state][action] == pytest.approx(step.reward[0] + bootstrap)
         seen.add((state, action))

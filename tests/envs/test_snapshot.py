@@ -8,7 +8,10 @@ import pytest
 
 from envs import make_environments
 
-OURS = [f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")]
+OURS = [
+    f"minigrad/Probe{name}-v0"
+    for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
+]
 THEIRS = ["CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0"]
 
 
@@ -25,7 +28,7 @@ def test_the_vectorised_cartpole_resumes() -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 19, 20, 21, 57])
 def test_at_any_moment(steps: int) -> None:
-    make = lambda: make_environments(lambda: gym.make("CartPole-v1", max_episode_steps=20), 2)  # noqa: E731
+    make = lambda: make_environments(lambda: gym.make("CartPole-v1", max_episode_steps=20), 2)
     original, copy = make(), make()
     rng = np.random.default_rng(1)
     original.reset(5)

@@ -20,7 +20,8 @@ def sync(env_id: str, num_envs: int, mode: str) -> Environments:
 
 
 def streams(environments: Environments, seed: int, steps: int) -> list[list[tuple]]:
-    """Each environment's own transitions, when the k-th action of environment i is the same whatever the others do."""
+    """Each environment's own transitions, when the k-th action of environment i is the same whatever the
+    others do."""
     n = environments.num_envs
     actions = np.random.default_rng(seed).integers(2, size=(n, steps))
     taken: list[list[tuple]] = [[] for _ in range(n)]
@@ -46,7 +47,9 @@ def assert_same(a: list[list[tuple]], b: list[list[tuple]], tolerance: float = 0
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), num_envs=st.integers(1, 4))
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
-def test_every_autoreset_mode_yields_the_bare_environments_transitions(mode: str, seed: int, num_envs: int) -> None:
+def test_every_autoreset_mode_yields_the_bare_environments_transitions(
+    mode: str, seed: int, num_envs: int
+) -> None:
     expected = streams(make_environments("CartPole-v1", num_envs), seed, 120)
     assert_same(streams(sync("CartPole-v1", num_envs, mode), seed, 120), expected)
 

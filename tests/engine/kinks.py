@@ -52,30 +52,28 @@ KINKS: dict[str, list[tuple[list, np.ndarray, list]]] = {
         ),
     ],
     "maximum": [
-        known(
-            [1.0, 2.0, 5.0], [1.0, 3.0, 4.0], cotangent=[4.0, 3.0, 3.0], gradients=[[2.0, 0.0, 3.0], [2.0, 3.0, 0.0]]
-        )
+        known([1.0, 2.0, 5.0], [1.0, 3.0, 4.0], cotangent=[4.0, 3.0, 3.0], gradients=[[2.0, 0.0, 3.0], [2.0, 3.0, 0.0]])
     ],
     "minimum": [
-        known(
-            [1.0, 2.0, 5.0], [1.0, 3.0, 4.0], cotangent=[4.0, 3.0, 3.0], gradients=[[2.0, 3.0, 0.0], [2.0, 0.0, 3.0]]
-        )
+        known([1.0, 2.0, 5.0], [1.0, 3.0, 4.0], cotangent=[4.0, 3.0, 3.0], gradients=[[2.0, 3.0, 0.0], [2.0, 0.0, 3.0]])
     ],
     "clamp": [
         known([-1.0, -0.5, 0.0, 0.5, 1.0], -0.5, 0.5, cotangent=[3.0] * 5, gradients=[[0.0, 3.0, 3.0, 3.0, 0.0]]),
     ],
     "where": [
         # What comes back to the branch not chosen is 0 even where that branch is not finite.
-        known(
-            [True, False], [1.0, INF], [NAN, 2.0], cotangent=[3.0, 4.0], gradients=[[3.0, 0.0], [0.0, 4.0]]
-        ),
+        known([True, False], [1.0, INF], [NAN, 2.0], cotangent=[3.0, 4.0], gradients=[[3.0, 0.0], [0.0, 4.0]]),
     ],
     "amax": [
-        known([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]], 1, False, cotangent=[4.0, 6.0], gradients=[[[0, 2.0, 2.0], [2.0] * 3]]),
+        known(
+            [[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]], 1, False, cotangent=[4.0, 6.0], gradients=[[[0, 2.0, 2.0], [2.0] * 3]]
+        ),
         known([[1.0, 3.0], [3.0, 2.0]], None, False, cotangent=4.0, gradients=[[[0.0, 2.0], [2.0, 0.0]]]),
     ],
     "amin": [
-        known([[5.0, 3.0, 3.0], [2.0, 2.0, 2.0]], 1, False, cotangent=[4.0, 6.0], gradients=[[[0, 2.0, 2.0], [2.0] * 3]]),
+        known(
+            [[5.0, 3.0, 3.0], [2.0, 2.0, 2.0]], 1, False, cotangent=[4.0, 6.0], gradients=[[[0, 2.0, 2.0], [2.0] * 3]]
+        ),
         known([[1.0, 3.0], [3.0, 1.0]], None, False, cotangent=4.0, gradients=[[[2.0, 0.0], [0.0, 2.0]]]),
     ],
     "prod": [
@@ -97,7 +95,9 @@ KINKS: dict[str, list[tuple[list, np.ndarray, list]]] = {
         known([[0.0, -INF, 0.0]], 1, cotangent=[[4.0, 0.0, 0.0]], gradients=[[[2.0, 0.0, -2.0]]]),
         known([[2000.0, 0.0]], 1, cotangent=[[0.0, 4.0]], gradients=[[[-4.0, 4.0]]]),
     ],
-    "l1": [known([1.0, 2.0, 0.0], [1.0, 1.0, 3.0], "sum", cotangent=4.0, gradients=[[0.0, 4.0, -4.0], [0.0, -4.0, 4.0]])],
+    "l1": [
+        known([1.0, 2.0, 0.0], [1.0, 1.0, 3.0], "sum", cotangent=4.0, gradients=[[0.0, 4.0, -4.0], [0.0, -4.0, 4.0]])
+    ],
     "huber": [
         known([0.0, 1.0, 2.0], [0.0] * 3, 1.0, "sum", cotangent=4.0, gradients=[[0.0, 4.0, 4.0], [0.0, -4.0, -4.0]]),
     ],

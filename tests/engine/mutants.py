@@ -243,7 +243,7 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
 class _Bounded(ast.NodeTransformer):
     """A mutated loop may never end: count its turns."""
 
-    def visit_While(self, node: ast.While) -> ast.While:  # noqa: N802
+    def visit_While(self, node: ast.While) -> ast.While:
         self.generic_visit(node)
         node.test = ast.BoolOp(ast.And(), [ast.Call(ast.Name("_turn", ast.Load()), [], []), node.test])
         return node

@@ -48,9 +48,7 @@ class Case:
             self.leaves = self.arguments[0]
         else:
             names = self.operation.inputs
-            self.places = [
-                i for i, n in enumerate(names) if n in self.operation.vjp and _floating(self.arguments[i])
-            ]
+            self.places = [i for i, n in enumerate(names) if n in self.operation.vjp and _floating(self.arguments[i])]
             self.leaves = [self.arguments[i] for i in self.places]
         self.cotangent = np.asarray(rng.uniform(0.5, 1.5, self().shape))
         self.cotangent *= rng.choice([-1.0, 1.0], self.cotangent.shape)
@@ -143,5 +141,5 @@ def check(name: str, operation: Operation | None = None) -> None:
             if name == "cast":
                 continue  # its parameters name the dtypes
             for i, actual in enumerate(case.gradients(operation, np.float32)):
-                assert actual is not None and actual.dtype == np.float32, f"{case} in float32, gradient {i}"
+                assert getattr(actual, "dtype", None) == np.float32, f"{case} in float32, gradient {i}"
     check_kinks(name, operation or TABLE[name])

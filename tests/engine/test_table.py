@@ -152,7 +152,7 @@ def test_backward_changes_nothing_and_shares_nothing(name):
                 held = {"the cotangent": v.array, "the output": y.array}
                 held |= {f"input {k}": x.array for k, x in enumerate(inputs)}
                 held |= {f"gradient {k}": other for k, other in enumerate(gradients) if k != i}
-                held |= {"a parameter": a for a in case.arguments if isinstance(a, np.ndarray)}  # type: ignore[dict-item]
+                held |= {f"argument {k}": a for k, a in enumerate(case.arguments) if isinstance(a, np.ndarray)}
                 for what, other in held.items():
                     assert not np.shares_memory(g, other), f"{case}: gradient {i} shares memory with {what}"
 
@@ -266,7 +266,7 @@ def test_changing_what_backward_needs_is_noticed(name):
                 with pytest.raises(GradientError, match="changed in place"):
                     y.backward(v)
         if plan.keeps_output:
-            inputs, y, v = run(case)
+            _, y, v = run(case)
             y.detach().add_(1)
             with pytest.raises(GradientError, match="changed in place"):
                 y.backward(v)

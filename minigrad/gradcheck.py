@@ -283,7 +283,7 @@ class _Check:
             where, at = f"{name} at element {list(place)}" if place else name, _Element(x, place)
             self._differentiable_at(where, at, numeric[place], kinks[place], tolerance[place], phi)
         wrong = ~(np.abs(analytic - numeric) <= tolerance)
-        for place in zip(*np.nonzero(wrong), strict=True):
+        for place in map(tuple, np.argwhere(wrong)):
             tolerance[place] += phi.doubt(_Element(x, place), self.eps)
         wrong = ~(np.abs(analytic - numeric) <= tolerance)
         if wrong.any():

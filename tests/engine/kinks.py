@@ -112,6 +112,8 @@ KINKS: dict[str, list[tuple[list, np.ndarray, list]]] = {
             gradients=[[-2.0, 0.0, -4.0], [0.0, -2000.0, 2000.0]],
         ),
     ],
+    # Every sample ignored: the mean of nothing is NaN, its gradient 0.
+    "nll": [known([[-1.0, -2.0]], [1], None, 1, "mean", cotangent=4.0, gradients=[[[0.0, 0.0]]])],
     # Not kinks: what finite differences in float64 can't see.
     "cast": [
         known([1.5, 2.5], np.dtype(np.float32), np.dtype(np.float64), cotangent=[3.0, 4.0], gradients=[[3.0, 4.0]]),

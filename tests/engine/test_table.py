@@ -255,7 +255,7 @@ def test_backward_again_needs_the_graph_kept(name):
 @every_rule
 def test_changing_what_backward_needs_is_noticed(name):
     for case in differentiable(name):
-        inputs, y, v = run(case)
+        _, y, v = run(case)
         plan = y.grad_fn.plan
         for place in plan.keeps_inputs:
             tensors, y, v = run(case)

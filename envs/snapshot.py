@@ -19,6 +19,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from .errors import UsageError
+
 State = dict[str, Any]
 
 
@@ -155,7 +157,7 @@ def why_not_resumable(make: Callable[[], Any], steps: int = 200, steps_after: in
                     return f"{name} differs {step + 1} steps after resuming"
         return None
     except Exception as problem:  # somebody else's environment: whatever it raises, it is the answer
-        return f"{type(problem).__name__}: {problem}"
+        return str(problem) if isinstance(problem, UsageError) else f"{type(problem).__name__}: {problem}"
     finally:
         for environments in made:
             environments.close()

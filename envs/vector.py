@@ -103,10 +103,22 @@ class Environments:
         space.seed(int(rng.integers(2**31)))
         return np.stack([space.sample() for _ in range(self.num_envs)])
 
+    @property
+    def can_be_made_again(self) -> bool:
+        return self._make is not None
+
+    def another(self) -> Environments:
+        """New environments of the same kind; raises if there is no way to make them."""
+        if self._make is None:
+            raise UsageError(
+                f"{self.name} can't be made a second time; give an id or a function that makes it"
+            )
+        return self._make()
+
     def why_not_resumable(self) -> str | None:
         """`None` if these environments can be resumed exactly, else the reason. Takes a few hundred steps in
         copies."""
-        return why_not_resumable(self._make) if self._make else f"{self.name} can't be made a second time"
+        return why_not_resumable(self.another)
 
     def state_dict(self) -> dict[str, Any]:
         return {

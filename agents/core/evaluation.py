@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from envs import make_environments
+from envs import Environments, Episode, make_environments
 from envs.vector import make_by_id
 
 if TYPE_CHECKING:
@@ -41,29 +41,40 @@ class Evaluation:
 
 
 def evaluate(
-    agent: Agent, env: Any = None, episodes: int = 20, seed: int = EVALUATION_SEED, deterministic: bool = True
+    agent: Agent,
+    env: Any = None,
+    episodes: int = 20,
+    seed: int = EVALUATION_SEED,
+    deterministic: bool = True,
 ) -> Evaluation:
     """Plays `episodes` episodes. `env` is what `make_environments` takes; left out, a new one of the agent's
     own."""
-    environments = make_environments(limited(agent.env if env is None else env))
+    environments = other_environments(agent) if env is None else make_environments(env)
+    # Each environment plays its share. Taking whichever episodes end first would favour the short ones.
+    share = [len(range(i, episodes, environments.num_envs)) for i in range(environments.num_envs)]
+    finished: list[Episode] = []
     try:
         environments.reset(seed)
-        finished: list[Any] = []
         while len(finished) < episodes:
             environments.step(agent.predict_batch(environments.observation, deterministic))
-            finished += environments.finished
+            for episode in environments.finished:
+                if share[episode.env] > 0:
+                    share[episode.env] -= 1
+                    finished.append(episode)
     finally:
         if env is None:
             environments.close()
-    finished = finished[:episodes]
     return Evaluation(
         np.array([episode.total_reward for episode in finished]),
         np.array([episode.length for episode in finished]),
     )
 
 
-def limited(env: Any) -> Any:
-    """`env`, if it is an id without a step limit of its own, with one."""
-    if isinstance(env, str) and env in gym.registry and gym.spec(env).max_episode_steps is None:
-        return lambda: gym.wrappers.TimeLimit(make_by_id(env), LONGEST_EPISODE)
-    return env
+def other_environments(agent: Agent) -> Environments:
+    """Like the agent's, but not the ones it is training in."""
+    env_id = agent.env
+    if not isinstance(env_id, str):
+        return agent.environments.another()
+    if gym.spec(env_id).max_episode_steps is not None:
+        return make_environments(env_id)
+    return make_environments(lambda: gym.wrappers.TimeLimit(make_by_id(env_id), LONGEST_EPISODE))

@@ -73,6 +73,7 @@ class Run:
         self.timing = Table(directory / "timing.csv")
         self.checkpoints = Checkpoints(directory / "checkpoints")
         self.best: dict[str, Any] | None = None
+        self._lock = lock(directory)
 
     @classmethod
     def create(cls, directory: str | Path, config: dict[str, Any]) -> Run:
@@ -126,6 +127,7 @@ class Run:
     def close(self) -> None:
         for table in (self.metrics, self.evaluations, self.timing):
             table.close()
+        self._lock.close()
 
 
 def read_config(directory: str | Path) -> dict[str, Any]:
@@ -150,6 +152,21 @@ def read_table(path: Path) -> dict[str, list[float | None]]:
     return {
         name: [float(row[name]) if row[name] else None for row in whole] for name in (rows[0] if rows else {})
     }
+
+
+def lock(directory: Path) -> IO[str]:
+    """Holds the run for this process, until the file is closed or the process is gone."""
+    file = open(directory / ".lock", "w")  # noqa: SIM115
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # not on this system; then two processes on one run are the user's own care
+        pass
+    except OSError:
+        file.close()
+        raise UsageError(f"{directory} is being trained by another process") from None
+    return file
 
 
 def unused_directory(name: str, parent: Path = Path("runs")) -> Path:

@@ -45,6 +45,8 @@ class DQNHyperparameters(Hyperparameters):
 
     learning_rate: Positive = 1e-3
     """Step size of Adam."""
+    anneal_learning_rate: bool = False
+    """Whether it falls in a straight line to 0 at the end of training."""
     gamma: Fraction = 0.99
     """Discount: what a reward is worth one step earlier."""
     hidden: Sizes = (128,)
@@ -145,8 +147,10 @@ class DQN(Agent):
         loss = self.loss(prediction, target, batch.weight)
         self.optimizer.zero_grad()
         loss.backward()
-        limit = self.hyperparameters.max_gradient_norm or float("inf")
-        norm = nn.utils.clip_grad_norm_(self.weights, limit)
+        h = self.hyperparameters
+        norm = nn.utils.clip_grad_norm_(self.weights, h.max_gradient_norm or float("inf"))
+        if h.anneal_learning_rate:
+            self.optimizer.param_groups[0]["lr"] = h.learning_rate * (1 - self.progress)
         self.optimizer.step()
         self.replay.feedback(batch.rows, self.head.error(prediction, target))
 

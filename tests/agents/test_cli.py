@@ -170,6 +170,16 @@ def test_killed_from_outside_and_resumed(tmp_path: Path) -> None:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
+def test_a_run_in_progress_is_not_resumed(tmp_path: Path) -> None:
+    process = start(tmp_path / "run", "--steps", "1000000")
+    wait_for(lambda: (tmp_path / "run" / "metrics.csv").exists() or process.poll() is not None)
+    done = minigrad("resume", str(tmp_path / "run"), cwd=tmp_path)
+    process.kill()
+    process.communicate()
+    assert done.returncode == 2
+    assert "is being trained by another process" in done.stderr
+
+
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     process = start(tmp_path / "run", "--steps", "1000000")
     wait_for(lambda: (tmp_path / "run" / "metrics.csv").exists() or process.poll() is not None)

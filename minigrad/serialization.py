@@ -18,7 +18,7 @@ import numpy as np
 from . import dtypes
 from .tensor import Tensor, wrap
 
-_DTYPES = {
+_DTYPES: dict[str, Any] = {
     "F32": dtypes.float32,
     "F64": dtypes.float64,
     "I64": dtypes.int64,
@@ -42,7 +42,9 @@ def save(obj: Any, f: str | os.PathLike) -> None:
         hint = "pass its .state_dict()" if hasattr(obj, "state_dict") else "put it into one, {'name': tensor}"
         raise TypeError(f"save: expected a dict of Tensors, got {type(obj).__name__}; {hint}")
     if not isinstance(f, str | os.PathLike):
-        raise TypeError(f"save: expected a path to write to, got {type(f).__name__}; the dict comes first, then the path")
+        raise TypeError(
+            f"save: expected a path to write to, got {type(f).__name__}; the dict comes first, then the path"
+        )
     arrays: dict[str, np.ndarray] = {}
     tree = json.dumps(_pack(obj, "", arrays))
     metadata = {"tree": tree, "crc32": _checksum(tree, arrays)}
@@ -69,7 +71,7 @@ def load(f: str | os.PathLike, map_location: Any = None, weights_only: bool = Tr
     minigrad does not have.
     """
     if not weights_only:
-        raise ValueError("load: weights_only=False would run code from the file, which minigrad never does; leave it out")
+        raise ValueError("load: weights_only=False could run code from the file, which minigrad won't do; leave it out")
     path = Path(f)
     if not path.exists():
         raise FileNotFoundError(f"load: there is no file {str(path)!r}; give the path that was passed to save")
@@ -142,7 +144,7 @@ def _checksum(tree: str, arrays: dict[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         array = arrays[name]
         crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
-        crc = zlib.crc32(array.reshape(-1).view(np.uint8), crc)
+        crc = zlib.crc32(array.tobytes(), crc)
     return f"{crc:08x}"
 
 
@@ -151,7 +153,7 @@ def _header(data: bytes) -> dict[str, Any]:
     return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
 
 
-def _array(path: Path, name: str, entry: dict[str, Any]) -> np.ndarray:
+def _array(path: Path, name: str, entry: Any) -> np.ndarray:
     dtype = _DTYPES.get(entry["dtype"])
     if dtype is None:
         raise ValueError(
@@ -168,8 +170,8 @@ def _unreadable(path: Path, data: bytes, error: Exception) -> str:
             "where it came from: safetensors.torch.save_file(torch.load(path, weights_only=True), 'new.safetensors')"
         )
     return (
-        f"load: {str(path)!r} ({len(data)} bytes) is no complete safetensors file ({error}): it was cut short, damaged or "
-        "is of another format; copy it again from where it came"
+        f"load: {str(path)!r} ({len(data)} bytes) is no complete safetensors file ({error}): it was cut short, "
+        "damaged or is of another format; copy it again from where it came"
     )
 
 

@@ -141,7 +141,9 @@ def _add(container: Module, name: str, module: Any) -> None:
     if not isinstance(module, Module):
         kind = type(container).__name__
         if isinstance(module, type) and issubclass(module, Module):
-            raise TypeError(f"{kind}: element '{name}' is the class {module.__name__}; make a module of it: {module.__name__}()")
+            raise TypeError(
+                f"{kind}: element '{name}' is the class {module.__name__}; make a module of it: {module.__name__}()"
+            )
         if isinstance(module, list | tuple):
             raise TypeError(f"{kind}: element '{name}' is a {type(module).__name__}; unpack it: {kind}(*modules)")
         what = getattr(module, "__name__", type(module).__name__)

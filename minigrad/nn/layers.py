@@ -49,7 +49,7 @@ class Linear(Module):
         super().__init__()
         for name, n in (("in_features", in_features), ("out_features", out_features)):
             if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-                raise ValueError(f"Linear: {name} must be an int of at least 0, got {n!r}; give the size of a dimension")
+                raise ValueError(f"Linear: {name} must be an int of at least 0, got {n!r}; give a dimension's size")
         self.in_features, self.out_features = int(in_features), int(out_features)
         self.weight = Parameter(_empty((self.out_features, self.in_features), dtype))
         self.bias = Parameter(_empty((self.out_features,), dtype)) if bias else None
@@ -160,7 +160,8 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         """PyTorch's words."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        affine = f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        return f"{self.normalized_shape}, eps={self.eps}, {affine}"
 
 
 def _empty(shape: tuple[int, ...], dtype: Any) -> Tensor:

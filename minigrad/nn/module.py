@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from ..autograd import RemovableHandle
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from .parameter import Parameter
 
 
@@ -43,9 +45,6 @@ class Module:
     _buffer_names: dict[str, bool] = {}  # noqa: RUF012  (never mutated here; name -> whether it is saved)
     _forward_hooks: dict[int, Callable] | None = None
     _forward_pre_hooks: dict[int, Callable] | None = None
-
-    def __init__(self) -> None:
-        pass
 
     def forward(self, *inputs: Any) -> Any:
         """The computation. Every subclass defines its own."""
@@ -122,16 +121,15 @@ class Module:
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module) of the modules that are attributes of this one, each module once."""
-        seen = set()
+        names: dict[Module, str] = {}
         for name, value in self.__dict__.items():
-            if isinstance(value, Module) and value not in seen:
-                seen.add(value)
-                yield name, value
+            if isinstance(value, Module):
+                names.setdefault(value, name)
+        return ((name, module) for module, name in names.items())
 
     def children(self) -> Iterator[Module]:
         """The modules that are attributes of this one."""
-        for _, module in self.named_children():
-            yield module
+        return (module for _, module in self.named_children())
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
@@ -149,8 +147,16 @@ class Module:
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
-        for _, module in self.named_modules():
-            yield module
+        return iter(self._tree({}))
+
+    def _tree(self, found: dict[Module, None]) -> dict[Module, None]:
+        """`named_modules` without the names: an ordered set, because `parameters` is called at every training step."""
+        if self not in found:
+            found[self] = None
+            for value in self.__dict__.values():
+                if isinstance(value, Module):
+                    value._tree(found)
+        return found
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -165,8 +171,9 @@ class Module:
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """What there is to train: give it to an optimizer."""
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
+        modules = self._tree({}) if recurse else {self: None}
+        found = {v: None for module in modules for v in module.__dict__.values() if isinstance(v, Parameter)}
+        return iter(found)
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -178,8 +185,7 @@ class Module:
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The state that is not trained."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def _members(self, prefix: str, recurse: bool, once: bool) -> Iterator[tuple[str, Tensor, bool]]:
         """(dotted name, tensor, whether it is saved): per module its parameters, then its buffers."""
@@ -216,10 +222,8 @@ class Module:
         Raises RuntimeError that names every missing, unexpected and misshapen key; nothing has been changed then.
         """
         if not isinstance(state_dict, Mapping):
-            hint = "; pass its .state_dict()" if isinstance(state_dict, Module) else "; load one with minigrad.load"
-            raise TypeError(
-                f"load_state_dict: expected a dict of names and Tensors, got {type(state_dict).__name__}{hint}"
-            )
+            hint = "pass its .state_dict()" if isinstance(state_dict, Module) else "load one with minigrad.load"
+            raise TypeError(f"load_state_dict: expected a dict of Tensors, got {type(state_dict).__name__}; {hint}")
         own = self.state_dict(keep_vars=True)
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -280,22 +284,16 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters; `set_to_none=False` fills them with zeros instead."""
-        for parameter in self.parameters():
-            if set_to_none or parameter._grad is None:
-                parameter._grad = None
-            else:
-                parameter._grad = parameter._grad.detach()
-                parameter._grad.array[...] = 0
-                parameter._grad._version[0] += 1
+        for p in self.parameters():
+            p._grad = None if set_to_none or p._grad is None else wrap(np.zeros_like(p.array))
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move to a device, `to("cuda")`, or convert floating-point tensors, `to(minigrad.float64)`; in place."""
 
         def convert(tensor: Tensor) -> Tensor:
             moved = tensor.detach().to(*args, **kwargs)
-            if moved.dtype != tensor.dtype and not tensor.is_floating_point():
-                return tensor.detach().to(moved.device)  # an integer buffer keeps its dtype
-            return moved
+            keeps_kind = moved.dtype == tensor.dtype or tensor.is_floating_point()
+            return moved if keeps_kind else tensor.detach().to(moved.device)  # an integer buffer keeps its dtype
 
         return self._convert(convert)
 
@@ -390,7 +388,10 @@ def _check_assignment(module: Module, name: str, held: Any, value: Any) -> None:
             f"{type(value).__name__}; to change its values: `with no_grad(): module.{name}.copy_(tensor)`"
         )
     if isinstance(held, Module) and not isinstance(value, Module):
-        raise TypeError(f"{kind}.{name} is a Module and can be replaced by a Module or None only, got {type(value).__name__}")
+        raise TypeError(
+            f"{kind}.{name} is a Module and can be replaced by a Module or None only, got {type(value).__name__}; "
+            "choose another name for the attribute"
+        )
     if name in module._buffer_names and not isinstance(value, Tensor):
         raise TypeError(
             f"{kind}.{name} is a buffer and can be replaced by a Tensor or None only, got {type(value).__name__}; "

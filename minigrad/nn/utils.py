@@ -27,6 +27,7 @@ def clip_grad_norm_(
     Raises RuntimeError for a norm that is NaN or infinite, if error_if_nonfinite.
     """
     gradients = _gradients("clip_grad_norm_", parameters, max_norm)
+    max_norm = float(max_norm)
     norm_type = float(norm_type)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type={norm_type}; expected a positive number or inf")

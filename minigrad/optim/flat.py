@@ -133,7 +133,8 @@ class Scalars:
     """
 
     def __init__(self, like: Any) -> None:
-        self._like, self._boxes = like, []
+        self._like = like
+        self._boxes: list[Any] = []
 
     def __call__(self, *values: float) -> Any:
         """The numbers given, converted. Valid until the next call."""

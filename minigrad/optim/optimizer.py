@@ -90,10 +90,7 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients; `set_to_none=False` fills them with zeros instead."""
         for p in self._all:
-            if set_to_none or p._grad is None:
-                p._grad = None
-            else:
-                p._grad = wrap(np.zeros_like(p.array))
+            p._grad = None if set_to_none or p._grad is None else wrap(np.zeros_like(p.array))
 
     # -- groups -------------------------------------------------------------------------------------------
 
@@ -118,7 +115,8 @@ class Optimizer:
             self._check_parameter(p)
             if id(p) in known:
                 raise ValueError(
-                    f"{self._kind}: the parameter of shape {p.shape} is given twice; give each parameter once, in one group"
+                    f"{self._kind}: the parameter of shape {p.shape} is given twice; "
+                    "give each parameter once, in one group"
                 )
             known.add(id(p))
         unknown = [name for name in param_group if name not in self.defaults and name not in ("params", "initial_lr")]
@@ -187,7 +185,7 @@ class Optimizer:
                 if p in state
             },
             "param_groups": [
-                {**{k: v for k, v in group.items() if k != "params"}, "params": [number[id(p)] for p in group["params"]]}
+                {**group, "params": [number[id(p)] for p in group["params"]]}
                 for group in self.param_groups
             ],
         }
@@ -207,8 +205,8 @@ class Optimizer:
         given = [len(group["params"]) for group in state_dict["param_groups"]]
         if here != given:
             raise ValueError(
-                f"{self._kind}.load_state_dict: this optimizer has groups of {here} parameters, the state_dict of {given}; "
-                "build the optimizer as it was when it was saved"
+                f"{self._kind}.load_state_dict: this optimizer has groups of {here} parameters, "
+                f"the state_dict of {given}; build the optimizer as it was when it was saved"
             )
         groups = []
         for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
@@ -239,8 +237,9 @@ class Optimizer:
         for name, value in entry.items():
             if name != "step" and getattr(value, "shape", None) != p.shape:
                 raise ValueError(
-                    f"{self._kind}.load_state_dict: '{name}' of parameter {i} has shape {getattr(value, 'shape', None)}, "
-                    f"the parameter {p.shape}; build the network as it was when it was saved"
+                    f"{self._kind}.load_state_dict: '{name}' of parameter {i} has shape "
+                    f"{getattr(value, 'shape', None)}, the parameter {p.shape}; "
+                    "build the network as it was when it was saved"
                 )
         return entry
 

@@ -62,17 +62,18 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def _update(self, group: dict[str, Any], flat: Flat, piece: Piece) -> None:
-        theta, g, t, momentum = piece.values, piece.gradient, piece.scratch, group["momentum"]
+        theta, g, t = piece.values, piece.gradient, piece.scratch
+        momentum, keep, rate = flat.scalars(group["momentum"], 1 - group["dampening"], group["lr"])
         if group["maximize"]:
             np.negative(g, g)
         if group["weight_decay"]:
             np.add(g, np.multiply(theta, group["weight_decay"], t), g)
-        if momentum:
+        if group["momentum"]:
             (b,) = piece.state
             if piece.steps == 1:
                 b[...] = g
             else:
                 np.multiply(b, momentum, b)
-                np.add(b, np.multiply(g, 1 - group["dampening"], t), b)
+                np.add(b, np.multiply(g, keep, t), b)
             g = np.add(g, np.multiply(b, momentum, t), g) if group["nesterov"] else b
-        np.subtract(theta, np.multiply(g, group["lr"], t), theta)
+        np.subtract(theta, np.multiply(g, rate, t), theta)

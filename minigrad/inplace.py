@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd, dtypes
+from . import dtypes, recording
 from .errors import GradientError
+from .modes import no_grad
 from .ops import arithmetic, indexing
-from .tensor import LEAF, Tensor
+from .tensor import LEAF, Tensor, wrap
 
 
 def _recorded(name: str, x: Tensor, *others: Any) -> bool:
     """Whether the change has to be recorded; raises where it may not be made."""
-    if not autograd.is_grad_enabled():
+    if not recording.enabled:
         return False
     if x._node is LEAF:
         raise GradientError(
@@ -53,9 +54,11 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         recorded = _recorded(name, self, *args, *kwargs.values())
         if recorded:
-            result = operation(self, *args, **kwargs)
+            # On a copy, because the rule may need the values from before the change.
+            before = autograd.wrap(self.array.copy(), self._node)
+            result = operation(before, *args, **kwargs)
         else:
-            with autograd.no_grad():
+            with no_grad():
                 result = operation(self, *args, **kwargs)
         if result.array.shape != self.array.shape:
             raise GradientError(
@@ -80,13 +83,34 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
     return method
 
 
+def augmented(symbol: str, operation: Callable[..., Any], change: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`x += y` and its kin: a change in place (`p -= lr * p.grad` under no_grad), except where it would be recorded.
+
+    There the name is bound to a new tensor instead (`loss += term`), so that nobody who needs the old value loses it.
+    """
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        recorded = self._node is not None or (isinstance(other, Tensor) and other._node is not None)
+        if recorded and self._node is not LEAF and autograd.is_grad_enabled():
+            return operation(self, other)
+        return change(self, other)
+
+    method.__name__ = method.__qualname__ = f"x {symbol} y"
+    method.__doc__ = f"`x {symbol} y`: in place unless it is recorded."
+    return method
+
+
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Take over the values of `src`, broadcast and converted to this tensor's shape and dtype; returns the tensor."""
     return _assign("copy_", self, Ellipsis, src)
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
-    """Set every element to `value`; returns the tensor."""
+    """Set every element to `value`, a number or a 0-d tensor; returns the tensor."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise GradientError(
+            f"fill_: the value must be a number or a 0-d tensor, it has shape {value.shape}; use copy_ for several values"
+        )
     return _assign("fill_", self, Ellipsis, value)
 
 
@@ -97,15 +121,15 @@ def zero_(self: Tensor) -> Tensor:
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, with the value broadcast to the place."""
-    _assign("x[...] = value", self, raw_key(key), value)
+    _assign("x[...] = value", self, raw_key(key, self.array.shape), value)
 
 
 def _assign(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
     if isinstance(value, np.ndarray | list):
-        value = Tensor(value) if isinstance(value, list) else arithmetic.clone(autograd.wrap(value))
+        value = Tensor(value) if isinstance(value, list) else arithmetic.clone(wrap(value))
     if _recorded(name, x, value):
         if not isinstance(value, Tensor):
-            value = autograd.wrap(np.asarray(value, x.array.dtype))
+            value = wrap(np.asarray(value, x.array.dtype))
         if value.dtype != x.dtype:
             value = value.to(x.dtype)
         result = _assigned(name, x, key, value)
@@ -137,11 +161,34 @@ def _explained(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> 
     )
 
 
-def raw_key(key: Any) -> Any:
+def raw_key(key: Any, shape: tuple[int, ...]) -> Any:
     """An index with every Tensor replaced by its array and every list by an integer or bool array."""
     if isinstance(key, tuple):
-        return tuple(_raw_part(k) for k in key)
+        parts = tuple([_raw_part(k) for k in key])
+        kinds = {type(k) for k in parts}
+        return _ints_first(parts, shape) if int in kinds and np.ndarray in kinds and len(kinds) > 2 else parts
     return _raw_part(key)
+
+
+def _ints_first(parts: tuple, shape: tuple[int, ...]) -> Any:
+    """An index of ints, arrays and slices as PyTorch means it: the ints pick their places before the arrays do.
+
+    (To NumPy an int is one more array, and arrays with a slice between them move their dimensions to the front.)
+    """
+    ints, rest = [], []
+    for k in parts:
+        if isinstance(k, np.ndarray):
+            ints += [slice(None)] * (k.ndim if k.dtype == bool else 1)
+            rest.append(k)
+        else:
+            ints.append(k)
+            if type(k) is not int:
+                rest.append(k if k is Ellipsis else slice(None))
+    size = 1
+    for n in shape:
+        size *= n
+    places = np.arange(size).reshape(shape)[tuple(ints)][tuple(rest)]
+    return np.unravel_index(places, shape)
 
 
 def _raw_part(k: Any) -> Any:
@@ -170,7 +217,7 @@ def _raw_part(k: Any) -> Any:
 
 def getitem(self: Tensor, key: Any) -> Tensor:
     """`x[key]`: ints, slices, None and ... give a view; integer and bool tensors, arrays and lists give a copy."""
-    key = raw_key(key)
+    key = raw_key(key, self.array.shape)
     try:
         return indexing.index(self, key)
     except IndexError as error:

@@ -10,16 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd, dtypes, inplace
+from . import dtypes, inplace, recording
 from . import functions as f
 from .device import CPU, put
 from .errors import GradientError
-from .inplace import in_place
+from .inplace import augmented, in_place
 from .ops import arithmetic as a
 from .ops import linalg, losses, reductions
-from .tensor import Tensor
+from .tensor import Tensor, wrap
 
 # -- operators --------------------------------------------------------------------------------------------
+
+
+def _comparable(x: Any) -> bool:
+    """Whether `tensor == x` compares elements; with None or a string Python finds that the two differ."""
+    return hasattr(x, "dtype") or isinstance(x, int | float)
+
 
 OPERATORS = {
     "__neg__": a.negative,
@@ -46,8 +52,8 @@ OPERATORS = {
     "__le__": a.less_equal,
     "__gt__": a.greater,
     "__ge__": a.greater_equal,
-    "__eq__": a.equal,
-    "__ne__": a.not_equal,
+    "__eq__": lambda x, other: a.equal(x, other) if _comparable(other) else NotImplemented,
+    "__ne__": lambda x, other: a.not_equal(x, other) if _comparable(other) else NotImplemented,
     "__and__": a.bitwise_and,
     "__rand__": a.bitwise_and,
     "__or__": a.bitwise_or,
@@ -192,14 +198,23 @@ METHODS = {
 
 def _uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with uniform numbers in [low, high); returns the tensor."""
-    return inplace.copy_(self, autograd.wrap(np.asarray(f._rng(generator).uniform(low, high, self.shape), self.dtype)))
+    return inplace.copy_(self, wrap(np.asarray(f._rng(generator).uniform(low, high, self.shape), self.dtype)))
 
 
 def _normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with normal numbers; returns the tensor."""
     drawn = mean + std * f._rng(generator).standard_normal(self.shape)
-    return inplace.copy_(self, autograd.wrap(np.asarray(drawn, self.dtype)))
+    return inplace.copy_(self, wrap(np.asarray(drawn, self.dtype)))
 
+
+for _symbol, _name, _operation in (
+    ("+=", "add", f.add),
+    ("-=", "sub", f.sub),
+    ("*=", "mul", a.multiply),
+    ("/=", "div", f.div),
+    ("**=", "pow", a.power),
+):
+    OPERATORS[f"__i{'truediv' if _name == 'div' else _name}__"] = augmented(_symbol, _operation, METHODS[f"{_name}_"])
 
 METHODS["uniform_"] = _uniform_
 METHODS["normal_"] = _normal_
@@ -218,7 +233,7 @@ def _matrix_transposed(self: Tensor) -> Tensor:
 # -- NumPy's functions ------------------------------------------------------------------------------------
 
 UFUNCS: dict[Any, Any] = {
-    operation.ufunc: operation.apply for operation in autograd.TABLE.values() if operation.ufunc is not None
+    operation.ufunc: operation.apply for operation in recording.TABLE.values() if operation.ufunc is not None
 }
 UFUNCS |= {
     np.power: a.power,
@@ -240,7 +255,7 @@ FUNCTIONS: dict[Any, Any] = {
 def _values(x: Any, function: Any) -> Any:
     """Nested arguments with each Tensor replaced by its array, which must be allowed to leave the engine."""
     if isinstance(x, Tensor):
-        if x._node is not None or autograd.inside_recorded_backward():
+        if x._node is not None or recording.in_recorded_backward:
             raise GradientError(
                 f"numpy.{getattr(function, '__name__', function)} has no derivative here, so a tensor that requires a gradient "
                 "cannot go through it; use a minigrad function, or .detach() first"

@@ -17,7 +17,7 @@ from . import dtypes
 from .errors import GradientError
 
 if TYPE_CHECKING:
-    from .autograd import Node
+    from .recording import Node
 
 
 class _Leaf:
@@ -275,7 +275,7 @@ class Tensor:
         return self.array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if autograd.inside_recorded_backward():
+        if recording.in_recorded_backward:
             raise GradientError(
                 "a derivative rule converted a Tensor to an array, which would detach the gradient silently; "
                 "write the rule with operators and the engine's own operations"
@@ -410,4 +410,4 @@ def _rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
     return out
 
 
-from . import autograd  # noqa: E402  (it needs the class above)
+from . import autograd, recording  # noqa: E402  (they need the class above)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import TABLE, ListOperation, Operation
+from ..recording import TABLE, ListOperation, Operation
 
 
 class Draw:
@@ -114,7 +114,7 @@ def op(
 
     forward: a NumPy ufunc, or a function of arrays (the inputs) and then parameters, all positional.
     vjp: one rule for an operation of one input, or input name -> rule; None if nothing can be differentiated.
-        See `minigrad.autograd.Operation` for what a rule may ask for.
+        See `minigrad.recording.Operation` for what a rule may ask for.
     name: the row's name; the forward's own by default.
     elementwise: inputs broadcast and are promoted (default: true for ufuncs).
     fractional: integers become the default float first, as in a division.

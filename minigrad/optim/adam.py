@@ -70,7 +70,7 @@ class Adam(Optimizer):
         multiply(m, beta1, m)
         add(m, g, m)
         if largest:
-            v = np.maximum(largest[0], v, largest[0])
+            v = np.maximum(largest[0], v, out=largest[0])
         np.sqrt(v, t)
         add(t, epsilon, t)
         np.divide(m, t, t)

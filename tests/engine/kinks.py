@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.autograd import TABLE, Operation
+from minigrad.recording import TABLE, Operation
 from minigrad.tensor import wrap
 
 INF, NAN = np.inf, np.nan

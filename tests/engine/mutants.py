@@ -28,7 +28,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from minigrad.autograd import ListOperation, Operation
+from minigrad.recording import ListOperation, Operation
 
 # Helpers that only work out axes and lengths, from shapes: no cotangent goes through them, and the tests of errors
 # cover what they refuse.

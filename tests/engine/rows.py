@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import minigrad.ops  # noqa: F401  (fills the table)
-from minigrad.autograd import TABLE, ListOperation, Operation
+from minigrad.recording import TABLE, ListOperation, Operation
 from minigrad.ops.table import Draw
 from minigrad.tensor import LEAF, Tensor, wrap
 

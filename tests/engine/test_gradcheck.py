@@ -7,7 +7,7 @@ import pytest
 
 import minigrad
 from minigrad import autograd
-from minigrad.autograd import Operation
+from minigrad.recording import Operation
 from minigrad.errors import GradientError
 from minigrad.gradcheck import GradcheckError, NotDifferentiableError, gradcheck, gradgradcheck
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rows import DIFFERENTIABLE, check
 
-from minigrad.autograd import TABLE, ListOperation
+from minigrad.recording import TABLE, ListOperation
 
 
 def notices(name: str, mutant) -> bool:

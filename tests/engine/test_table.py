@@ -12,7 +12,7 @@ from kinks import KINKS, check_kinks
 from rows import DIFFERENTIABLE, Case, assert_close, cases, leaf
 
 from minigrad import autograd
-from minigrad.autograd import TABLE
+from minigrad.recording import TABLE
 from minigrad.errors import GradientError
 from minigrad.gradcheck import gradcheck, gradgradcheck
 from minigrad.tensor import Tensor, wrap

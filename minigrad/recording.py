@@ -1,0 +1,432 @@
+"""Recording: what calling an operation leaves behind.
+
+An Operation is one row of the table (ops/): a function of arrays and, next to it, its rules. Calling one computes with
+NumPy and, if an input requires a gradient, leaves a Node: where the inputs came from, and what the rules will need.
+Backward (autograd.py) walks over these nodes.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .anomaly import call_stack, check_forward
+from .errors import GradientError
+from .tensor import LEAF, Tensor, wrap
+
+TABLE: dict[str, Operation] = {}
+"""Every operation by its name: the derivative book (see ops/)."""
+
+# The modes, set by modes.py and by a backward pass. Plain names of this module, because every call reads them.
+enabled = True  # False inside no_grad
+anomaly = False  # True inside detect_anomaly
+in_recorded_backward = False  # True while a backward with create_graph runs
+
+_new = object.__new__
+_FLOAT32 = dtypes.float32
+
+
+class Operation:
+    """One row of the table: a function of arrays, and one vector-Jacobian product per differentiable input.
+
+    forward: computes the output array from the input arrays and the parameters, all positional.
+    vjp: input name -> rule. A rule's signature says what backward must keep, by name: `g` is the cotangent of the
+        output and comes first, `y` the output, an input's name the input, `NAME_shape` its shape only, and a
+        parameter's name the parameter. Rules see arrays in an ordinary backward and Tensors in a recorded one
+        (create_graph), so they are written with operators, NumPy functions and the engine's own operations.
+    elementwise: the inputs broadcast against each other and are promoted to one dtype. The engine undoes the
+        broadcasting of the cotangents.
+    fractional: integer inputs become the default float first.
+    view: the output may look at the input's memory.
+    """
+
+    __slots__ = (
+        "apply",
+        "cases",
+        "differentiable",
+        "elementwise",
+        "forward",
+        "fractional",
+        "inputs",
+        "kinks",
+        "mutants_equal",
+        "name",
+        "parameters",
+        "plans",
+        "promoted",
+        "second_order",
+        "ufunc",
+        "view",
+        "vjp",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable,
+        vjp: dict[str, Callable],
+        *,
+        elementwise: bool = False,
+        fractional: bool = False,
+        view: bool = False,
+        cases: Sequence = (),
+        kinks: Sequence[float] = (),
+        second_order: str | bool = True,
+        mutants_equal: dict[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.forward = forward
+        self.ufunc = forward if isinstance(forward, np.ufunc) else None
+        if self.ufunc is not None:
+            names: tuple[str, ...] = ("x",) if self.ufunc.nin == 1 else ("a", "b")
+        else:
+            names = _parameters(forward)
+        unknown = [n for n in vjp if n not in names]
+        if unknown:
+            raise TypeError(f"operation '{name}': rules for {unknown}, but its inputs are {list(names)}")
+        self.differentiable = bool(vjp)
+        # The tensor inputs come first: all that have a rule, and any that stand before one that has.
+        last = max((names.index(n) for n in vjp), default=len(names) - 1 if self.ufunc else 0)
+        self.inputs = names[: last + 1]
+        self.parameters = names[last + 1 :]
+        self.vjp = vjp
+        # A condition (`where`) has no rule and keeps its dtype; a comparison has no rules and promotes all inputs.
+        self.promoted = [i for i, n in enumerate(self.inputs) if n in vjp or not vjp]
+        self.elementwise, self.fractional, self.view = elementwise, fractional, view
+        self.cases, self.kinks, self.second_order = cases, tuple(kinks), second_order
+        self.mutants_equal = mutants_equal or {}
+        self.plans: dict[int, Plan] = {}
+        self.apply = _applier(self)
+
+    def plan(self, needed: int) -> Plan:
+        """What to keep and which rules to run when the inputs in the bit set `needed` require a gradient."""
+        plan = self.plans.get(needed)
+        if plan is None:
+            plan = self.plans[needed] = Plan(self, needed)
+        return plan
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}({', '.join(self.inputs + self.parameters)})>"
+
+
+def _parameters(function: Callable) -> tuple[str, ...]:
+    code = function.__code__  # type: ignore[attr-defined]
+    return code.co_varnames[: code.co_argcount]
+
+
+class Plan:
+    """For one operation and one set of inputs that require a gradient: what to keep, and which rules to run.
+
+    keep(y, inputs and parameters...) -> the tuple that backward will need.
+    rules: (input position, rule, arguments) with arguments(kept) -> the rule's arguments after g, or None if these
+        are just what was kept.
+    """
+
+    __slots__ = ("keep", "keeps_arrays", "keeps_inputs", "keeps_output", "operation", "roles", "rules")
+
+    def __init__(self, operation: Operation, needed: int) -> None:
+        self.operation = operation
+        names = ("y", *operation.inputs, *operation.parameters)
+        wanted: list[str] = []
+        rules: list[tuple[int, Callable, tuple[str, ...]]] = []
+        for i, name in enumerate(operation.inputs):
+            if needed >> i & 1:
+                rule = operation.vjp.get(name)
+                if rule is None:
+                    raise GradientError(f"{operation.name}: cannot be differentiated with respect to '{name}'")
+                arguments = _parameters(rule)[1:]  # all but g
+                rules.append((i, rule, arguments))
+                wanted += [a for a in arguments if a not in wanted]
+        for argument in wanted:
+            if argument not in names and argument.removesuffix("_shape") not in operation.inputs:
+                raise TypeError(f"operation '{operation.name}': a rule asks for '{argument}', known are {names}")
+        # Like namedtuple, a little source text compiled once: a third of the time of a loop over `wanted`.
+        items = "".join(
+            f"{w.removesuffix('_shape')}.shape, " if w not in names else f"{w}, " for w in wanted
+        )
+        self.keep = eval(f"lambda {', '.join(names)}: ({items})")
+        self.rules = tuple(
+            (i, rule, None if list(asked) == wanted else _picker([wanted.index(a) for a in asked]))
+            for i, rule, asked in rules
+        )
+        self.keeps_inputs = tuple(i for i, name in enumerate(operation.inputs) if name in wanted)
+        self.keeps_output = "y" in wanted
+        self.keeps_arrays = self.keeps_output or bool(self.keeps_inputs)
+        # For a recorded backward: -1 marks the output, i an input, None what is no array of the graph.
+        self.roles = tuple(
+            -1 if w == "y" else operation.inputs.index(w) if w in operation.inputs else None for w in wanted
+        )
+
+
+def _picker(positions: list[int]) -> Callable[[tuple], tuple]:
+    """A function that picks these positions from what was kept."""
+    return eval(f"lambda kept: ({''.join(f'kept[{p}], ' for p in positions)})")
+
+
+class Node:
+    """The memory of one recorded call: where its inputs came from and what its rules need.
+
+    Nothing here points to the output tensor, so a graph has no reference cycles and is freed with its last tensor.
+    """
+
+    __slots__ = ("__weakref__", "_hooks", "edges", "kept", "plan", "shapes", "trace", "versions")
+
+    plan: Plan
+    edges: list  # per input: the Node that made it, the leaf Tensor itself, or None
+    kept: tuple | None  # what plan.keep chose; None once backward has freed it
+    versions: list  # of the arrays kept: (version list, its value when recorded)
+    shapes: list | None  # per input, if broadcasting changed any shape
+    trace: list | None  # the forward call stack, in anomaly mode
+    _hooks: dict | None
+
+    @property
+    def operation(self) -> Operation:
+        """The row of the table."""
+        return self.plan.operation
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.plan.operation.name
+
+    @property
+    def next_functions(self) -> tuple:
+        """The nodes and leaves that the inputs came from."""
+        return tuple(self.edges)
+
+    def retain(self, tensor: weakref.ref) -> None:
+        """Have backward store this node's cotangent in the tensor's `.grad`."""
+        if self._hooks is None:
+            self._hooks = {}
+        self._hooks.setdefault(-1, _Retain(tensor))
+
+    def retains(self, tensor: Tensor) -> bool:
+        """Whether `retain` was called for this tensor."""
+        return self._hooks is not None and -1 in self._hooks and self._hooks[-1].tensor() is tensor
+
+    def __repr__(self) -> str:
+        return f"<{''.join(part.capitalize() for part in self.name.split('_'))}Backward>"
+
+
+class _Retain:
+    """The hook behind retain_grad. It knows its tensor weakly, or node and tensor would keep each other alive."""
+
+    def __init__(self, tensor: weakref.ref) -> None:
+        self.tensor = tensor
+
+    def __call__(self, grad: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor._grad = TABLE["clone"].apply(grad) if tensor._grad is None else tensor._grad + grad
+
+
+def _applier(operation: Operation) -> Callable:
+    """The function that calls `operation`: unwrap, compute, wrap, and record if an input requires a gradient.
+
+    The hottest Python code of the engine, about 1 µs a call above NumPy: hence one flat function
+    with everything in local names, and slots set one by one instead of constructors (0.4 µs cheaper).
+    """
+    forward = operation.forward
+    elementwise, fractional = operation.elementwise, operation.fractional
+    promotes, promoted = elementwise or fractional, operation.promoted
+    differentiable, view = operation.differentiable, operation.view
+    plans, count = operation.plans, len(operation.inputs)
+    find_plan = operation.plan
+    is_number, is_scalar = (float, int), np.generic
+
+    def apply(*args: Any) -> Any:
+        arrays = [*args]
+        edges: list[Any] = [None] * count
+        needed = 0
+        plain = True  # nothing to promote: float32 tensors and Python numbers
+        tensors = 0
+        i = 0
+        for x in args:
+            if isinstance(x, Tensor):
+                tensors += 1
+                arrays[i] = array = x.array
+                if array.dtype is not _FLOAT32 and i in promoted:
+                    plain = False
+                node = x._node
+                if node is not None:
+                    edges[i] = x if node is LEAF else node
+                    needed |= 1 << i
+                if x._base is not None and x._base[1] != x._version[1]:
+                    raise GradientError(_STALE.format(operation.name, x.shape))
+            elif promotes and type(x) not in is_number:
+                plain = False
+            i += 1
+            if i == count:
+                break
+        if not tensors:
+            return forward(*args)
+        if promotes and not plain:
+            args = _promoted(operation, args)
+            for i in range(count):
+                x = args[i]
+                if isinstance(x, Tensor):
+                    arrays[i] = x.array
+                    edges[i] = x if x._node is LEAF else x._node
+                else:
+                    arrays[i] = x
+        y = forward(*arrays)
+        if isinstance(y, is_scalar):
+            y = np.asarray(y)
+
+        out = _new(Tensor)
+        out.array = y
+        out._grad = out._hooks = out._base = None
+        if view:
+            _share_memory(out, args[0])
+        else:
+            out._version = [0, 0]
+        if not (needed and enabled and differentiable):
+            out._node = None
+            if anomaly:
+                check_forward(operation, arrays, y, call_stack())
+            return out
+
+        plan = plans.get(needed) or find_plan(needed)
+        node = _new(Node)
+        node.plan = plan
+        node.edges = edges
+        node.kept = plan.keep(y, *arrays)
+        node.versions = versions = []
+        for i in plan.keeps_inputs:
+            x = args[i]
+            if isinstance(x, Tensor):
+                version = x._version
+                versions.append((version, version[0]))
+        if plan.keeps_output:
+            version = out._version
+            versions.append((version, version[0]))
+        node.shapes = None
+        if elementwise and count > 1:
+            shape = y.shape
+            for i in range(count):
+                x = arrays[i]
+                if type(x) not in is_number and x.shape != shape:
+                    node.shapes = [getattr(x, "shape", ()) for x in arrays[:count]]
+                    break
+        node.trace = node._hooks = None
+        out._node = node
+        if anomaly:
+            node.trace = call_stack()
+            check_forward(operation, arrays, y, node.trace)
+        return out
+
+    apply.__name__ = apply.__qualname__ = operation.name
+    apply.__doc__ = forward.__doc__
+    apply.operation = operation  # type: ignore[attr-defined]
+    return apply
+
+
+class ListOperation(Operation):
+    """An operation on a list of tensors (cat, stack), with one rule for all: rule(g, i, *kept)."""
+
+    __slots__ = ("keep", "rule")
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable,
+        keep: Callable,
+        rule: Callable,
+        cases: Sequence,
+        second_order: str | bool,
+        mutants_equal: dict[str, str] | None,
+    ) -> None:
+        super().__init__(name, forward, {}, cases=cases, second_order=second_order, mutants_equal=mutants_equal)
+        self.keep, self.rule, self.differentiable = keep, rule, True
+        self.apply = self._apply
+
+    def _apply(self, tensors: Iterable[Any], *parameters: Any) -> Any:
+        inputs = tuple(tensors)
+        for i, x in enumerate(inputs):
+            if not hasattr(x, "dtype"):
+                raise TypeError(f"{self.name}: expected tensors, item {i} is a {type(x).__name__}")
+        if not any(isinstance(x, Tensor) for x in inputs):
+            return self.forward(inputs, *parameters)
+        arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+        if any(a.dtype is not arrays[0].dtype for a in arrays):
+            dtype = dtypes.result_type(*arrays)
+            cast = TABLE["cast"].apply
+            inputs = tuple(x if x.dtype == dtype else cast(x, dtype, x.dtype) for x in inputs)
+            arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+        out = wrap(self.forward(arrays, *parameters))
+        edges = [_edge(x) for x in inputs]
+        if enabled and any(e is not None for e in edges):
+            node = _new(Node)
+            node.edges = edges
+            node.plan = _ListPlan(self, [i for i, e in enumerate(edges) if e is not None])
+            node.kept = self.keep([a.shape for a in arrays], *parameters)
+            node.versions, node.shapes, node._hooks = [], None, None
+            node.trace = call_stack() if anomaly else None
+            out._node = node
+        return out
+
+
+class _ListPlan(Plan):
+    """The plan of one call of a ListOperation."""
+
+    __slots__ = ()
+
+    def __init__(self, operation: ListOperation, needed: list[int]) -> None:
+        self.operation = operation
+        self.rules = tuple((i, operation.rule, functools.partial(_with_position, i)) for i in needed)
+        self.keeps_output, self.keeps_inputs, self.keeps_arrays, self.roles = False, (), False, ()
+
+
+def _with_position(i: int, kept: tuple) -> tuple:
+    return (i, *kept)
+
+
+def _edge(x: Any) -> Any:
+    """Where a cotangent of `x` is to go: its node, itself if it is a leaf, or nowhere."""
+    if not isinstance(x, Tensor):
+        return None
+    return x if x._node is LEAF else x._node
+
+
+def _promoted(operation: Operation, args: tuple) -> tuple:
+    """The arguments with every tensor or array cast to the dtype that PyTorch would compute in."""
+    count = len(operation.inputs)
+    inputs = [x.item() if isinstance(x, np.generic) else x for x in args[:count]]
+    raw = [inputs[i].array if isinstance(inputs[i], Tensor) else inputs[i] for i in operation.promoted]
+    dtype = dtypes.result_type(*raw, fractional=operation.fractional)
+    cast = TABLE["cast"].apply
+    for i in operation.promoted:
+        x = inputs[i]
+        if isinstance(x, Tensor):
+            if x.array.dtype != dtype:
+                inputs[i] = cast(x, dtype, x.array.dtype)
+        elif isinstance(x, np.ndarray):
+            inputs[i] = x.astype(dtype, copy=False)
+    return (*inputs, *args[count:])
+
+
+def _share_memory(out: Tensor, source: Any) -> None:
+    """Make `out` a view of `source` if their memory is one: they share the version list from now on."""
+    if isinstance(source, Tensor) and out.array.base is not None and _root(out.array) is _root(source.array):
+        out._version = version = source._version
+        out._base = (source if source._base is None else source._base[0], version[1])
+    else:
+        out._version = [0, 0]
+
+
+def _root(array: Any) -> Any:
+    """The array that owns the memory `array` looks at."""
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array
+
+
+_STALE = (
+    "{}: an input of shape {} is a view taken before its base was changed in place by a recorded operation, "
+    "so its gradient would be wrong; take the view again after the change"
+)

@@ -79,12 +79,14 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with 0."""
-    return constant_(tensor, 0.0)
+    _check("zeros_", tensor)
+    return _fill(tensor, 0.0)
 
 
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with 1."""
-    return constant_(tensor, 1.0)
+    _check("ones_", tensor)
+    return _fill(tensor, 1.0)
 
 
 def eye_(tensor: Tensor) -> Tensor:

@@ -237,7 +237,7 @@ class Module:
             if given is None:
                 continue
             if not isinstance(given, Tensor):
-                problems.append(f"{name}: expected a Tensor, got {type(given).__name__}")
+                problems.append(f"{name}: expected a Tensor, got {type(given).__name__}, use minigrad.tensor")
             elif given.shape != held.shape:
                 problems.append(f"{name}: shape {held.shape} here, {given.shape} in the state_dict")
         if problems:

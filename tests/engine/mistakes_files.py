@@ -1,0 +1,76 @@
+"""Mistakes with weights files: what is done, what it raises, and what the message must say."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import minigrad as mg
+import minigrad.nn as nn
+from minigrad.serialization import load, save
+
+
+def net():
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+def file_with(damage: Callable[[bytes], bytes]) -> Path:
+    """A weights file on which `damage` was done."""
+    path = Path(tempfile.mkdtemp()) / "weights.safetensors"
+    save(net().state_dict(), path)
+    path.write_bytes(damage(path.read_bytes()))
+    return path
+
+
+def flipped(data: bytes) -> bytes:
+    return data[:-9] + bytes([data[-9] ^ 16]) + data[-8:]
+
+
+FILE_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
+    ("saving a module", lambda: save(net(), "x.safetensors"), TypeError, ["got Sequential", ".state_dict()"]),
+    ("saving a tensor", lambda: save(mg.ones(2), "x.safetensors"), TypeError, ["got Tensor", "{'name': tensor}"]),
+    ("a path first", lambda: save({"w": mg.ones(2)}, {"w": 1}), TypeError, ["path", "got dict", "comes first"]),
+    (
+        "saving an array",
+        lambda: save({"a": {"w": np.ones(2)}}, "x.safetensors"),
+        TypeError,
+        ["'a.w'", "ndarray", "minigrad.tensor"],
+    ),
+    ("saving a module in a dict", lambda: save({"net": net()}, "x.safetensors"), TypeError, ["'net'", ".state_dict()"]),
+    (
+        "two tensors of one name",
+        lambda: save({"a.b": mg.ones(1), "a": {"b": mg.ones(1)}}, "x.safetensors"),
+        ValueError,
+        ["'a.b'", "rename"],
+    ),
+    (
+        "a file that is not there",
+        lambda: load("nowhere.safetensors"),
+        FileNotFoundError,
+        ["nowhere.safetensors", "save"],
+    ),
+    (
+        "a file cut short",
+        lambda: load(file_with(lambda d: d[:-20])),
+        ValueError,
+        ["cut short", "bytes", "copy it again"],
+    ),
+    ("an empty file", lambda: load(file_with(lambda d: b"")), ValueError, ["0 bytes", "cut short"]),
+    ("a flipped bit", lambda: load(file_with(flipped)), ValueError, ["damaged", "checksums", "copy it again"]),
+    (
+        "a pickle",
+        lambda: load(file_with(lambda d: pickle.dumps({"w": 1}))),
+        ValueError,
+        ["pickle", "safetensors.torch.save_file"],
+    ),
+    (
+        "loading with pickle",
+        lambda: load("x.pt", weights_only=False),
+        ValueError,
+        ["weights_only=False", "leave it out"],
+    ),
+]

@@ -1,0 +1,293 @@
+"""Optimizers: their numbers, the flat memory behind them, groups, and exact continuation."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+import minigrad.nn as nn
+import minigrad.optim as optim
+
+RNG = np.random.default_rng(0)
+
+
+def values(tensor):
+    return tensor.detach().numpy().copy()
+
+
+def leaves(*shapes, dtype=np.float32):
+    return [mg.tensor(RNG.standard_normal(s).astype(dtype), requires_grad=True) for s in shapes]
+
+
+def set_gradients(parameters, *, skip=()):
+    for i, p in enumerate(parameters):
+        p.grad = None if i in skip else mg.tensor(RNG.standard_normal(p.shape).astype(p.dtype))
+
+
+def network():
+    mg.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+
+
+def train(net, optimizer, steps, seed=0):
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        x = mg.tensor(rng.standard_normal((16, 4)).astype(np.float32))
+        loss = (net(x) - x[:, :2]).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+
+
+# -- the numbers ------------------------------------------------------------------------------------------------
+
+
+def adam_by_the_book(theta, gradients, lr, beta1, beta2, eps):
+    m = v = np.zeros_like(theta)
+    for t, g in enumerate(gradients, 1):
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+        theta = theta - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+    return theta
+
+
+def test_adam_is_its_formula():
+    (p,) = leaves((3, 2), dtype=np.float64)
+    start, gradients = values(p), RNG.standard_normal((7, 3, 2))
+    optimizer = optim.Adam([p], lr=0.1, betas=(0.8, 0.95), eps=1e-3)
+    for g in gradients:
+        p.grad = mg.tensor(g)
+        optimizer.step()
+    np.testing.assert_allclose(values(p), adam_by_the_book(start, gradients, 0.1, 0.8, 0.95, 1e-3), rtol=1e-12)
+
+
+def test_sgd_with_momentum_is_its_formula():
+    (p,) = leaves((3,), dtype=np.float64)
+    theta, b = values(p), 0
+    optimizer = optim.SGD([p], lr=0.1, momentum=0.9)
+    for g in RNG.standard_normal((5, 3)):
+        p.grad = mg.tensor(g)
+        optimizer.step()
+        b = 0.9 * b + g
+        theta = theta - 0.1 * b
+    np.testing.assert_allclose(values(p), theta, rtol=1e-12)
+
+
+SETTINGS = [
+    *(("SGD", s) for s in (
+        {}, {"lr": 0.1}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True},
+        {"weight_decay": 0.1}, {"maximize": True, "weight_decay": 0.1, "momentum": 0.5, "nesterov": True},
+    )),
+    *(("Adam", s) for s in (
+        {}, {"lr": 0.1, "betas": (0.5, 0.9)}, {"eps": 1e-2}, {"weight_decay": 0.1}, {"amsgrad": True},
+        {"maximize": True, "weight_decay": 0.1}, {"amsgrad": True, "weight_decay": 0.01, "betas": (0.0, 0.9)},
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("kind", "settings"), SETTINGS, ids=str)
+@pytest.mark.parametrize("missing", [False, True], ids=["all gradients", "some gradients"])
+def test_the_numbers_are_pytorchs(kind, settings, missing):
+    torch = pytest.importorskip("torch")
+    ours = leaves((4, 3), (3,), (2, 2, 2), ())
+    theirs = [torch.tensor(values(p), requires_grad=True) for p in ours]
+    a, b = getattr(optim, kind)(ours, **settings), getattr(torch.optim, kind)(theirs, **settings)
+    for step in range(12):
+        if step == 8:  # a schedule
+            a.param_groups[0]["lr"] *= 0.5
+            b.param_groups[0]["lr"] *= 0.5
+        skip = {(step * 7) % 5, (step * 3) % 4} if missing else ()
+        set_gradients(ours, skip=skip)
+        for p, q in zip(ours, theirs, strict=True):
+            q.grad = None if p.grad is None else torch.tensor(values(p.grad))
+        a.step()
+        b.step()
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(values(p), q.detach().numpy(), rtol=2e-6, atol=1e-6)
+
+
+# -- groups -----------------------------------------------------------------------------------------------------------
+
+
+def test_groups_have_settings_of_their_own():
+    a, b, c = leaves((2,), (2,), (2,))
+    optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.1)
+    optimizer.add_param_group({"params": [c], "weight_decay": 1.0})
+    assert [g["lr"] for g in optimizer.param_groups] == [0.1, 0.5, 0.1]
+    before = [values(p) for p in (a, b, c)]
+    for p in (a, b, c):
+        p.grad = mg.ones(2)
+    optimizer.step()
+    expected = [before[0] - 0.1, before[1] - 0.5, before[2] - 0.1 * (1 + before[2])]
+    for p, e in zip((a, b, c), expected, strict=True):
+        np.testing.assert_allclose(values(p), e, rtol=1e-6)
+
+
+def test_settings_may_change_between_steps():
+    (p,) = leaves((2,))
+    optimizer = optim.SGD([p], lr=0.1)
+    group = optimizer.param_groups[0]
+    for changes, expected in (({"lr": 1.0}, 1.0), ({"momentum": 0.5}, 1.0), ({}, 1.5), ({"momentum": 0}, 1.0)):
+        group.update(changes)
+        before = values(p)
+        p.grad = mg.ones(2)
+        optimizer.step()
+        np.testing.assert_allclose(before - values(p), expected, rtol=1e-5)
+
+
+def test_zero_grad():
+    parameters = leaves((2,), (3,))
+    optimizer = optim.SGD(parameters)
+    set_gradients(parameters, skip=(1,))
+    optimizer.zero_grad(set_to_none=False)
+    assert values(parameters[0].grad).tolist() == [0, 0]
+    assert parameters[1].grad is None
+    optimizer.zero_grad()
+    assert parameters[0].grad is None
+
+
+def test_a_closure_computes_the_loss_even_within_no_grad():
+    (p,) = leaves((2,))
+    optimizer = optim.SGD([p], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = p.square().sum()
+        loss.backward()
+        return loss
+
+    before = values(p)
+    with mg.no_grad():
+        loss = optimizer.step(closure)
+    assert loss.item() == pytest.approx(float((before**2).sum()))
+    np.testing.assert_allclose(values(p), 0.8 * before, rtol=1e-6)
+    assert optim.SGD([p]).step() is None
+
+
+# -- state on its way in and out --------------------------------------------------------------------------------------
+
+KINDS = {
+    "sgd": lambda p: optim.SGD(p, lr=0.1),
+    "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.1),
+    "adam": lambda p: optim.Adam(p, lr=0.01),
+    "amsgrad": lambda p: optim.Adam(p, lr=0.01, amsgrad=True),
+    "groups": lambda p: optim.Adam([{"params": q} for q in p], lr=0.01),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_continuing_from_a_state_dict_is_the_uninterrupted_run(kind):
+    straight = network()
+    optimizer = KINDS[kind](straight.parameters())
+    train(straight, optimizer, 5)
+    weights = {k: v.clone() for k, v in straight.state_dict().items()}
+    state = optimizer.state_dict()
+    frozen = copy.deepcopy(state)
+    train(straight, optimizer, 5, seed=1)
+
+    resumed = network()
+    resumed.load_state_dict(weights)
+    again = KINDS[kind](resumed.parameters())
+    again.load_state_dict(state)
+    train(resumed, again, 5, seed=1)
+    for p, q in zip(straight.parameters(), resumed.parameters(), strict=True):
+        np.testing.assert_array_equal(values(p), values(q))
+    for i, entry in state["state"].items():  # a state_dict is a copy, which neither run has changed
+        for name, t in entry.items():
+            np.testing.assert_array_equal(t.numpy(), frozen["state"][i][name].numpy())
+
+
+def test_state_dict_has_pytorchs_format():
+    net = network()
+    optimizer = optim.Adam(net.parameters())
+    assert optimizer.state_dict()["state"] == {}
+    train(net, optimizer, 2)
+    state = optimizer.state_dict()
+    assert list(state["state"]) == [0, 1, 2, 3]
+    assert {k: t.shape for k, t in state["state"][0].items()} == {"step": (), "exp_avg": (8, 4), "exp_avg_sq": (8, 4)}
+    assert state["state"][0]["step"].item() == 2
+    assert state["param_groups"][0]["params"] == [0, 1, 2, 3]
+    assert state["param_groups"][0]["betas"] == (0.9, 0.999)
+
+
+def test_loading_restores_the_settings():
+    net = network()
+    state = optim.SGD(net.parameters(), lr=0.5, momentum=0.9).state_dict()
+    optimizer = optim.SGD(net.parameters())
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert optimizer.param_groups[0]["momentum"] == 0.9
+    assert optimizer.param_groups[0]["params"] == list(net.parameters())
+
+
+def test_a_state_that_does_not_fit_changes_nothing():
+    net = network()
+    optimizer = optim.Adam(net.parameters(), lr=0.01)
+    train(net, optimizer, 2)
+    good = optimizer.state_dict()
+    for i, wrong in itertools.product((0, 3), ("exp_avg", "exp_avg_sq")):
+        bad = copy.deepcopy(good)
+        bad["param_groups"][0]["lr"] = 7.0
+        bad["state"][i][wrong] = mg.zeros(7)
+        with pytest.raises(ValueError, match=wrong):
+            optimizer.load_state_dict(bad)
+    assert optimizer.param_groups[0]["lr"] == 0.01
+    for i, entry in optimizer.state_dict()["state"].items():
+        for name, t in entry.items():
+            np.testing.assert_array_equal(t.numpy(), good["state"][i][name].numpy())
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", ["Adam", "SGD"])
+def test_state_dicts_are_exchanged_with_pytorch(kind):
+    torch = pytest.importorskip("torch")
+    settings = {"lr": 0.05, **({"momentum": 0.9} if kind == "SGD" else {"amsgrad": True})}
+    ours = leaves((4, 3), (3,))
+    theirs = [torch.tensor(values(p), requires_grad=True) for p in ours]
+
+    def step(a, b, n):
+        for _ in range(n):
+            set_gradients(ours)
+            for p, q in zip(ours, theirs, strict=True):
+                q.grad = torch.tensor(values(p.grad))
+            a.step()
+            b.step()
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(values(p), q.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+    def converted(state, to):
+        return {
+            "state": {i: {k: to(v) for k, v in e.items()} for i, e in state["state"].items()},
+            "param_groups": state["param_groups"],
+        }
+
+    a, b = getattr(optim, kind)(ours, **settings), getattr(torch.optim, kind)(theirs, **settings)
+    step(a, b, 3)
+    given_a, given_b = a.state_dict(), copy.deepcopy(b.state_dict())
+    assert list(given_a["state"][0]) == list(given_b["state"][0])
+    a, b = getattr(optim, kind)(ours), getattr(torch.optim, kind)(theirs)
+    a.load_state_dict(converted(given_b, lambda t: mg.tensor(t.numpy())))
+    b.load_state_dict(converted(given_a, lambda t: torch.tensor(t.numpy())))
+    step(a, b, 3)
+
+
+# -- as a whole -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_learns(kind):
+    net = network()
+    optimizer = KINDS[kind](net.parameters())
+    start = train(net, optimizer, 1)
+    assert train(net, optimizer, 500) < 0.2 * start
+
+
+def test_repr_shows_the_settings():
+    text = repr(optim.Adam(leaves((2,)), lr=0.01))
+    assert text.startswith("Adam (\nParameter Group 0\n    amsgrad: False\n")
+    assert "lr: 0.01" in text

@@ -218,7 +218,7 @@ def _run(
             if kept is None:
                 raise GradientError(_FREED.format(name=node.operation.name))
             plan = node.plan
-            for version, then in node.versions:
+            for version, then, _ in node.versions:
                 if version[0] != then:
                     raise GradientError(_changed(node))
             if create_graph:
@@ -354,15 +354,13 @@ _FREED = (
 
 
 def _changed(node: Node) -> str:
-    names = ["output" if r == -1 else f"input '{node.operation.inputs[r]}'" for r in node.plan.roles if r is not None]
-    arrays = [v for v, r in zip(node.kept or (), node.plan.roles, strict=False) if r is not None]
-    changed = [
-        f"{name} of shape {array.shape}"
-        for name, array, (version, then) in zip(names, arrays, node.versions, strict=False)
-        if version[0] != then
-    ]
+    changed = []
+    for version, then, role in node.versions:
+        if version[0] != then:
+            name = "output" if role == -1 else f"input '{node.operation.inputs[role]}'"
+            changed.append(f"{name} of shape {node.kept[node.plan.roles.index(role)].shape}")
     return (
-        f"backward: '{node.operation.name}' needs its {' and '.join(changed) or 'inputs'} as it was in the forward pass, "
+        f"backward: '{node.operation.name}' needs its {' and '.join(changed)} as it was in the forward pass, "
         "but it was changed in place since (by an optimizer step, or a method that ends in '_'); "
         "call backward before the change, or compute from a .clone()"
     )

@@ -179,7 +179,7 @@ class Node:
     plan: Plan
     edges: list  # per input: the Node that made it, the leaf Tensor itself, or None
     kept: tuple | None  # what plan.keep chose; None once backward has freed it
-    versions: list  # of the arrays kept: (version list, its value when recorded)
+    versions: list  # of the arrays kept: (version list, its value when recorded, role as in Plan.roles)
     shapes: list | None  # per input, if broadcasting changed any shape
     trace: list | None  # the forward call stack, in anomaly mode
     _hooks: dict | None
@@ -238,6 +238,7 @@ def _applier(operation: Operation) -> Callable:
     plans, count = operation.plans, len(operation.inputs)
     find_plan = operation.plan
     is_number, is_scalar = (float, int), np.generic
+    has_no_shape = (float, int, bool)
 
     def apply(*args: Any) -> Any:
         arrays = [*args]
@@ -301,16 +302,16 @@ def _applier(operation: Operation) -> Callable:
             x = args[i]
             if isinstance(x, Tensor):
                 version = x._version
-                versions.append((version, version[0]))
+                versions.append((version, version[0], i))
         if plan.keeps_output:
             version = out._version
-            versions.append((version, version[0]))
+            versions.append((version, version[0], -1))
         node.shapes = None
         if elementwise and count > 1:
             shape = y.shape
             for i in range(count):
                 x = arrays[i]
-                if type(x) not in is_number and x.shape != shape:
+                if type(x) not in has_no_shape and x.shape != shape:
                     node.shapes = [getattr(x, "shape", ()) for x in arrays[:count]]
                     break
         node.trace = node._hooks = None

@@ -44,6 +44,8 @@ KINKS: dict[str, list[tuple[list, np.ndarray, list]]] = {
         known([0.0, -3.0], 1, cotangent=[3.0, 2.0], gradients=[[3.0, 2.0]]),
         known([0.0, -3.0], 2, cotangent=[3.0, 2.0], gradients=[[0.0, -12.0]]),
         known([0.0, 4.0], 0.5, cotangent=[3.0, 2.0], gradients=[[INF, 0.5]]),
+        known(0.0, [0.0, 1.0, -1.0], cotangent=[5.0, 3.0, 2.0], gradients=[[0.0, 0.0, -INF]]),
+        known(-2.0, [2.0, 3.0], cotangent=[5.0, 3.0], gradients=[[NAN, NAN]]),
         known(
             [0.0, 0.0, 0.0, 2.0, 0.0],
             [0.0, 1.0, 3.0, 0.0, -1.0],

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import itertools
+import pkgutil
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-import minigrad.ops  # noqa: F401  (fills the table)
-from minigrad.recording import TABLE, ListOperation, Operation
+import minigrad.ops
 from minigrad.ops.table import Draw
+from minigrad.recording import TABLE, ListOperation, Operation
 from minigrad.tensor import LEAF, Tensor, wrap
+
+for _chapter in pkgutil.iter_modules(minigrad.ops.__path__):
+    importlib.import_module(f"minigrad.ops.{_chapter.name}")  # some chapters are read only when they are needed
 
 DIFFERENTIABLE = sorted(name for name, row in TABLE.items() if row.differentiable)
 STEP = 1e-3  # of the four-point difference, whose error is STEP⁴: about 1e-12

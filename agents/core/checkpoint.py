@@ -85,14 +85,18 @@ class Checkpoints:
         remove(self.directory / name)
 
     def _remove_unused_segments(self) -> None:
-        used = {
-            file
-            for name in self.names()
-            for file in json.loads((self.directory / name / "manifest.json").read_text())
-        }
+        used = {file for name in self.names() for file in manifest_of(self.directory / name)}
         for path in (self.directory / "segments").glob("*"):
             if f"../segments/{path.name}" not in used:
                 path.unlink()
+
+
+def manifest_of(path: Path) -> dict[str, str]:
+    """The files of a checkpoint and their checksums; none if the manifest itself is damaged."""
+    try:
+        return json.loads((path / "manifest.json").read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def write(path: Path, tree: Any, segments: Path, known: dict[str, list[dict[str, Any]]]) -> None:

@@ -170,3 +170,11 @@ def test_when_all_are_damaged(tmp_path: Path) -> None:
         DamagedCheckpoint, match=r"state\.json is not what was written.*no good checkpoint is left"
     ):
         Checkpoints(tmp_path).load_newest()
+
+
+def test_an_old_damaged_checkpoint_is_no_obstacle(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    path = checkpoints.save(1, {"ring": ring_of(3)})
+    (path / "manifest.json").write_text("{")
+    checkpoints.save(2, {"ring": ring_of(4)})
+    assert Checkpoints(tmp_path).load_newest()[1]["ring"].total == 4

@@ -160,7 +160,7 @@ def _array(path: Path, name: str, entry: Any) -> np.ndarray:
             f"load: '{name}' in {str(path)!r} has the dtype {entry['dtype']}; minigrad has {', '.join(_DTYPES)}: "
             "convert it with PyTorch first, tensor.float()"
         )
-    return np.frombuffer(entry["data"], dtype).reshape(entry["shape"]).copy()
+    return np.frombuffer(entry["data"], dtype).reshape(entry["shape"]).copy()  # bytes can not be written to
 
 
 def _unreadable(path: Path, data: bytes, error: Exception) -> str:

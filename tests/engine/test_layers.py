@@ -168,6 +168,13 @@ def test_orthogonal(shape):
     np.testing.assert_allclose(product, np.eye(min(m.shape)), atol=1e-12)
 
 
+def test_orthogonal_matrices_have_no_preferred_sign():
+    w = mg.empty(3, 3)
+    positive = [values(nn.init.orthogonal_(w)).diagonal() > 0 for _ in range(400)]
+    assert 0.4 < np.mean(positive) < 0.6  # plain QR gives 0 or 1 for some of them
+    assert np.abs(np.mean(positive, 0) - 0.5).max() < 0.15
+
+
 def test_init_fills_a_parameter_in_place_and_keeps_its_dtype():
     p = nn.Parameter(mg.zeros(2, 2))
     memory, version = p.array, p._version[0]

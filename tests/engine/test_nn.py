@@ -46,6 +46,14 @@ def test_duplicates_are_named_when_asked_for():
     assert names == ["scale", "body.weight", "body.bias", "head.1.weight", "tied.weight", "tied.bias"]
 
 
+def test_a_parameter_of_two_modules_is_named_once_but_saved_under_both_names():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False))
+    net[1].weight = net[0].weight
+    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias"]
+    assert list(net.parameters()) == [net[0].weight, net[0].bias]
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "1.weight"]
+
+
 def test_without_recursion_only_the_own_parameters():
     net = Branches()
     assert [name for name, _ in net.named_parameters(recurse=False)] == ["scale"]
@@ -225,6 +233,13 @@ def test_conversion_keeps_the_parameters_and_leaves_integers_alone():
     assert {p.dtype for p in net.to(mg.float32).parameters()} == {mg.float32}
     assert net.steps.dtype == mg.int64
     assert net.to("cpu") is net.cpu() is net.float()
+
+
+def test_conversion_counts_as_a_change_in_place():
+    net = nn.Linear(2, 2)
+    version = net.weight._version[0]
+    net.double()
+    assert net.weight._version[0] > version
 
 
 def test_parameter_keeps_the_memory_and_is_a_leaf():

@@ -47,34 +47,32 @@ def train(net, optimizer, steps, seed=0):
 # -- the numbers ------------------------------------------------------------------------------------------------
 
 
-def adam_by_the_book(theta, gradients, lr, beta1, beta2, eps):
-    m = v = np.zeros_like(theta)
-    for t, g in enumerate(gradients, 1):
-        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
-        theta = theta - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+def adam_by_the_book(theta, gradients, *, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False,
+                     maximize=False):  # fmt: skip
+    m = v = largest = np.zeros_like(theta)
+    t = 0
+    for g in gradients:
+        if g is None:
+            continue
+        t += 1
+        g = (-g if maximize else g) + weight_decay * theta
+        m, v = betas[0] * m + (1 - betas[0]) * g, betas[1] * v + (1 - betas[1]) * g * g
+        largest = np.maximum(largest, v)
+        m_hat, v_hat = m / (1 - betas[0] ** t), (largest if amsgrad else v) / (1 - betas[1] ** t)
+        theta = theta - lr * m_hat / (np.sqrt(v_hat) + eps)
     return theta
 
 
-def test_adam_is_its_formula():
-    (p,) = leaves((3, 2), dtype=np.float64)
-    start, gradients = values(p), RNG.standard_normal((7, 3, 2))
-    optimizer = optim.Adam([p], lr=0.1, betas=(0.8, 0.95), eps=1e-3)
+def sgd_by_the_book(theta, gradients, *, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False,
+                    maximize=False):  # fmt: skip
+    b = None
     for g in gradients:
-        p.grad = mg.tensor(g)
-        optimizer.step()
-    np.testing.assert_allclose(values(p), adam_by_the_book(start, gradients, 0.1, 0.8, 0.95, 1e-3), rtol=1e-12)
-
-
-def test_sgd_with_momentum_is_its_formula():
-    (p,) = leaves((3,), dtype=np.float64)
-    theta, b = values(p), 0
-    optimizer = optim.SGD([p], lr=0.1, momentum=0.9)
-    for g in RNG.standard_normal((5, 3)):
-        p.grad = mg.tensor(g)
-        optimizer.step()
-        b = 0.9 * b + g
-        theta = theta - 0.1 * b
-    np.testing.assert_allclose(values(p), theta, rtol=1e-12)
+        if g is None:
+            continue
+        g = (-g if maximize else g) + weight_decay * theta
+        b = g if b is None else momentum * b + (1 - dampening) * g
+        theta = theta - lr * (g + momentum * b if nesterov else b if momentum else g)
+    return theta
 
 
 SETTINGS = [
@@ -87,6 +85,22 @@ SETTINGS = [
         {"maximize": True, "weight_decay": 0.1}, {"amsgrad": True, "weight_decay": 0.01, "betas": (0.0, 0.9)},
     )),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "settings"), SETTINGS, ids=str)
+@pytest.mark.parametrize("missing", [False, True], ids=["all gradients", "some gradients"])
+def test_the_numbers_are_the_formulas(kind, settings, missing):
+    parameters = leaves((4, 3), (3,), (), dtype=np.float64)
+    starts, history = [values(p) for p in parameters], [[] for _ in parameters]
+    optimizer = getattr(optim, kind)(parameters, **settings)
+    for step in range(9):
+        set_gradients(parameters, skip={(step * 7) % 4, (step * 3) % 5} if missing else ())
+        for p, gradients in zip(parameters, history, strict=True):
+            gradients.append(None if p.grad is None else values(p.grad))
+        optimizer.step()
+    by_the_book = {"Adam": adam_by_the_book, "SGD": sgd_by_the_book}[kind]
+    for p, start, gradients in zip(parameters, starts, history, strict=True):
+        np.testing.assert_allclose(values(p), by_the_book(start, gradients, **settings), rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.oracle
@@ -213,6 +227,15 @@ def test_state_dict_has_pytorchs_format():
     assert state["state"][0]["step"].item() == 2
     assert state["param_groups"][0]["params"] == [0, 1, 2, 3]
     assert state["param_groups"][0]["betas"] == (0.9, 0.999)
+
+
+def test_sgds_state_is_its_momentum_alone():
+    net = network()
+    plain, heavy = optim.SGD(net.parameters()), optim.SGD(net.parameters(), momentum=0.9)
+    for optimizer in (plain, heavy):
+        train(net, optimizer, 2)
+    assert plain.state_dict()["state"] == {}
+    assert {tuple(entry) for entry in heavy.state_dict()["state"].values()} == {("momentum_buffer",)}
 
 
 def test_loading_restores_the_settings():

@@ -36,7 +36,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the memory of a NumPy array: a change of one is a change of the other."""
     if type(array) is not np.ndarray:
-        raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}; use tensor() or as_tensor()")
+        raise TypeError(
+            f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}; use tensor() or as_tensor()"
+        )
     if array.dtype not in dtypes.SUPPORTED:
         dtypes.as_dtype(array.dtype)
     return wrap(array)
@@ -50,11 +52,14 @@ def _to_array(who: str, data: Any, dtype: Any) -> np.ndarray:
         found = np.asarray(data)
         if wanted is None and found.dtype not in dtypes.SUPPORTED:
             if found.dtype.kind not in "biuf":
-                raise TypeError(f"{who}: arrays of dtype {found.dtype} cannot become tensors; convert them to numbers first")
+                raise TypeError(
+                    f"{who}: arrays of dtype {found.dtype} cannot become tensors; convert them to numbers first"
+                )
             wanted = dtypes.get_default_dtype() if found.dtype.kind == "f" else dtypes.int64
         return found if wanted is None else found.astype(wanted, copy=False)
+    inside: list[np.dtype] = []
     try:
-        found = np.array([x.array if isinstance(x, Tensor) else x for x in data] if isinstance(data, list | tuple) else data)
+        found = np.array(_without_tensors(who, data, inside))
     except ValueError as error:
         raise ValueError(
             f"{who}: the nested lists do not form a regular array ({error}); every row must have the same length"
@@ -63,11 +68,33 @@ def _to_array(who: str, data: Any, dtype: Any) -> np.ndarray:
         raise TypeError(f"{who}: expected numbers, got {type(data).__name__} with elements like {_first(data)!r}")
     if wanted is None:
         leaf = _first(data)
-        if found.size == 0 or (found.dtype.kind == "f" and not hasattr(leaf, "dtype")):
-            wanted = dtypes.get_default_dtype()
+        if inside and len(inside) == found.size and all(d == inside[0] for d in inside):
+            wanted = inside[0]  # a list of tensors keeps their dtype
+        elif found.size == 0 or (found.dtype.kind == "f" and (isinstance(leaf, Tensor) or not hasattr(leaf, "dtype"))):
+            wanted = dtypes.float64 if dtypes.float64 in inside else dtypes.get_default_dtype()
         elif found.dtype not in dtypes.SUPPORTED:
             wanted = dtypes.int64
+    if found.dtype.kind in "iu" and found.size and (wanted or found.dtype).kind in "iu":
+        limits = np.iinfo(dtypes.int64 if wanted is None else wanted)
+        for bad in (found.min(), found.max()):
+            if not limits.min <= int(bad) <= limits.max:
+                raise OverflowError(f"{who}: {bad} does not fit into {limits.dtype}; give a wider dtype, or a float")
     return found if wanted is None else found.astype(wanted, copy=False)
+
+
+def _without_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
+    """Nested lists with every one-element tensor replaced by its number; collects the tensors' dtypes."""
+    if isinstance(data, Tensor):
+        if data.array.size != 1:
+            raise ValueError(
+                f"{who}: the list holds a tensor of shape {data.shape}, only tensors of one element can stand for numbers; "
+                "join tensors with stack() or cat()"
+            )
+        dtypes_found.append(data.dtype)
+        return data.array.item()
+    if isinstance(data, list | tuple):
+        return [_without_tensors(who, x, dtypes_found) for x in data]
+    return data
 
 
 def _first(data: Any) -> Any:
@@ -124,15 +151,13 @@ def full(
     return _finish(np.full(shape, fill_value, dtypes.as_dtype(dtype)), device, requires_grad)
 
 
-def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The n × m matrix with ones on its diagonal."""
     return _finish(np.eye(n, m, dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype())), device, requires_grad)
 
 
 def arange(
-    start: float,
+    start: float | None = None,
     end: float | None = None,
     step: float = 1,
     *,
@@ -142,11 +167,18 @@ def arange(
 ) -> Tensor:
     """The numbers start, start + step, ... below end; int64 if all three are ints."""
     if end is None:
-        start, end = 0, start
+        start, end = None, start
+    start = 0 if start is None else start
+    if end is None:
+        raise TypeError("arange: where to end is missing; give arange(end) or arange(start, end)")
     if step == 0 or (end - start) / step < 0:
         raise ValueError(f"arange: step {step} does not lead from {start} to {end}")
     if dtype is None:
-        dtype = dtypes.int64 if all(isinstance(x, int | np.integer) for x in (start, end, step)) else dtypes.get_default_dtype()
+        dtype = (
+            dtypes.int64
+            if all(isinstance(x, int | np.integer) for x in (start, end, step))
+            else dtypes.get_default_dtype()
+        )
     return _finish(np.arange(start, end, step).astype(dtypes.as_dtype(dtype)), device, requires_grad)
 
 
@@ -224,7 +256,7 @@ def randn(
 
 
 def randint(
-    low: int,
+    low: Any = 0,
     high: Any = None,
     size: Any = None,
     *,
@@ -246,5 +278,3 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     """A random permutation of 0 .. n - 1."""
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     return _finish(_rng(generator).permutation(n).astype(dtype), device, False)
-
-

@@ -42,9 +42,7 @@ def set_default_dtype(dtype: Any) -> None:
 
 
 def as_dtype(dtype: Any) -> np.dtype:
-    """`dtype` as a supported NumPy dtype; accepts dtypes, names and Python's bool, int and float."""
-    if dtype is builtins.float:
-        return _default
+    """`dtype` as a supported NumPy dtype; accepts dtypes, names and Python's bool, int (int64) and float (float64)."""
     try:
         found = np.dtype(dtype)
     except TypeError:

@@ -48,8 +48,12 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode == "floor":
         return arithmetic.floor_divide(input, other)
     if rounding_mode == "trunc":
-        quotient = arithmetic.divide(input, other).detach()
-        return wrap(np.trunc(quotient.array).astype(dtypes.result_type(*[getattr(x, "array", x) for x in (input, other)])))
+        down = arithmetic.floor_divide(input, other)
+        if down.is_floating_point():
+            return wrap(np.asarray(np.trunc(arithmetic.divide(input, other).array)))
+        # A fraction would not hold large integers. Towards zero: one more where rounding down left a negative.
+        inexact = arithmetic.not_equal(arithmetic.multiply(down, other), input)
+        return arithmetic.add(down, to(arithmetic.bitwise_and(arithmetic.less(down, 0), inexact), down.dtype))
     raise ValueError(f"div: rounding_mode={rounding_mode!r}; expected None, 'floor' or 'trunc'")
 
 
@@ -69,21 +73,30 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """input where the condition holds, other elsewhere; with a condition alone, the indices where it holds."""
     if input is None and other is None:
-        return tuple(wrap(i) for i in np.nonzero(condition.array))
+        return tuple(wrap(i) for i in np.nonzero(np.atleast_1d(condition.array)))
     if not isinstance(condition, Tensor):
-        raise TypeError(f"where: condition must be a bool Tensor, got {type(condition).__name__}; wrap it with as_tensor")
+        raise TypeError(
+            f"where: condition must be a bool Tensor, got {type(condition).__name__}; wrap it with as_tensor"
+        )
     if condition.dtype != dtypes.bool:
-        raise GradientError(f"where: condition must be a bool tensor, this one is {condition.dtype}; compare it, e.g. x > 0")
+        raise GradientError(
+            f"where: condition must be a bool tensor, this one is {condition.dtype}; compare it, e.g. x > 0"
+        )
+    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+        input = wrap(np.asarray(input, dtypes.result_type(input, other)))
     return arithmetic.where(condition, input, other)
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """input with `value` where the mask is True."""
     if mask.dtype != dtypes.bool:
-        raise GradientError(f"masked_fill: mask must be a bool tensor, this one is {mask.dtype}; convert it with .bool()")
+        raise GradientError(
+            f"masked_fill: mask must be a bool tensor, this one is {mask.dtype}; convert it with .bool()"
+        )
     if isinstance(value, Tensor) and value.ndim:
         raise GradientError(f"masked_fill: value must be a number or a 0-d tensor, this one has shape {value.shape}")
-    return arithmetic.where(mask, value if isinstance(value, Tensor) else input.array.dtype.type(value), input)
+    value = to(value, input.dtype) if isinstance(value, Tensor) else input.array.dtype.type(value)
+    return arithmetic.where(mask, value, input)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -108,6 +121,8 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
 
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input)."""
+    if not input.is_floating_point():
+        input = to(input, dtypes.get_default_dtype())
     return arithmetic.add(input, arithmetic.multiply(arithmetic.subtract(end, input), weight))
 
 
@@ -122,6 +137,8 @@ def _which(name: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None)
         dim = axis
     if isinstance(dim, list):
         dim = tuple(dim)
+    elif isinstance(dim, Tensor):
+        dim = int(dim)
     if dim == ():
         dim = None
     return dim, keepdim if keepdims is None else keepdims
@@ -288,12 +305,16 @@ def prod(
     input = input if dtype is None else to(input, dtype)
     if dim is None:
         return reductions.prod(reshape(input, -1), 0, False)
-    return reductions.prod(input, _one("prod", input, dim), keepdim) if input.ndim else clone(input)
+    if not input.ndim:
+        return reductions.prod(reshape(input, 1), _one("prod", input, dim), False)
+    return reductions.prod(input, _one("prod", input, dim), keepdim)
 
 
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log Σ exp(input) over `dim`, without overflow."""
-    return reductions.logsumexp(_as_float("logsumexp", input, None), *_which("logsumexp", dim, keepdim, None, None))
+    if not input.is_floating_point():
+        input = to(input, dtypes.get_default_dtype())
+    return reductions.logsumexp(input, *_which("logsumexp", dim, keepdim, None, None))
 
 
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -317,7 +338,8 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sums along `dim`."""
     input = input if dtype is None else to(input, dtype)
-    return reductions.cumsum(input, axis(dim, input.ndim)) if input.ndim else clone(input)
+    d = axis(dim, input.ndim)
+    return reductions.cumsum(input, d) if input.ndim else sum(input)
 
 
 # -- matrix products --------------------------------------------------------------------------------------
@@ -347,6 +369,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape; one size may be -1. Shares memory where it can."""
     sizes = _sizes("reshape", shape)
     try:
+        if any_(n < -1 for n in sizes):
+            raise ValueError
         return shapes.reshape(input, sizes)
     except ValueError:
         raise GradientError(
@@ -370,9 +394,9 @@ def view(input: Tensor, *shape: Any) -> Tensor:
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from start_dim to end_dim made one."""
+    start, end = axis(start_dim, input.ndim), axis(end_dim, input.ndim)
     if not input.ndim:
         return reshape(input, 1)
-    start, end = axis(start_dim, input.ndim), axis(end_dim, input.ndim)
     if start > end:
         raise GradientError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim} in a {input.ndim}-d tensor")
     # The size is computed, not -1, which numpy can't infer for an empty tensor.
@@ -408,7 +432,9 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     """The dimensions in another order; a view."""
     order = _sizes("permute", dims)
     if len(axes(order, input.ndim)) != input.ndim:
-        raise GradientError(f"permute: dims {order} must name each of the {input.ndim} dimensions of {input.shape} once")
+        raise GradientError(
+            f"permute: dims {order} must name each of the {input.ndim} dimensions of {input.shape} once"
+        )
     return shapes.permute(input, order)
 
 
@@ -419,9 +445,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     for i, n in enumerate(wanted):
         if n == -1 and i >= extra:
             wanted[i] = input.shape[i - extra]
-    if extra < 0 or any_(
-        n < 0 or (i >= extra and input.shape[i - extra] not in (1, n)) for i, n in enumerate(wanted)
-    ):
+    if extra < 0 or any_(n < 0 or (i >= extra and input.shape[i - extra] not in (1, n)) for i, n in enumerate(wanted)):
         raise GradientError(
             f"expand: a tensor of shape {input.shape} cannot be expanded to {_sizes('expand', sizes)}; "
             "only dimensions of size 1 can grow, and new ones come first"
@@ -438,7 +462,9 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """Copies side by side: `repeats` says how many along each dimension."""
     counts = _sizes("repeat", repeats)
     if len(counts) < input.ndim:
-        raise GradientError(f"repeat: got {len(counts)} counts for a tensor of shape {input.shape}; give one per dimension")
+        raise GradientError(
+            f"repeat: got {len(counts)} counts for a tensor of shape {input.shape}; give one per dimension"
+        )
     return shapes.repeat(input, counts)
 
 
@@ -451,19 +477,35 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements shifted along `dims`, those pushed out coming in again at the other side."""
     if dims is None:
         return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
-    as_tuple = lambda v: tuple(v) if isinstance(v, tuple | list) else (v,)  # noqa: E731
-    return shapes.roll(input, as_tuple(shifts), as_tuple(dims))
+    as_tuple = lambda v: tuple(v) if isinstance(v, tuple | list) else (v,)
+    return shapes.roll(input, as_tuple(shifts), tuple(axis(d, input.ndim) for d in as_tuple(dims)))
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """The tensors one after the other along an existing dimension."""
-    tensors = [x for x in tensors if not (isinstance(x, Tensor) and x.shape == (0,))] or list(tensors)
-    return joining.cat(tensors, dim if axis is None else axis)
+    tensors = _several("cat", tensors)
+    kept = [x for x in tensors if x.shape != (0,)] or tensors
+    if len(kept) < len(tensors):  # an empty vector fits anything, as in PyTorch, and counts for the dtype only
+        dtype = dtypes.result_type(*(x.array if isinstance(x, Tensor) else x for x in tensors))
+        kept = [x if x.dtype == dtype else to(x, dtype) for x in kept]
+    return joining.cat(kept, dim if axis is None else axis)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """The tensors one after the other along a new dimension."""
-    return joining.stack(tensors, dim if axis is None else axis)
+    return joining.stack(_several("stack", tensors), dim if axis is None else axis)
+
+
+def _several(name: str, tensors: Any) -> list:
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}: expected a list or tuple of tensors, got one Tensor; write {name}([a, b, ...])")
+    tensors = list(tensors)
+    for i, x in enumerate(tensors):
+        if not hasattr(x, "dtype"):
+            raise TypeError(
+                f"{name}: expected a list of tensors, item {i} is a {type(x).__name__}; make it one with tensor()"
+            )
+    return tensors
 
 
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
@@ -488,7 +530,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     else:
         sections = list(split_size_or_sections)
         if builtins.sum(sections) != n or any_(s < 0 for s in sections):
-            raise GradientError(f"split: sections {sections} must be non-negative and sum to {n}, the size of dimension {dim}")
+            raise GradientError(
+                f"split: sections {sections} must be non-negative and sum to {n}, the size of dimension {dim}"
+            )
     pieces, start = [], 0
     for length in sections:
         pieces.append(shapes.narrow(tensor, d, start, length))
@@ -501,7 +545,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks <= 0:
         raise GradientError(f"chunk: the number of chunks must be positive, got {chunks}")
     n = input.shape[axis(dim, input.ndim)]
-    return split(input, builtins.max(-(-n // chunks), 1), dim)
+    return split(input, -(-n // chunks), dim) if n else split(input, [0] * chunks, dim)
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -532,8 +576,13 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """input with src added at the places that `gather(dim, index)` would read; repeated places add up."""
     positions = _index_array("scatter_add", index)
-    indexing._check_along("scatter_add", src.shape, dim, positions)
-    indexing._check_bounds("scatter_add", positions, input.shape[dim])
+    if input.dtype != src.dtype:
+        raise GradientError(f"scatter_add: the input is {input.dtype}, src {src.dtype}; convert one of them with .to()")
+    indexing._check_along("scatter_add", input.shape, dim, positions)
+    indexing._check_along("scatter_add", src.shape, dim, positions, longer=False)
+    indexing._check_bounds("scatter_add", positions, input.shape[dim] if input.ndim else 1)
+    if not input.ndim:
+        return arithmetic.add(input, src)
     if positions.shape != src.shape:
         src = indexing.index(src, tuple(slice(0, n) for n in positions.shape))
     return arithmetic.add(input, indexing.scatter_add_zeros(src, input.shape, dim, positions))
@@ -544,11 +593,17 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     positions = _index_array("index_select", index)
     if positions.ndim > 1:
         raise GradientError(f"index_select: index must have one dimension, this one has shape {positions.shape}")
+    if not input.ndim:
+        return reshape(indexing.index_select(reshape(input, 1), axis(dim, 0), positions.reshape(-1)), ())
     return indexing.index_select(input, axis(dim, input.ndim), positions.reshape(-1))
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True, as a vector."""
+    if mask.dtype != dtypes.bool:
+        raise GradientError(
+            f"masked_select: mask must be a bool tensor, this one is {mask.dtype}; convert it with .bool()"
+        )
     full = np.broadcast_shapes(input.shape, mask.shape)
     return indexing.index(expand(input, full), np.broadcast_to(mask.array, full))
 
@@ -605,7 +660,7 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
 
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Where |input - other| <= atol + rtol * |other|."""
-    return wrap(np.isclose(input.array, other.array, rtol, atol, equal_nan))
+    return wrap(np.asarray(np.isclose(input.array, other.array, rtol, atol, equal_nan)))
 
 
 def is_tensor(obj: Any) -> bool:
@@ -618,13 +673,23 @@ def is_tensor(obj: Any) -> bool:
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """Zeros and ones, each one with the probability that `input` gives."""
-    return wrap((_rng(generator).random(input.shape) < input.array).astype(input.dtype))
+    p = input.array
+    if not ((p >= 0) & (p <= 1)).all():
+        bad = p[~((p >= 0) & (p <= 1))].flat[0]
+        raise GradientError(f"bernoulli: the input holds {bad}; expected probabilities, between 0 and 1 (see sigmoid)")
+    return wrap(np.asarray(_rng(generator).random(p.shape) < p).astype(p.dtype))
 
 
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
     """Indices drawn in proportion to the rows of `input` (weights >= 0): shape (..., num_samples), int64."""
+    if input.ndim not in (1, 2):
+        raise GradientError(
+            f"multinomial: expected weights of 1 or 2 dimensions, got shape {input.shape}; flatten them first"
+        )
+    if num_samples < 1:
+        raise GradientError(f"multinomial: num_samples is {num_samples}; at least 1 must be drawn")
     weights = np.atleast_2d(input.array).astype(np.float64)
     if (weights < 0).any() or not np.isfinite(weights).all() or (weights.sum(1) == 0).any():
         raise GradientError("multinomial: weights must be finite and non-negative, with a positive sum in every row")

@@ -55,25 +55,14 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
         recorded = _recorded(name, self, *args, *kwargs.values())
         if recorded:
             # On a copy, because the rule may need the values from before the change.
-            before = autograd.wrap(self.array.copy(), self._node)
+            before = wrap(self.array.copy(), self._node)
             result = operation(before, *args, **kwargs)
         else:
             with no_grad():
                 result = operation(self, *args, **kwargs)
-        if result.array.shape != self.array.shape:
-            raise GradientError(
-                f"{name}: the result has shape {result.shape}, which does not fit into the tensor of shape {self.shape}; "
-                "only the argument can be broadcast, not the tensor that is changed"
-            )
-        if dtypes._CATEGORY[result.array.dtype.kind] > dtypes._CATEGORY[self.array.dtype.kind]:
-            raise GradientError(
-                f"{name}: the result is {result.dtype}, which cannot be stored in a tensor of {self.dtype}; "
-                "convert the tensor first, e.g. with .float()"
-            )
+        _check_fit(name, self, result)
         if recorded:
-            if result.array.dtype != self.array.dtype:
-                result = arithmetic.cast(result, self.array.dtype, result.array.dtype)
-            return _become(self, result)
+            return _become(self, _cast_like(self, result))
         self.array[...] = result.array
         self._version[0] += 1
         return self
@@ -81,6 +70,26 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"`{name[:-1]}` in place; returns the tensor."
     return method
+
+
+def _check_fit(name: str, x: Tensor, result: Tensor) -> None:
+    """Refuse a result that `x` cannot hold."""
+    if result.array.shape != x.array.shape:
+        raise GradientError(
+            f"{name}: the result has shape {result.shape}, which does not fit into the tensor of shape {x.shape}; "
+            "only the argument can be broadcast, not the tensor that is changed"
+        )
+    if dtypes._CATEGORY[result.array.dtype.kind] > dtypes._CATEGORY[x.array.dtype.kind]:
+        raise GradientError(
+            f"{name}: the result is {result.dtype}, which cannot be stored in a tensor of {x.dtype}; "
+            "convert the tensor first, e.g. with .float()"
+        )
+
+
+def _cast_like(x: Tensor, result: Tensor) -> Tensor:
+    if result.array.dtype == x.array.dtype:
+        return result
+    return arithmetic.cast(result, x.array.dtype, result.array.dtype)
 
 
 def augmented(symbol: str, operation: Callable[..., Any], change: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -91,8 +100,10 @@ def augmented(symbol: str, operation: Callable[..., Any], change: Callable[..., 
 
     def method(self: Tensor, other: Any) -> Tensor:
         recorded = self._node is not None or (isinstance(other, Tensor) and other._node is not None)
-        if recorded and self._node is not LEAF and autograd.is_grad_enabled():
-            return operation(self, other)
+        if recorded and self._node is not LEAF and recording.enabled:
+            result = operation(self, other)
+            _check_fit(method.__name__, self, result)
+            return _cast_like(self, result)
         return change(self, other)
 
     method.__name__ = method.__qualname__ = f"x {symbol} y"
@@ -212,7 +223,9 @@ def _raw_part(k: Any) -> Any:
         return k.astype(bool) if k.dtype == np.uint8 else k
     if isinstance(k, bool):
         return k
-    raise TypeError(f"index: cannot index with {k!r} of type {type(k).__name__}; use ints, slices, None, ... or tensors")
+    raise TypeError(
+        f"index: cannot index with {k!r} of type {type(k).__name__}; use ints, slices, None, ... or tensors"
+    )
 
 
 def getitem(self: Tensor, key: Any) -> Tensor:

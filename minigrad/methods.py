@@ -16,7 +16,7 @@ from .device import CPU, put
 from .errors import GradientError
 from .inplace import augmented, in_place
 from .ops import arithmetic as a
-from .ops import linalg, losses, reductions
+from .ops import linalg, losses, reductions, special
 from .tensor import Tensor, wrap
 
 # -- operators --------------------------------------------------------------------------------------------
@@ -91,6 +91,23 @@ METHODS = {
     "tanh": a.tanh,
     "sigmoid": a.sigmoid,
     "relu": a.relu,
+    "sin": special.sin,
+    "cos": special.cos,
+    "tan": special.tan,
+    "atan": special.atan,
+    "atan2": special.atan2,
+    "atanh": special.atanh,
+    "log2": special.log2,
+    "log10": special.log10,
+    "logaddexp": special.logaddexp,
+    "reciprocal": special.reciprocal,
+    "rsqrt": special.rsqrt,
+    "erf": special.erf,
+    "erfc": special.erfc,
+    "erfinv": special.erfinv,
+    "arctan": special.atan,
+    "arctan2": special.atan2,
+    "arctanh": special.atanh,
     "sign": a.sign,
     "floor": a.floor,
     "ceil": a.ceil,

@@ -43,6 +43,8 @@ class Operation:
         broadcasting of the cotangents.
     fractional: integer inputs become the default float first.
     view: the output may look at the input's memory.
+    into: into(total, g, *what the rule is given) adds the rule's result to `total` in place, at a cost that does not
+        depend on the size of `total`: the n rows of a matrix, taken one by one, then cost n and not n².
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class Operation:
         "forward",
         "fractional",
         "inputs",
+        "into",
         "kinks",
         "mutants_equal",
         "name",
@@ -78,8 +81,9 @@ class Operation:
         kinks: Sequence[float] = (),
         second_order: str | bool = True,
         mutants_equal: dict[str, str] | None = None,
+        into: Callable | None = None,
     ) -> None:
-        self.name = name
+        self.name, self.into = name, into
         self.forward = forward
         self.ufunc = forward if isinstance(forward, np.ufunc) else None
         if self.ufunc is not None:
@@ -127,10 +131,10 @@ class Plan:
         are just what was kept.
     """
 
-    __slots__ = ("keep", "keeps_arrays", "keeps_inputs", "keeps_output", "operation", "roles", "rules")
+    __slots__ = ("into", "keep", "keeps_arrays", "keeps_inputs", "keeps_output", "operation", "roles", "rules")
 
     def __init__(self, operation: Operation, needed: int) -> None:
-        self.operation = operation
+        self.operation, self.into = operation, operation.into
         names = ("y", *operation.inputs, *operation.parameters)
         wanted: list[str] = []
         rules: list[tuple[int, Callable, tuple[str, ...]]] = []
@@ -378,7 +382,7 @@ class _ListPlan(Plan):
     __slots__ = ()
 
     def __init__(self, operation: ListOperation, needed: list[int]) -> None:
-        self.operation = operation
+        self.operation, self.into = operation, None
         self.rules = tuple((i, operation.rule, functools.partial(_with_position, i)) for i in needed)
         self.keeps_output, self.keeps_inputs, self.keeps_arrays, self.roles = False, (), False, ()
 

@@ -42,6 +42,10 @@ tanh, sigmoid = arithmetic.tanh, arithmetic.sigmoid
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input Wᵀ + b. input: (..., in), weight: (out, in), bias: (out,) or None; returns (..., out)."""
+    if weight.ndim != 2:
+        raise GradientError(
+            f"linear: weight has shape {weight.shape}; expected (out_features, in_features): for one output unsqueeze(0) it"
+        )
     return linalg.linear(input, weight, bias)
 
 
@@ -170,7 +174,7 @@ def _soft_cross_entropy(
         loss = -per_class.sum(dim) * kept / classes
         if reduction == "mean":
             total = kept.sum() if weight is None else (weight[target * (target != ignore_index)] * kept).sum()
-            return (1 - smoothing) * hard + smoothing * loss.sum() / total
+            return (1 - smoothing) * hard + smoothing * loss.sum() / (total.item() or 1)
         loss = loss if reduction == "none" else loss.sum()
         return (1 - smoothing) * hard + smoothing * loss
     return loss.sum() if reduction == "sum" else loss
@@ -199,7 +203,9 @@ def nll_loss(
     classes = input.shape[dim]
     expected = input.shape[:dim] + input.shape[dim + 1 :]
     if target.array.dtype.kind not in "iu":
-        raise GradientError(f"nll_loss: target must hold integer classes, it is {target.dtype}; convert it with .long()")
+        raise GradientError(
+            f"nll_loss: target must hold integer classes, it is {target.dtype}; convert it with .long()"
+        )
     if target.shape != expected:
         raise GradientError(
             f"nll_loss: input has shape {input.shape}, so target must have shape {expected} (a class each), "

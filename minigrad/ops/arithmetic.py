@@ -5,6 +5,7 @@ All are elementwise. In the rules g is the cotangent of the output y.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,10 @@ def _power_slope(g: Any, a: Any, b: Any) -> Any:
 
 
 def _exponent_slope(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if isinstance(a, int | float):  # a number's logarithm must not bring its own dtype
+        if a == 0:
+            return where(b >= 0, 0.0, -g * y)  # where b < 0, y is infinite
+        return g * y * (math.log(a) if a > 0 else math.nan)
     still = (b >= 0) & (a == 0)  # 0 ** b stays what it is nearby: the slope is 0, not 0 * log 0
     return g * y * np.log(where(still, 1.0, a))
 
@@ -50,7 +55,16 @@ power = op(
     vjp=dict(a=_power_slope, b=_exponent_slope),
     name="pow",
     elementwise=True,
-    cases=[*binary(positive, real), *unary(real, 2), *unary(real, 3.0), *unary(positive, -0.5), *unary(real, 0)],
+    cases=[
+        *binary(positive, real),
+        *unary(real, 2),
+        *unary(real, 3.0),
+        *unary(positive, -0.5),
+        *unary(real, 0),
+        (2.5, real(3, 4)),
+        (2, real()),
+    ],
+    mutants_equal={"_exponent_slope: a > 0 -> a >= 0": "0 was dealt with before"},
 )
 floor_divide = op(np.floor_divide, cases=binary(real, positive))
 remainder = op(
@@ -74,9 +88,7 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x >= 0, 1, e) / (1 + e)
 
 
-sigmoid = op(
-    _sigmoid, vjp=lambda g, y: g * (y * (1 - y)), elementwise=True, fractional=True, cases=unary()
-)
+sigmoid = op(_sigmoid, vjp=lambda g, y: g * (y * (1 - y)), elementwise=True, fractional=True, cases=unary())
 tanh = op(np.tanh, vjp=lambda g, y: g * (1 - y * y), fractional=True)
 
 

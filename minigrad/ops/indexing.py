@@ -48,9 +48,17 @@ def add_at_flat(x: Any, positions: Any, shape: tuple[int, ...]) -> Any:
     return total.reshape(shape).astype(x.dtype)
 
 
+def _index_into(total: Any, g: Any, shape: tuple[int, ...], key: Any) -> None:
+    if is_basic(key):
+        total[key] += g
+    else:
+        total += add_at(g, shape, key)
+
+
 index = op(
     lambda x, key: x[key],
     vjp=lambda g, x_shape, key: index_add(g, x_shape, key),
+    into=_index_into,
     name="index",
     view=True,
     cases=[
@@ -79,7 +87,7 @@ index_add = op(
 
 
 def _assign(x: Any, value: Any, key: Any) -> Any:
-    y = x.copy()
+    y = np.asarray(x).copy() if isinstance(x, np.generic) else x.copy()  # a 0-d cotangent may be a NumPy scalar
     y[key] = value
     return y
 
@@ -137,21 +145,23 @@ def _along(x_shape: tuple[int, ...], index: Any, dim: int) -> tuple:
     return tuple(steps)
 
 
-def _check_along(name: str, x_shape: tuple[int, ...], dim: int, index: Any) -> None:
+def _check_along(name: str, x_shape: tuple[int, ...], dim: int, index: Any, longer: bool = True) -> None:
     if index.dtype.kind not in "iu":
-        raise GradientError(f"{name}: index must be an integer tensor, this one is {index.dtype}; convert it with .long()")
+        raise GradientError(
+            f"{name}: index must be an integer tensor, this one is {index.dtype}; convert it with .long()"
+        )
     if index.ndim != len(x_shape):
         raise GradientError(
             f"{name}: index has shape {index.shape} and the input {x_shape}; they must have the same number of dimensions"
             + ("; for one element per row use index.unsqueeze(1)" if index.ndim == len(x_shape) - 1 else "")
         )
-    if not -index.ndim <= dim < max(index.ndim, 1):
+    if not -max(index.ndim, 1) <= dim < max(index.ndim, 1):
         raise IndexError(f"{name}: dim={dim} is out of range for a {index.ndim}-d tensor")
     for d, (n, m) in enumerate(zip(index.shape, x_shape, strict=True)):
-        if n > m and d != dim % index.ndim:
+        if n > m and not (longer and d == dim % index.ndim):
             raise GradientError(
-                f"{name}: index has shape {index.shape} and the input {x_shape}; index may be longer than the input "
-                f"in dimension {dim} only, not in {d}"
+                f"{name}: index has shape {index.shape} and the input {x_shape}; index must not be longer than it "
+                f"in dimension {d}" + (f", only in dimension {dim}" if longer else "")
             )
 
 
@@ -163,19 +173,27 @@ def _check_bounds(name: str, index: Any, n: int) -> None:
 
 
 def _gather(x: Any, dim: int, index: Any) -> Any:
-    if x.ndim != 2 or index.ndim != 2 or index.shape[1 - dim] != x.shape[1 - dim] or index.dtype.kind != "i":
+    if (
+        x.ndim != 2
+        or index.ndim != 2
+        or dim not in (0, 1)
+        or index.shape[1 - dim] != x.shape[1 - dim]
+        or index.dtype.kind != "i"
+    ):
         _check_along("gather", x.shape, dim, index)
-        if not x.ndim:
-            return x.copy()
-    _check_bounds("gather", index, x.shape[dim])
+    _check_bounds("gather", index, x.shape[dim] if x.ndim else 1)
+    if not x.ndim:
+        return x.copy()
     return x[_along(x.shape, index, dim)]
 
 
 gather = op(
     _gather,
-    vjp=lambda g, x_shape, dim, index: scatter_add_zeros(g, x_shape, dim, index),
+    vjp=lambda g, x_shape, dim, index: scatter_add_zeros(g, x_shape, dim, index) if x_shape else g,
     name="gather",
     cases=[
+        (real(), 0, constant(0)),
+        (real(4, 3), -1, integers(0, 3, 4, 2)),
         (real(4, 3), 1, integers(0, 3, 4, 1)),
         (real(4, 3), 1, integers(0, 3, 4, 5)),
         (real(4, 3), 0, integers(0, 4, 2, 3)),
@@ -244,13 +262,20 @@ index_select = op(
     _index_select,
     vjp=lambda g, x_shape, dim, index: index_add(g, x_shape, (slice(None),) * (dim % len(x_shape)) + (index,)),
     name="index_select",
-    cases=[(real(3, 4), 1, integers(0, 4, 5)), (real(3, 4), -2, integers(0, 3, 2)), (real(3, 4), -1, integers(0, 4, 2)), (real(5), 0, integers(0, 5, 7))],
+    cases=[
+        (real(3, 4), 1, integers(0, 4, 5)),
+        (real(3, 4), -2, integers(0, 3, 2)),
+        (real(3, 4), -1, integers(0, 4, 2)),
+        (real(5), 0, integers(0, 5, 7)),
+    ],
 )
 
 
 def _one_hot(x: Any, num_classes: int) -> Any:
     if x.dtype.kind not in "iu":
-        raise GradientError(f"one_hot: expected an integer tensor of class indices, got {x.dtype}; convert it with .long()")
+        raise GradientError(
+            f"one_hot: expected an integer tensor of class indices, got {x.dtype}; convert it with .long()"
+        )
     n = int(x.max()) + 1 if num_classes < 0 and x.size else num_classes
     _check_bounds("one_hot", x, n)
     return (x[..., None] == np.arange(n)).astype(np.int64)

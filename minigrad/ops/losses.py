@@ -15,13 +15,15 @@ from ..errors import GradientError
 from .arithmetic import sigmoid, where
 from .indexing import _along, scatter_add_zeros
 from .reductions import sum_
-from .shapes import broadcast_to, unreduce
+from .shapes import unreduce
 from .table import constant, integers, op, positive, real, within
 
 # -- softmax ----------------------------------------------------------------------------------------------
 
 
 def _softmax(x: Any, dim: int) -> Any:
+    if not x.size:
+        return x.copy()
     e = np.exp(x - x.max(axis=dim, keepdims=True))
     e /= np.add.reduce(e, axis=dim, keepdims=True)
     return e
@@ -36,6 +38,8 @@ softmax = op(
 
 
 def _log_softmax(x: Any, dim: int) -> Any:
+    if not x.size:
+        return x.copy()
     z = x - x.max(axis=dim, keepdims=True)
     z -= np.log(np.add.reduce(np.exp(z), axis=dim, keepdims=True))
     return z
@@ -170,7 +174,11 @@ def _nll_terms(log_p: Any, target: Any, weight: Any, ignore_index: int) -> tuple
     kept = target != ignore_index
     safe = np.where(kept, target, 0)
     dim = min(1, log_p.ndim - 1)
-    picked = log_p[_along(log_p.shape, np.expand_dims(safe, dim), dim)].squeeze(dim) if log_p.size else safe * 0.0
+    picked = (
+        log_p[_along(log_p.shape, np.expand_dims(safe, dim), dim)].squeeze(dim)
+        if log_p.size
+        else safe.astype(log_p.dtype)
+    )
     w = kept.astype(log_p.dtype) if weight is None else weight[safe] * kept
     return picked, w
 
@@ -181,7 +189,7 @@ def _nll_slope(g: Any, shape: tuple, target: Any, weight: Any, ignore_index: int
     dtype = g.dtype
     w = kept.astype(dtype) if weight is None else weight[safe] * kept
     if reduction == "mean":
-        w = w / np.add.reduce(w, axis=None)
+        w = w / (np.add.reduce(w, axis=None) or 1)  # where all samples are ignored the slope is 0
     dim = min(1, len(shape) - 1)
     index = np.expand_dims(safe, dim)
     return scatter_add_zeros(unreduce(-g * w, index.shape, dim, False), shape, dim, index)

@@ -74,7 +74,7 @@ def _centred(x: Any, dim: Any) -> Any:
 var = op(
     _var,
     vjp=lambda g, x, dim, keepdim, correction: (
-        unreduce(g * (2 / (_count(x.shape, dim) - correction)), x.shape, dim, keepdim) * _centred(x, dim)
+        unreduce(g * 2 / (_count(x.shape, dim) - correction), x.shape, dim, keepdim) * _centred(x, dim)
     ),
     cases=[(x, dim, keepdim, 1) for x, dim, keepdim in _cases(real)[:-1]] + [(real(3, 4), 0, False, 0)],
 )
@@ -154,7 +154,7 @@ prod = op(
 
 
 def _logsumexp(x: Any, dim: Any, keepdim: bool) -> Any:
-    top = x.max(axis=_axis(x, dim), keepdims=True)
+    top = x.max(axis=_axis(x, dim), keepdims=True, initial=-np.inf)  # the sum over nothing is 0, its logarithm -inf
     top = np.where(np.isfinite(top), top, 0)  # a row of -inf gives -inf, not NaN
     total = np.add.reduce(np.exp(x - top), axis=_axis(x, dim), keepdims=True)
     y = np.log(total) + top

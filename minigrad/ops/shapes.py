@@ -24,11 +24,10 @@ def axes(dim: Any, ndim: int) -> tuple[int, ...]:
             raise IndexError(
                 f"dimension {d} is out of range for a {ndim}-d tensor; expected one in [{-max(ndim, 1)}, {max(ndim, 1) - 1}]"
             )
-        if ndim:
-            found.append(d % ndim)
+        found.append(d % max(ndim, 1))
     if len(set(found)) != len(found):
         raise ValueError(f"dim={dim} names a dimension of a {ndim}-d tensor twice")
-    return tuple(sorted(found))
+    return tuple(sorted(found)) if ndim else ()
 
 
 def axis(dim: int, ndim: int) -> int:
@@ -127,9 +126,14 @@ def _piece(g: Any, start: int, length: int, dim: int) -> Any:
     return narrow(g, dim, start, length)
 
 
+def _narrow_into(total: Any, g: Any, shape: tuple[int, ...], dim: int, start: int) -> None:
+    total[(slice(None),) * dim + (slice(start, start + g.shape[dim]),)] += g
+
+
 narrow = op(
     lambda x, dim, start, length: x[(slice(None),) * dim + (slice(start, start + length),)],
     vjp=lambda g, x_shape, dim, start: widen(g, x_shape, dim, start),
+    into=_narrow_into,
     name="narrow",
     view=True,
     cases=[(real(3, 4), 1, 1, 2), (real(5), 0, 0, 5), (real(2, 3, 4), 1, 2, 1), (real(3, 4), 0, 1, 0)],

@@ -227,24 +227,30 @@ def _run(
             for i, rule, arguments in plan.rules:
                 parent = edges[i]
                 if wanted is None or parent in wanted:
-                    dx = rule(g, *kept) if arguments is None else rule(g, *arguments(kept))
-                    if shapes is not None and dx.shape != shapes[i]:
-                        dx = TABLE["sum_to"].apply(dx, shapes[i])
-                    if recording.anomaly:
-                        anomaly.check_backward(node, g, dx)
                     held = cotangents.get(parent)
-                    if held is None:
-                        if dx is g and type(parent) is not Node:
-                            # a leaf keeps its gradient, so it may not share it
-                            dx = dx.copy() if type(dx) is np.ndarray else TABLE["clone"].apply(dx)
-                        cotangents[parent] = dx  # borrowed: others may hold the same array
-                    elif parent in owned:
-                        np.add(held, dx, out=held)
-                    else:
-                        held = held + dx  # allocated: from now on it is ours
-                        cotangents[parent] = held
-                        if type(held) is np.ndarray:
+                    if held is not None and plan.into is not None and not create_graph and held.ndim:
+                        if parent not in owned:
+                            held = cotangents[parent] = held.copy()
                             owned.add(parent)
+                        plan.into(held, g, *(kept if arguments is None else arguments(kept)))
+                    else:
+                        dx = rule(g, *kept) if arguments is None else rule(g, *arguments(kept))
+                        if shapes is not None and dx.shape != shapes[i]:
+                            dx = TABLE["sum_to"].apply(dx, shapes[i])
+                        if recording.anomaly:
+                            anomaly.check_backward(node, g, dx)
+                        if held is None:
+                            if dx is g and type(parent) is not Node:
+                                # a leaf keeps its gradient, so it may not share it
+                                dx = dx.copy() if type(dx) is np.ndarray else TABLE["clone"].apply(dx)
+                            cotangents[parent] = dx  # borrowed: others may hold the same array
+                        elif parent in owned:
+                            np.add(held, dx, out=held)
+                        else:
+                            held = held + dx  # allocated: from now on it is ours
+                            cotangents[parent] = held
+                            if type(held) is np.ndarray:
+                                owned.add(parent)
                 if type(parent) is Node:
                     uses = pending[parent] = pending[parent] - 1
                     if not uses:

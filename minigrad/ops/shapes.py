@@ -122,10 +122,6 @@ repeat = op(
 # -- joining: the operations take their tensors one by one, so that each is an input of the graph ----------
 
 
-def _piece(g: Any, start: int, length: int, dim: int) -> Any:
-    return narrow(g, dim, start, length)
-
-
 def _narrow_into(total: Any, g: Any, shape: tuple[int, ...], dim: int, start: int) -> None:
     total[(slice(None),) * dim + (slice(start, start + g.shape[dim]),)] += g
 

@@ -109,6 +109,7 @@ def op(
     kinks: Sequence[float] = (),
     second_order: str | bool = True,
     mutants_equal: dict[str, str] | None = None,
+    into: Callable | None = None,
 ) -> Callable[..., Any]:
     """Add an operation to the table and return the function that computes and records it.
 
@@ -119,6 +120,7 @@ def op(
     elementwise: inputs broadcast and are promoted (default: true for ufuncs).
     fractional: integers become the default float first, as in a division.
     view: the result may share the input's memory.
+    into: adds the rule's result to a cotangent in place (see `minigrad.recording.Operation`); one input only.
     cases: argument tuples for the tests, with a Draw for each array (default for ufuncs: shapes and broadcasts).
     kinks: points where the function has no derivative, which the checks keep away from.
     second_order: False or the reason if the second derivative is not to be checked.
@@ -148,6 +150,7 @@ def op(
         kinks=kinks,
         second_order=second_order,
         mutants_equal=mutants_equal,
+        into=into,
     )
     TABLE[name] = operation
     return operation.apply

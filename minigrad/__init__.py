@@ -150,12 +150,29 @@ from .ops.arithmetic import (
     tanh,
 )
 from .ops.arithmetic import power as pow
+from .ops.special import (
+    atan,
+    atan2,
+    atanh,
+    cos,
+    erf,
+    erfc,
+    erfinv,
+    log10,
+    log2,
+    logaddexp,
+    reciprocal,
+    rsqrt,
+    sin,
+    tan,
+)
 from .random import Generator, manual_seed
 from .random import get_state as get_rng_state
 from .random import set_state as set_rng_state
 from .tensor import Tensor
 
 abs = absolute
+arctan, arctan2, arctanh = atan, atan2, atanh
 neg = negative
 mul = multiply
 subtract = sub
@@ -168,6 +185,7 @@ inf, nan = float64.type("inf").item(), float64.type("nan").item()
 # Parts that not every program needs are imported when they are first asked for.
 _LAZY = {
     "nn": "minigrad.nn",
+    "distributions": "minigrad.distributions",
     "optim": "minigrad.optim",
     "save": ("minigrad.serialization", "save"),
     "load": ("minigrad.serialization", "load"),

@@ -1,6 +1,6 @@
 """The derivative book: every operation next to its rule, one chapter per family."""
 
-from . import arithmetic, indexing, joining, linalg, losses, reductions, shapes
+from . import arithmetic, indexing, joining, linalg, losses, reductions, shapes, special
 from .table import op
 
-__all__ = ["arithmetic", "indexing", "joining", "linalg", "losses", "op", "reductions", "shapes"]
+__all__ = ["arithmetic", "indexing", "joining", "linalg", "losses", "op", "reductions", "shapes", "special"]

@@ -114,6 +114,7 @@ KINKS: dict[str, list[tuple[list, np.ndarray, list]]] = {
             gradients=[[-2.0, 0.0, -4.0], [0.0, -2000.0, 2000.0]],
         ),
     ],
+    "entropy": [known([[0.0, -INF]], cotangent=[2.0], gradients=[[[-2.0, 0.0]]])],  # an impossible choice adds nothing
     # Every sample ignored: the mean of nothing is NaN, its gradient 0.
     "nll": [known([[-1.0, -2.0]], [1], None, 1, "mean", cotangent=4.0, gradients=[[[0.0, 0.0]]])],
     # Not kinks: what finite differences in float64 can't see.

@@ -79,6 +79,8 @@ SAME_NAME = [
     *("logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "isfinite", "isnan", "isinf"),
     *("floor", "ceil", "clone", "matmul", "reshape", "permute", "transpose", "flip", "roll", "narrow", "broadcast_to"),
     *("cumsum", "gather", "index_select", "softmax", "log_softmax", "cat", "stack"),
+    *("sin", "cos", "tan", "atan", "atan2", "atanh", "log2", "log10", "logaddexp", "reciprocal", "rsqrt"),
+    *("erf", "erfc", "erfinv"),
 ]
 ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "equal": torch.eq,
@@ -100,6 +102,9 @@ ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "prod": lambda x, dim, keepdim: torch.prod(x, dim, keepdim),
     "logsumexp": _over(torch.logsumexp, _all_dims),
     "norm": _over(torch.linalg.vector_norm, lambda x: None),
+    "normal_log_prob": lambda x, loc, scale: torch.distributions.Normal(loc, scale).log_prob(x),
+    "log_sech2": lambda u: 2 * (np.log(2) - u - F.softplus(-2 * u)),
+    "entropy": lambda log_p: -(log_p.exp() * log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(-1),
     "linear": F.linear,
     "layer_norm": lambda x, weight, bias, n, eps: F.layer_norm(x, x.shape[x.ndim - n :], weight, bias, eps),
     "sum_to": lambda x, shape: x.sum_to_size(shape),

@@ -104,7 +104,7 @@ ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "norm": _over(torch.linalg.vector_norm, lambda x: None),
     "normal_log_prob": lambda x, loc, scale: torch.distributions.Normal(loc, scale).log_prob(x),
     "log_sech2": lambda u: 2 * (np.log(2) - u - F.softplus(-2 * u)),
-    "entropy": lambda log_p: -(log_p.exp() * log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(-1),
+    "entropy": lambda log_p: -(log_p.exp() * torch.where(log_p == -torch.inf, 0, log_p)).sum(-1),
     "linear": F.linear,
     "layer_norm": lambda x, weight, bias, n, eps: F.layer_norm(x, x.shape[x.ndim - n :], weight, bias, eps),
     "sum_to": lambda x, shape: x.sum_to_size(shape),
@@ -269,7 +269,8 @@ def test_integers_in_functions_of_one_input(name):
             expected = ORACLE[name](to_torch(x), *parameters)
         except (RuntimeError, TypeError, NotImplementedError):
             continue
-        ours = TABLE[name].apply(wrap(x), *parameters)
+        with np.errstate(divide="ignore"):  # atanh(1)
+            ours = TABLE[name].apply(wrap(x), *parameters)
         assert_same(ours.array, expected, f"{name}({x!r}, {parameters})", 1e-6, 1e-7)
 
 

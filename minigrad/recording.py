@@ -183,7 +183,7 @@ class Node:
     plan: Plan
     edges: list  # per input: the Node that made it, the leaf Tensor itself, or None
     kept: tuple | None  # what plan.keep chose; None once backward has freed it
-    versions: list  # of the arrays kept: (version list, its value when recorded, role as in Plan.roles)
+    versions: Sequence  # of the arrays kept: (version list, its value when recorded, role as in Plan.roles)
     shapes: list | None  # per input, if broadcasting changed any shape
     trace: list | None  # the forward call stack, in anomaly mode
     _hooks: dict | None
@@ -301,15 +301,18 @@ def _applier(operation: Operation) -> Callable:
         node.plan = plan
         node.edges = edges
         node.kept = plan.keep(y, *arrays)
-        node.versions = versions = []
-        for i in plan.keeps_inputs:
-            x = args[i]
-            if isinstance(x, Tensor):
-                version = x._version
-                versions.append((version, version[0], i))
-        if plan.keeps_output:
-            version = out._version
-            versions.append((version, version[0], -1))
+        if plan.keeps_arrays:
+            node.versions = versions = []
+            for i in plan.keeps_inputs:
+                x = args[i]
+                if isinstance(x, Tensor):
+                    version = x._version
+                    versions.append((version, version[0], i))
+            if plan.keeps_output:
+                version = out._version
+                versions.append((version, version[0], -1))
+        else:
+            node.versions = ()
         node.shapes = None
         if elementwise and count > 1:
             shape = y.shape
@@ -370,7 +373,7 @@ class ListOperation(Operation):
             node.edges = edges
             node.plan = _ListPlan(self, [i for i, e in enumerate(edges) if e is not None])
             node.kept = self.keep([a.shape for a in arrays], *parameters)
-            node.versions, node.shapes, node._hooks = [], None, None
+            node.versions, node.shapes, node._hooks = (), None, None
             node.trace = call_stack() if anomaly else None
             out._node = node
         return out

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import namespace
 from .arithmetic import cast, where
 from .indexing import select_along
 from .shapes import axes, flip, unreduce
@@ -132,7 +133,7 @@ def _others(x: Any, dim: int) -> Any:
     """The product of all other elements along `dim`, without dividing (an element may be 0)."""
     n = x.shape[dim]
     spread = unsqueeze_at(x, dim)  # (..., 1, n, ...): row i will hold the factors of the i-th product
-    mask = np.eye(n, dtype=bool).reshape((n, n) + (1,) * (len(x.shape) - dim - 1))
+    mask = namespace(x).eye(n, dtype=bool).reshape((n, n) + (1,) * (len(x.shape) - dim - 1))
     return prod(where(mask, 1.0, spread), dim + 1, False)
 
 
@@ -154,8 +155,10 @@ prod = op(
 
 
 def _logsumexp(x: Any, dim: Any, keepdim: bool) -> Any:
-    top = x.max(axis=_axis(x, dim), keepdims=True, initial=-np.inf)  # the sum over nothing is 0, its logarithm -inf
-    top = np.where(np.isfinite(top), top, 0)  # a row of -inf gives -inf, not NaN
+    top: Any = 0
+    if x.size:  # the sum over nothing is 0, its logarithm -inf
+        top = x.max(axis=_axis(x, dim), keepdims=True)
+        top = np.where(np.isfinite(top), top, 0)  # a row of -inf gives -inf, not NaN
     total = np.add.reduce(np.exp(x - top), axis=_axis(x, dim), keepdims=True)
     y = np.log(total) + top
     return y if keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes(dim, x.ndim)])

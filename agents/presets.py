@@ -25,7 +25,17 @@ PROBES = [
 PRESETS: dict[tuple[str, str], Preset] = {
     ("dqn", "CartPole-v1"): Preset(
         steps=50_000,
-        hyperparameters={"gamma": 0.98, "hidden": (256,), "batch_size": 128, "target_every": 100},
+        hyperparameters={
+            "learning_rate": 1.5e-3,
+            "anneal_learning_rate": True,  # or what was learned by half-time is half forgotten at the end
+            "gamma": 0.98,
+            "hidden": (256,),
+            "batch_size": 128,
+            "replay_size": 20_000,
+            "target_every": 100,
+            "epsilon_end": 0.04,
+            "epsilon_fraction": 0.1,
+        },
     ),
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{

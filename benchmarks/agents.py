@@ -1,164 +1,131 @@
 """Environment steps per second, training included, beside Stable-Baselines3 when that is installed.
 
-    python benchmarks/agents.py [--steps N] [--repeats N]
+    python benchmarks/agents.py [--steps N] [--rounds N]
 
-DQN on CartPole-v1 as both have it: 4→128→2, Adam, a batch of 64 after every step, a target network renewed
-every 500, Huber loss, gradients clipped to norm 10. Each measurement is a process of its own, on one thread
-and without OPENBLAS_CORETYPE (which halves NumPy's speed where a machine sets it), in turns, so that both
-meet the same machine. Writes the medians to benchmarks/results/agents.json.
-"""
+DQN on CartPole-v1 as both have it: 4→128→2, Adam, a batch of 64 after every step, ε 0.05, a target network
+renewed every 500 steps, Huber loss, gradients clipped to norm 10. Both train in one process on one thread, in
+turns of a thousand steps; every round gives one ratio, and the median is what counts."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
-WARM_UP = 2_000  # steps that aren't timed: the imports, the first 1,000 without learning, the caches
-RESULTS = Path(__file__).parent / "results" / "agents.json"
+# This file has the name of the package that it measures: its folder must not be where Python looks first.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.common import fair_start, ratio, table, write
+
+fair_start()
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+from agents import DQN
+from agents.core.training import train
+
+try:
+    import stable_baselines3
+    import torch
+
+    torch.set_num_threads(1)
+except ImportError:
+    stable_baselines3 = None
+
+WARM_UP = 2_000  # steps that aren't timed: the first 1,000 don't learn, then the caches fill
+GOAL = 6
 
 
-def time_minigrad_dqn(steps: int) -> float:
-    from agents import DQN
-    from agents.core.training import train
-
+def minigrad_dqn() -> Callable[[int], None]:
+    """A function that trains for so many more steps."""
     agent = DQN(
         "CartPole-v1",
-        seed=0,
         hidden=(128,),
+        learning_rate=1e-3,
+        anneal_learning_rate=False,
+        gamma=0.99,
         batch_size=64,
+        replay_size=100_000,
         learning_starts=1_000,
         train_every=1,
         updates=1,
         target_every=500,
-        learning_rate=1e-3,
+        epsilon_start=0.05,
+        epsilon_end=0.05,
         max_gradient_norm=10.0,
         loss="huber",
-        gamma=0.99,
-        epsilon_start=1.0,
-        epsilon_end=0.05,
-        epsilon_fraction=0.2,
-        replay_size=100_000,
     )
-    agent.total_steps = WARM_UP + steps
-    train(agent, stop=lambda: agent.steps >= WARM_UP)
-    started = time.perf_counter()
-    train(agent)
-    return steps / (time.perf_counter() - started)
+
+    def go_on(steps: int) -> None:
+        agent.total_steps += steps
+        train(agent)
+
+    return go_on
 
 
-def time_sb3_dqn(steps: int) -> float:
-    import torch
-    from stable_baselines3 import DQN
-    from stable_baselines3.common.callbacks import BaseCallback
-
-    torch.set_num_threads(1)
-
-    class Clock(BaseCallback):
-        started = 0.0
-
-        def _on_step(self) -> bool:
-            if self.num_timesteps == WARM_UP:
-                self.started = time.perf_counter()
-            return True
-
-    model = DQN(
+def sb3_dqn() -> Callable[[int], None]:
+    model = stable_baselines3.DQN(
         "MlpPolicy",
         "CartPole-v1",
-        seed=0,
         policy_kwargs={"net_arch": [128]},
+        learning_rate=1e-3,
+        gamma=0.99,
         batch_size=64,
+        buffer_size=100_000,
         learning_starts=1_000,
         train_freq=1,
         gradient_steps=1,
         target_update_interval=500,
-        learning_rate=1e-3,
-        max_grad_norm=10.0,
-        gamma=0.99,
-        exploration_initial_eps=1.0,
+        exploration_initial_eps=0.05,
         exploration_final_eps=0.05,
-        exploration_fraction=0.2,
-        buffer_size=100_000,
+        max_grad_norm=10.0,
+        seed=0,
         device="cpu",
     )
-    clock = Clock()
-    model.learn(WARM_UP + steps, callback=clock)
-    return steps / (time.perf_counter() - clock.started)
+    return lambda steps: model.learn(steps, reset_num_timesteps=False)
 
 
-CASES: dict[str, tuple[str, Callable[[int], float]]] = {
-    "minigrad dqn": ("minigrad", time_minigrad_dqn),
-    "stable-baselines3 dqn": ("stable_baselines3", time_sb3_dqn),
-}
-
-
-def measure(case: str, steps: int) -> float:
-    """Steps per second, in a process of its own."""
-    environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
-    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, __file__, "--case", case, "--steps", str(steps)]
-    return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("numpy", "gymnasium", "stable-baselines3", "torch"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+def in_turns(
+    contestants: dict[str, Callable[[int], None]], steps: int, rounds: int
+) -> dict[str, list[float]]:
+    """Seconds per environment step of each contestant, one figure a round."""
+    for go_on in contestants.values():
+        go_on(WARM_UP)
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, go_on in contestants.items():
+            started = time.perf_counter()
+            go_on(steps)
+            times[name].append((time.perf_counter() - started) / steps)
+    return times
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=10_000)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=1_000, help="environment steps in a turn")
+    parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    if options.case:
-        print(CASES[options.case][1](options.steps))
-        return
 
-    cases = [case for case, (package, _) in CASES.items() if find_spec(package)]
-    speeds: dict[str, list[float]] = {case: [] for case in cases}
-    for _ in range(options.repeats):
-        for case in cases:
-            speeds[case].append(measure(case, options.steps))
-    medians = {case: statistics.median(values) for case, values in speeds.items()}
-    for case in cases:
-        slowest, fastest = min(speeds[case]), max(speeds[case])
-        print(f"{case:<24}{medians[case]:>9,.0f} steps/s   ({slowest:,.0f} to {fastest:,.0f})")
-    if "stable-baselines3 dqn" in medians:
-        ratio = medians["minigrad dqn"] / medians["stable-baselines3 dqn"]
-        print(f"{'ratio':<24}{ratio:>9.1f}   (goal: at least 6)")
-    RESULTS.parent.mkdir(exist_ok=True)
-    results = {
-        "command": f"python benchmarks/agents.py --steps {options.steps} --repeats {options.repeats}",
-        "processor": processor(),
-        "threads": 1,
-        "versions": versions(),
-        "steps_per_second": {case: [round(value, 1) for value in values] for case, values in speeds.items()},
-        "median": {case: round(value, 1) for case, value in medians.items()},
+    contestants = {"minigrad": minigrad_dqn()}
+    if stable_baselines3 is not None:
+        contestants["stable-baselines3"] = sb3_dqn()
+    times = in_turns(contestants, options.steps, options.rounds)
+    rows = []
+    for name, seconds in times.items():
+        times_sb3 = (
+            f"{1 / ratio(times, name, 'stable-baselines3'):.1f}" if len(times) > 1 else "not installed"
+        )
+        rows.append(["DQN", name, f"{1 / median(seconds):,.0f}", times_sb3])
+    rows[0][-1] = f"**{rows[0][-1]}** (≥ {GOAL})"
+    header = ["agent", "library", "environment steps a second", "times Stable-Baselines3 (goal)"]
+    data = {
+        "steps_per_second": {
+            name: [round(1 / second, 1) for second in seconds] for name, seconds in times.items()
+        }
     }
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    write("agents", "Speed of the agents", [table(header, rows)], data)
 
 
 if __name__ == "__main__":

@@ -4,17 +4,21 @@
 
 Trains with the presets, one seed after the other, and evaluates greedily on 100 new episodes: the final
 weights, and the checkpoint that evaluated best during training. Adds the rows to
-benchmarks/results/learning.csv and renders all of it as benchmarks/results/learning.md. """
+benchmarks/results/learning.csv and renders all of it as benchmarks/results/learning.md."""
 
 from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+
+# Beside this file lies agents.py, which would be taken for the package.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from agents import evaluate
 from agents.presets import preset_for

@@ -162,9 +162,8 @@ class DQN(Agent):
 
     def prediction(self, batch: Batch) -> mg.Tensor:
         """Q(s, a), (batch,)."""
-        return self.head.of_action(
-            self.network(mg.from_numpy(batch.observation)), mg.from_numpy(batch.action)
-        )
+        action = mg.from_numpy(batch.action[:, None])  # (batch, 1), a column for gather
+        return self.head.of_action(self.network(mg.from_numpy(batch.observation)), action)
 
     def target(self, batch: Batch) -> mg.Tensor:
         """r + γ Q⁻(s', a'), (batch,). A constant: no gradient flows through it."""
@@ -177,8 +176,9 @@ class DQN(Agent):
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, weight: np.ndarray | None) -> mg.Tensor:
         """The mean over the batch, of samples that may count differently."""
-        sample_loss = self.sample_loss(prediction, target)
-        return (sample_loss if weight is None else mg.from_numpy(weight) * sample_loss).mean()
+        if weight is None:
+            return self.sample_loss(prediction, target, reduction="mean")
+        return (mg.from_numpy(weight) * self.sample_loss(prediction, target, reduction="none")).mean()
 
     def renew_target(self) -> None:
         self.target_network.load_state_dict(self.network.state_dict())

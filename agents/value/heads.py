@@ -28,8 +28,8 @@ class ExpectedValue:
         return output
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
-        """Q(s, a), (batch,)."""
-        return output.gather(1, action.unsqueeze(1)).squeeze(1)
+        """Q(s, a), (batch,), of actions (batch, 1)."""
+        return output.gather(1, action).squeeze(1)
 
     def target(
         self, reward: mg.Tensor, discount: mg.Tensor, next_output: mg.Tensor, next_action: mg.Tensor

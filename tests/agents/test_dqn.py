@@ -115,13 +115,14 @@ def test_losses_refuse_a_column_for_a_row() -> None:
     """FACTS 4.12."""
     for loss in LOSSES.values():
         with pytest.raises((ValueError, RuntimeError), match=r"\(8, 1\)"):
-            loss(mg.zeros(8), mg.zeros(8, 1))
+            loss(mg.zeros(8), mg.zeros(8, 1), reduction="none")
 
 
 def test_huber_is_quadratic_then_linear() -> None:
     error = mg.from_numpy(np.array([0.5, -0.5, 3.0, -3.0], np.float32))
-    np.testing.assert_allclose(LOSSES["huber"](error, mg.zeros(4)).array, [0.125, 0.125, 2.5, 2.5])
-    np.testing.assert_allclose(LOSSES["mse"](error, mg.zeros(4)).array, [0.25, 0.25, 9.0, 9.0])
+    for name, expected in (("huber", [0.125, 0.125, 2.5, 2.5]), ("mse", [0.25, 0.25, 9.0, 9.0])):
+        np.testing.assert_allclose(LOSSES[name](error, mg.zeros(4), reduction="none").array, expected)
+        assert LOSSES[name](error, mg.zeros(4), reduction="mean").item() == pytest.approx(np.mean(expected))
 
 
 # -- the head and the next action
@@ -130,7 +131,9 @@ def test_huber_is_quadratic_then_linear() -> None:
 def test_target_by_hand() -> None:
     head = ExpectedValue()
     q = mg.from_numpy(np.array([[1.0, 5.0], [7.0, 2.0]], np.float32))
-    target = head.target(mg.tensor([10.0, 20.0]), mg.tensor([0.9, 0.0]), q, mg.from_numpy(np.array([1, 0])))
+    target = head.target(
+        mg.tensor([10.0, 20.0]), mg.tensor([0.9, 0.0]), q, mg.from_numpy(np.array([[1], [0]]))
+    )
     np.testing.assert_allclose(target.array, [10 + 0.9 * 5, 20])
 
 
@@ -138,8 +141,8 @@ def test_who_chooses_the_next_action() -> None:
     head = ExpectedValue()
     online = lambda observation: observation * -1
     target_output = mg.tensor([[1.0, 2.0], [4.0, 3.0]])
-    assert target_argmax(head, online, target_output, target_output).tolist() == [1, 0]
-    assert online_argmax(head, online, target_output, target_output).tolist() == [0, 1]
+    assert target_argmax(head, online, target_output, target_output).tolist() == [[1], [0]]
+    assert online_argmax(head, online, target_output, target_output).tolist() == [[0], [1]]
 
 
 def test_double_dqn_is_dqn_with_another_component() -> None:

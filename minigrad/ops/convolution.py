@@ -1,0 +1,393 @@
+"""Convolution: the same small matrix of weights applied to every window of an image.
+
+With x: (N, C, H, W), weight: (O, C / groups, kh, kw), strides s, dilations d and x zero outside of its bounds,
+
+    y[n, o, p, q] = bias[o] + Σ c,i,j  x[n, c, s p + d i - top, s q + d j - left] · weight[o, c, i, j].
+
+Without the bias, ⟨g, y⟩ = Σ g[n,o,p,q] x[n,c,·,·] weight[o,c,i,j] is linear in each of g, x and weight. Its derivative by
+one of them is an operation on the other two, which makes three:
+
+    by g       y       convolution(x, weight)                 (N, O, oh, ow)
+    by x       x̄       convolution_input(g, weight)           (N, C, H, W)        the transposed convolution
+    by weight  w̄       convolution_weight(g, x)               (O, C / groups, kh, kw)
+
+Each is the rule of the other two, so derivatives of any order stay within the family (Dumoulin & Visin 2016, "A guide to
+convolution arithmetic for deep learning", chapter 4, has the pictures).
+
+How it is computed. Every window is copied into a row of a matrix, its *columns* ("im2col"); then all windows are
+multiplied with all weights in one matrix product (Chellapilla, Puri & Simard 2006, "High performance convolutional
+neural networks for document processing", section 3.1). What matters for speed (benchmarks/results/convolution.md):
+- Channels come last in a window, so that it is copied in runs of kw · C numbers, not of one.
+- A few images at a time: their columns stay in the cache, and memory does not grow with the batch. Making columns again
+  in backward costs less than a tenth of the product they are for, so none are kept.
+- x̄ too is made of windows *of g* (a gather), not by adding columns onto x̄ (a scatter, "col2im"), which is slower by
+  up to ten times when C is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import GradientError
+from .reductions import sum_
+from .shapes import reshape
+from .table import op, real
+
+Pair = tuple[int, int]
+
+_CACHED = 1 << 21
+"""Bytes of columns at a time on a CPU: about the size of a core's cache."""
+
+
+class Window(NamedTuple):
+    """Where the windows lie. Sizes are (vertical, horizontal); padding is (top, bottom, left, right)."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+
+    @property
+    def extent(self) -> Pair:
+        """The size of a window from its first row (column) to its last."""
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        return dh * (kh - 1) + 1, dw * (kw - 1) + 1
+
+    def padded(self, h: int, w: int) -> Pair:
+        """The size of an image of h × w with its padding."""
+        top, bottom, left, right = self.padding
+        return h + top + bottom, w + left + right
+
+    def outputs(self, h: int, w: int) -> Pair:
+        """How many windows fit into an image of h × w."""
+        (h, w), (eh, ew), (sh, sw) = self.padded(h, w), self.extent, self.stride
+        return (h - eh) // sh + 1, (w - ew) // sw + 1
+
+
+def _columns(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
+    """The windows of x: (N, C, H, W) as rows of matrices (groups, windows, kh · kw · C / groups), a few images at a time.
+
+    Yields which images, and their columns. The same memory is used again for the next images.
+    """
+    n, c, h, w = x.shape
+    (oh, ow), (kh, kw), (sh, sw), (dh, dw) = window.outputs(h, w), window.kernel, window.stride, window.dilation
+    top, _, left, _ = window.padding
+    per_image = oh * ow * kh * kw * c * x.dtype.itemsize
+    step = max(1, _CACHED // max(per_image, 1)) if type(x) is np.ndarray else max(n, 1)
+    step = -(-n // -(-n // step)) if n else 1  # equal parts, as nearly as can be
+    images = 0
+    for start in range(0, n, step):
+        part = x[start : start + step]
+        if images != len(part):
+            images = len(part)
+            padded = np.zeros_like(x, shape=(images, *window.padded(h, w), groups, c // groups), order="C")
+            inside = padded[:, top : top + h, left : left + w]
+            windows = np.lib.stride_tricks.sliding_window_view(padded, window.extent, (1, 2))
+            windows = windows[:, ::sh, ::sw, :, :, ::dh, ::dw].transpose(3, 0, 1, 2, 5, 6, 4)
+            columns = np.empty_like(x, shape=(groups, images, oh, ow, kh, kw, c // groups), order="C")
+            matrix = columns.reshape(groups, images * oh * ow, -1)
+        inside[...] = part.reshape(images, groups, c // groups, h, w).transpose(0, 3, 4, 1, 2)
+        columns[...] = windows
+        yield slice(start, start + images), matrix
+
+
+def _convolution(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
+    n, (outputs, c, kh, kw), (oh, ow) = len(x), weight.shape, window.outputs(*x.shape[2:])
+    o = outputs // groups
+    matrix = weight.reshape(groups, o, c, kh, kw).transpose(0, 3, 4, 2, 1).reshape(groups, kh * kw * c, o)
+    y = np.empty_like(x, shape=(n, groups, o, oh * ow), order="C")
+    for part, columns in _columns(x, window, groups):
+        product = np.matmul(columns, matrix)  # (groups, images · windows, o)
+        if bias is not None:
+            product += bias.reshape(groups, 1, o)
+        y[part] = product.reshape(groups, -1, oh * ow, o).transpose(1, 0, 3, 2)
+    return y.reshape(n, outputs, oh, ow)
+
+
+def _convolution_input(g: Any, weight: Any, size: Pair, window: Window, groups: int) -> Any:
+    """x̄[s r + m] = Σ l  g[r - l] · weight[s l + m], for the remainders m = 0 … s - 1 (one dimension, no padding).
+
+    So the windows of g, with the weights in reversed order, give s × s neighbouring pixels of x̄ each.
+    """
+    n, (outputs, c, kh, kw), (h, w) = len(g), weight.shape, size
+    o, (sh, sw), (top, _, left, _) = outputs // groups, window.stride, window.padding
+    dh, dw = window.dilation
+    if (sh > 1 and dh > 1) or (sw > 1 and dw > 1):  # rare: write the gaps out as weights of zero
+        eh, ew = window.extent
+        spread = np.zeros_like(weight, shape=(outputs, c, eh, ew))
+        spread[:, :, ::dh, ::dw] = weight
+        weight, kh, kw, dh, dw = spread, eh, ew, 1, 1
+    lh, lw = -(-kh // sh), -(-kw // sw)
+    if (kh, kw) != (lh * sh, lw * sw):
+        whole = np.zeros_like(weight, shape=(outputs, c, lh * sh, lw * sw))
+        whole[:, :, :kh, :kw] = weight
+        weight = whole
+    reversed_ = weight.reshape(groups, o, c, lh, sh, lw, sw)[:, :, :, ::-1, :, ::-1]
+    matrix = reversed_.transpose(0, 3, 5, 1, 4, 6, 2).reshape(groups, lh * lw * o, sh * sw * c)
+
+    (hp, wp), (oh, ow) = window.padded(h, w), g.shape[2:]
+    rh, rw = -(-hp // sh), -(-wp // sw)
+    around = Window((lh, lw), (1, 1), ((lh - 1) * dh, rh - oh, (lw - 1) * dw, rw - ow), (dh, dw))
+    x = np.empty_like(g, shape=(n, groups, c, rh, sh, rw, sw), order="C")
+    for part, columns in _columns(g, around, groups):
+        product = np.matmul(columns, matrix).reshape(groups, -1, rh, rw, sh, sw, c)
+        x[part] = product.transpose(1, 0, 6, 2, 4, 3, 5)
+    return x.reshape(n, groups * c, rh * sh, rw * sw)[:, :, top : top + h, left : left + w]
+
+
+def _convolution_weight(g: Any, x: Any, window: Window, groups: int) -> Any:
+    outputs, c = g.shape[1], x.shape[1] // groups
+    o = outputs // groups
+    total = np.zeros_like(x, shape=(groups, o, window.kernel[0] * window.kernel[1] * c), order="C")
+    for part, columns in _columns(x, window, groups):
+        rows = g[part].reshape(-1, groups, o, g.shape[2] * g.shape[3]).transpose(1, 2, 0, 3)
+        total += np.matmul(rows.reshape(groups, o, -1), columns)
+    return total.reshape(outputs, *window.kernel, c).transpose(0, 3, 1, 2).copy()
+
+
+convolution = op(
+    _convolution,
+    vjp=dict(
+        x=lambda g, x_shape, weight, window, groups: convolution_input(g, weight, x_shape[2:], window, groups),
+        weight=lambda g, x, window, groups: convolution_weight(g, x, window, groups),
+        bias=lambda g: sum_(g, (0, 2, 3), False),
+    ),
+    cases=[
+        (real(2, 2, 4, 5), real(3, 2, 2, 3), real(3), Window((2, 3)), 1),
+        (real(1, 1, 6, 5), real(2, 1, 3, 2), None, Window((3, 2), (2, 3), (1, 0, 0, 2)), 1),
+        (real(2, 4, 4, 3), real(2, 2, 2, 2), real(2), Window((2, 2), (1, 1), (0, 1, 1, 0), (2, 1)), 2),
+        (real(1, 1, 5, 6), real(1, 1, 2, 2), None, Window((2, 2), (2, 2), dilation=(3, 2)), 1),
+        (real(2, 2, 2, 3), real(2, 2, 1, 1), real(2), Window((1, 1)), 1),
+        (real(1, 2, 5, 4), real(2, 2, 1, 2), None, Window((1, 2), (3, 2)), 1),
+        (real(0, 2, 3, 3), real(2, 2, 2, 2), real(2), Window((2, 2)), 1),
+    ],
+)
+convolution_input = op(
+    _convolution_input,
+    vjp=dict(
+        g=lambda g, weight, window, groups: convolution(g, weight, None, window, groups),
+        weight=lambda g_, g, window, groups: convolution_weight(g, g_, window, groups),
+    ),
+    cases=[
+        (real(2, 2, 2, 3), real(2, 1, 2, 3), (3, 5), Window((2, 3)), 1),
+        (real(1, 2, 3, 2), real(2, 1, 3, 2), (6, 5), Window((3, 2), (2, 3), (1, 0, 0, 2)), 1),
+        (real(1, 2, 3, 3), real(2, 2, 2, 2), (4, 3), Window((2, 2), (1, 1), (0, 1, 1, 0), (2, 1)), 2),
+        (real(1, 1, 1, 2), real(1, 1, 2, 2), (5, 6), Window((2, 2), (2, 2), dilation=(3, 2)), 1),
+    ],
+)
+convolution_weight = op(
+    _convolution_weight,
+    vjp=dict(
+        g=lambda v, x, window, groups: convolution(x, v, None, window, groups),
+        x=lambda v, g, x_shape, window, groups: convolution_input(g, v, x_shape[2:], window, groups),
+    ),
+    cases=[
+        (real(2, 2, 2, 1), real(2, 1, 3, 3), Window((2, 3)), 1),
+        (real(1, 2, 3, 2), real(1, 1, 6, 5), Window((3, 2), (2, 3), (1, 0, 0, 2)), 1),
+        (real(1, 2, 3, 3), real(1, 4, 4, 3), Window((2, 2), (1, 1), (0, 1, 1, 0), (2, 1)), 2),
+    ],
+)
+
+
+# -- as PyTorch calls them --------------------------------------------------------------------------------
+
+
+def conv1d(
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Any:
+    """Convolution along one dimension; see `conv2d`.
+
+    input: (N, C, L) or (C, L); weight: (O, C / groups, k); bias: (O,) or None; returns (N, O, positions).
+    """
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Any:
+    """Convolution: every output pixel is a weighted sum over a window of the input (equation above).
+
+    input: (N, C, H, W) or (C, H, W); weight: (O, C / groups, kh, kw); bias: (O,) or None; returns (N, O, oh, ow) with
+        oh = ⌊(H + 2 padding - dilation (kh - 1) - 1) / stride⌋ + 1.
+    stride, padding, dilation: an int, or a pair (vertical, horizontal).
+    padding: zeros on both sides; 'valid' for none, 'same' for so many that the output is as large as the input.
+    groups: both channels and outputs are divided into so many groups that know nothing of each other.
+
+    Raises RuntimeError for shapes or dtypes that do not go together.
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose2d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """The adjoint of `conv2d`: its derivative by the input, used to make an image larger.
+
+    input: (N, C, H, W) or (C, H, W); weight: (C, O / groups, kh, kw); bias: (O,) or None; returns (N, O, h, w) with
+        h = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1.
+    output_padding: which of the `stride` sizes that conv2d maps to H is meant; less than stride or dilation.
+    """
+    name = "conv_transpose2d"
+    window, batched, x = _prepare(name, 2, input, weight, stride, padding, dilation)
+    if x.shape[1] != weight.shape[0] or groups < 1 or x.shape[1] % groups:
+        raise GradientError(
+            f"{name}: the input has {x.shape[1]} channels (shape {x.shape}), the weight of shape {tuple(weight.shape)} "
+            f"takes {weight.shape[0]}, in groups={groups}; the weight must be (in_channels, out_channels / groups, kh, kw) "
+            "and groups must divide in_channels"
+        )
+    outputs = weight.shape[1] * groups
+    _check_bias(name, bias, outputs)
+    extra = sizes(name, "output_padding", output_padding, 2, 0)
+    if any(e >= max(s, d) for e, s, d in zip(extra, window.stride, window.dilation, strict=True)):
+        raise GradientError(
+            f"{name}: output_padding={output_padding} must be less than stride={window.stride} or "
+            f"dilation={window.dilation}; enlarge the padding of a later layer instead"
+        )
+    top, bottom, left, right = window.padding
+    (eh, ew), (sh, sw) = window.extent, window.stride
+    size = (
+        (x.shape[2] - 1) * sh + eh - top - bottom + extra[0],
+        (x.shape[3] - 1) * sw + ew - left - right + extra[1],
+    )
+    if min(size) < 1:
+        raise GradientError(f"{name}: the output would be of size {size}; make padding={padding} smaller")
+    y = convolution_input(x, weight, size, window, groups)
+    if bias is not None:
+        y = y + reshape(bias, (outputs, 1, 1))
+    return y if batched else reshape(y, y.shape[1:])
+
+
+def _conv(
+    name: str,
+    dims: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Any:
+    window, batched, x = _prepare(name, dims, input, weight, stride, padding, dilation)
+    outputs, c = weight.shape[:2]
+    if groups < 1 or outputs % groups or x.shape[1] != c * groups:
+        raise GradientError(_channels(name, input.shape, weight.shape, groups, batched))
+    _check_bias(name, bias, outputs)
+    if dims == 1:
+        weight = reshape(weight, (outputs, c, 1, weight.shape[2]))
+    if min(window.outputs(*x.shape[2:])) < 1:
+        raise GradientError(too_large(name, window, input.shape, dims))
+    y = convolution(x, weight, bias, window, groups)
+    shape = y.shape if batched else y.shape[1:]
+    return y if batched and dims == 2 else reshape(y, (*shape[:-2], *shape[-dims:]))
+
+
+def _prepare(
+    name: str, dims: int, input: Any, weight: Any, stride: Any, padding: Any, dilation: Any
+) -> tuple[Window, bool, Any]:
+    """The window, whether there is a batch dimension, and the input as (N, C, H, W)."""
+    batched, x = as_images(name, dims, input)
+    if len(weight.shape) != dims + 2:
+        raise GradientError(
+            f"{name}: the weight has shape {tuple(weight.shape)}; expected {dims + 2} dimensions: "
+            f"(out_channels, in_channels / groups, {'kernel height, kernel width' if dims == 2 else 'kernel size'})"
+        )
+    if input.dtype != weight.dtype:
+        hint = "scale it, as in input / 255, or convert it with .float()"
+        raise GradientError(
+            f"{name}: the input is {input.dtype}, the weight {weight.dtype}; they must be the same: "
+            + (hint if input.dtype.kind != "f" else "convert one of them with .float() or .double()")
+        )
+    return window_of(name, dims, tuple(weight.shape[2:]), stride, padding, dilation), batched, x
+
+
+def as_images(name: str, dims: int, input: Any) -> tuple[bool, Any]:
+    """Whether `input` has a batch dimension, and `input` as (N, C, H, W); H is 1 if there is one dimension only."""
+    ndim = len(input.shape)
+    if ndim not in (dims + 1, dims + 2):
+        names = "channels, height, width" if dims == 2 else "channels, length"
+        hint = "flatten is for after it" if ndim < dims + 1 else "merge the leading dimensions with .flatten(0, 1)"
+        if ndim == dims:
+            hint = "input.unsqueeze(0) adds the dimension of one channel"
+        raise GradientError(
+            f"{name}: the input has shape {tuple(input.shape)}; expected (batch, {names}) or ({names}): {hint}"
+        )
+    batched = ndim == dims + 2
+    if batched and dims == 2:
+        return True, input
+    n, (c, *space) = input.shape[0] if batched else 1, input.shape[-dims - 1 :]
+    return batched, reshape(input, (n, c, *((1,) * (2 - dims)), *space))
+
+
+def sizes(name: str, what: str, value: Any, dims: int, least: int) -> Pair:
+    """An int or a sequence of `dims` ints as a pair (vertical, horizontal), each at least `least`."""
+    given = value if isinstance(value, tuple | list) else (value,) * dims
+    if len(given) == 1:
+        given = (*given,) * dims
+    if len(given) != dims or not all(isinstance(n, int | np.integer) and n >= least for n in given):
+        raise GradientError(
+            f"{name}: {what}={value!r}; expected an int of at least {least}" + (", or a pair of them" if dims == 2 else "")
+        )
+    first, last = (int(n) for n in (given if dims == 2 else (1 if least else 0, given[0])))
+    return first, last
+
+
+def window_of(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Window:
+    """PyTorch's arguments as a Window."""
+    kh, kw = sizes(name, "kernel_size", kernel, dims, 1)
+    sh, sw = sizes(name, "stride", stride, dims, 1)
+    dh, dw = sizes(name, "dilation", dilation, dims, 1)
+    if padding == "same":
+        if (sh, sw) != (1, 1):
+            raise GradientError(f"{name}: padding='same' needs stride=1, got {stride}; give the padding as numbers")
+        vertical, horizontal = dh * (kh - 1), dw * (kw - 1)
+        sides = (vertical // 2, vertical - vertical // 2, horizontal // 2, horizontal - horizontal // 2)
+    elif isinstance(padding, str) and padding != "valid":
+        raise GradientError(f"{name}: padding={padding!r}; expected a number, a pair of them, 'valid' or 'same'")
+    else:
+        ph, pw = (0, 0) if padding == "valid" else sizes(name, "padding", padding, dims, 0)
+        sides = (ph, ph, pw, pw)
+    return Window((kh, kw), (sh, sw), sides, (dh, dw))
+
+
+def too_large(name: str, window: Window, shape: Any, dims: int) -> str:
+    """The message for an image that is smaller than a window."""
+    extent, image = window.extent[2 - dims :], tuple(shape[-dims:])
+    return (
+        f"{name}: a window of {extent} (kernel {window.kernel[2 - dims :]}, dilation {window.dilation[2 - dims :]}) does "
+        f"not fit into the input of {image}, padding {window.padding[4 - 2 * dims :]} included; use a smaller kernel or "
+        "more padding (or fewer layers that make the image smaller)"
+    )
+
+
+def _channels(name: str, shape: Any, weight: Any, groups: int, batched: bool) -> str:
+    expected, given = weight[1] * groups, shape[1 if batched else 0]
+    if groups < 1 or weight[0] % groups:
+        return (
+            f"{name}: groups={groups} must divide the number of outputs, {weight[0]} in a weight of shape {tuple(weight)}; "
+            "choose another number of groups or outputs"
+        )
+    hint = "build the layer for that number of channels"
+    if shape[-1] == expected:
+        hint = f"channels come before the pixels: input.movedim(-1, {1 if batched else 0})"
+    return (
+        f"{name}: the input has {given} channels (shape {tuple(shape)}), but the weight of shape {tuple(weight)} "
+        f"with groups={groups} takes {expected}; {hint}"
+    )
+
+
+def _check_bias(name: str, bias: Any, outputs: int) -> None:
+    if bias is not None and tuple(bias.shape) != (outputs,):
+        raise GradientError(
+            f"{name}: the bias has shape {tuple(bias.shape)}; expected ({outputs},), a number for each output channel"
+        )

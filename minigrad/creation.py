@@ -58,14 +58,16 @@ def _to_array(who: str, data: Any, dtype: Any) -> np.ndarray:
             wanted = dtypes.get_default_dtype() if found.dtype.kind == "f" else dtypes.int64
         return found if wanted is None else found.astype(wanted, copy=False)
     inside: list[np.dtype] = []
+    numbers = _without_tensors(who, data, inside)
     try:
-        found = np.array(_without_tensors(who, data, inside))
-    except ValueError as error:
+        found = np.array(numbers)
+    except ValueError:
         raise ValueError(
-            f"{who}: the nested lists do not form a regular array ({error}); every row must have the same length"
+            f"{who}: the nested lists are ragged, with rows of {_lengths(data)}; every row must have the same length: "
+            "pad them, or keep a list of tensors"
         ) from None
     if found.dtype.kind not in "biuf":
-        raise TypeError(f"{who}: expected numbers, got {type(data).__name__} with elements like {_first(data)!r}")
+        raise TypeError(f"{who}: expected numbers, got {_odd(data)!r}; convert it first, or leave it out")
     if wanted is None:
         leaf = _first(data)
         if inside and len(inside) == found.size and all(d == inside[0] for d in inside):
@@ -87,7 +89,7 @@ def _without_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
     if isinstance(data, Tensor):
         if data.array.size != 1:
             raise ValueError(
-                f"{who}: the list holds a tensor of shape {data.shape}, only tensors of one element can stand for numbers; "
+                f"{who}: the list holds a tensor of shape {data.shape}, but only those of one element can stand for a number; "
                 "join tensors with stack() or cat()"
             )
         dtypes_found.append(data.dtype)
@@ -95,6 +97,21 @@ def _without_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
     if isinstance(data, list | tuple):
         return [_without_tensors(who, x, dtypes_found) for x in data]
     return data
+
+
+def _lengths(data: Any) -> str:
+    """The lengths found at the first depth where they differ."""
+    rows = list(data)
+    while all(isinstance(row, list | tuple | np.ndarray) for row in rows) and len({len(row) for row in rows}) == 1:
+        rows = [x for row in rows for x in row]
+    return " and ".join(sorted({str(len(row)) if hasattr(row, "__len__") else "a number" for row in rows}))
+
+
+def _odd(data: Any) -> Any:
+    """The first thing in nested lists that is no number."""
+    if isinstance(data, list | tuple):
+        return next((odd for odd in map(_odd, data) if odd is not None or None in data), None)
+    return None if isinstance(data, int | float | np.number | np.bool_ | Tensor) else data
 
 
 def _first(data: Any) -> Any:

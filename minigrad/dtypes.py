@@ -23,6 +23,8 @@ bool = np.dtype(np.bool_)
 
 SUPPORTED = frozenset({float32, float64, int64, int32, int16, int8, uint8, bool})
 
+NAMES = frozenset(str(d) for d in SUPPORTED)
+
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
 _default = float32
 

@@ -60,7 +60,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """input limited to [min, max]; either bound may be missing or a tensor. At a bound the gradient passes."""
     if min is None and max is None:
-        raise GradientError("clamp: at least one of min and max must be given")
+        raise GradientError("clamp: neither bound was given; expected min, max or both: clamp(min=0)")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:
             input = arithmetic.where(arithmetic.less(input, min), min, input)
@@ -148,7 +148,7 @@ def _as_float(name: str, x: Tensor, dtype: Any) -> Tensor:
     if dtype is not None:
         return to(x, dtype)
     if x.array.dtype.kind != "f":
-        raise GradientError(f"{name}: not defined for {x.dtype} tensors; convert first, with .float()")
+        raise GradientError(f"{name}: not defined for {x.dtype} tensors, only for floating-point ones; convert first, with .float()")
     return x
 
 
@@ -249,7 +249,7 @@ def _one(name: str, x: Tensor, dim: Any) -> int:
 
 def _refuse_empty(name: str, x: Tensor, dim: Any) -> None:
     if not x.array.size and (dim is None or any_(x.shape[d] == 0 for d in axes(dim, x.ndim))):
-        raise GradientError(f"{name}: a tensor of shape {x.shape} has no element to choose along dim={dim}")
+        raise GradientError(f"{name}: a tensor of shape {x.shape} has no element to choose along dim={dim}; expected at least one, check numel() first")
 
 
 def amax(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
@@ -349,7 +349,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product, of vectors, matrices and stacks of matrices."""
     for name, x in (("first", input), ("second", other)):
         if not hasattr(x, "ndim"):
-            raise TypeError(f"matmul: the {name} operand is a {type(x).__name__}; a matrix product needs two tensors")
+            raise TypeError(
+                f"matmul: the {name} operand is a {type(x).__name__}; a matrix product needs two tensors: use * for a number"
+            )
     return linalg.matmul(input, other)
 
 
@@ -448,7 +450,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     if extra < 0 or any_(n < 0 or (i >= extra and input.shape[i - extra] not in (1, n)) for i, n in enumerate(wanted)):
         raise GradientError(
             f"expand: a tensor of shape {input.shape} cannot be expanded to {_sizes('expand', sizes)}; "
-            "only dimensions of size 1 can grow, and new ones come first"
+            "only dimensions of size 1 can grow, and new ones come first: use repeat, or unsqueeze where the new one belongs"
         )
     return shapes.broadcast_to(input, tuple(wanted))
 
@@ -514,7 +516,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     n = input.shape[d]
     start = start + n if start < 0 else start
     if not 0 <= start <= n or length < 0 or start + length > n:
-        raise GradientError(f"narrow: {start}..{start + length} lies outside dimension {dim} of size {n}")
+        raise GradientError(f"narrow: {start} to {start + length} lies outside dimension {dim}; expected a part of its {n} elements")
     return shapes.narrow(input, d, start, length)
 
 
@@ -620,6 +622,8 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: b
             device = arg
         elif isinstance(arg, bool):  # non_blocking
             continue
+        elif isinstance(arg, str) and arg not in dtypes.NAMES:
+            raise TypeError(f"to: {arg!r} is neither a dtype nor a device; expected one like minigrad.float32, or 'cpu'")
         else:
             dtype = arg
     out = input
@@ -692,7 +696,7 @@ def multinomial(
         raise GradientError(f"multinomial: num_samples is {num_samples}; at least 1 must be drawn")
     weights = np.atleast_2d(input.array).astype(np.float64)
     if (weights < 0).any() or not np.isfinite(weights).all() or (weights.sum(1) == 0).any():
-        raise GradientError("multinomial: weights must be finite and non-negative, with a positive sum in every row")
+        raise GradientError("multinomial: a weight is negative or not finite, or a row sums to 0; expected weights >= 0, as softmax gives them")
     rng = _rng(generator)
     if replacement or num_samples == 1:
         edges = weights.cumsum(1)
@@ -700,7 +704,7 @@ def multinomial(
         drawn = (u[:, :, None] >= edges[:, None, :]).sum(2)
     else:
         if num_samples > (weights > 0).sum(1).min():
-            raise GradientError(f"multinomial: cannot draw {num_samples} different indices; pass replacement=True")
+            raise GradientError(f"multinomial: cannot draw {num_samples} different indices, as many weights are not positive; pass replacement=True")
         # Efraimidis & Spirakis 2006: the largest of u ** (1 / w) are a weighted sample without replacement.
         with np.errstate(divide="ignore"):
             keys = np.log(rng.random(weights.shape)) / weights

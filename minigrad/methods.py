@@ -46,8 +46,8 @@ OPERATORS = {
     "__rmod__": lambda x, other: a.remainder(other, x),
     "__pow__": a.power,
     "__rpow__": lambda x, other: a.power(other, x),
-    "__matmul__": linalg.matmul,
-    "__rmatmul__": lambda x, other: linalg.matmul(other, x),
+    "__matmul__": f.matmul,
+    "__rmatmul__": lambda x, other: f.matmul(other, x),
     "__lt__": a.less,
     "__le__": a.less_equal,
     "__gt__": a.greater,
@@ -65,6 +65,17 @@ OPERATORS = {
 }
 
 # -- methods ----------------------------------------------------------------------------------------------
+
+
+def _softmax(self: Tensor, dim: int) -> Tensor:
+    """exp(self) / Σ exp(self) along `dim`."""
+    return losses.softmax(self, f.axis(dim, self.ndim))
+
+
+def _log_softmax(self: Tensor, dim: int) -> Tensor:
+    """log softmax(self), without underflow."""
+    return losses.log_softmax(self, f.axis(dim, self.ndim))
+
 
 METHODS = {
     "neg": a.negative,
@@ -174,8 +185,8 @@ METHODS = {
     "gather": f.gather,
     "scatter_add": f.scatter_add,
     "index_select": f.index_select,
-    "softmax": lambda x, dim: losses.softmax(x, f.axis(dim, x.ndim)),
-    "log_softmax": lambda x, dim: losses.log_softmax(x, f.axis(dim, x.ndim)),
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
     "clone": f.clone,
     "contiguous": f.contiguous,
     "to": f.to,

@@ -279,7 +279,13 @@ def _applier(operation: Operation) -> Callable:
                     edges[i] = x if x._node is LEAF else x._node
                 else:
                     arrays[i] = x
-        y = forward(*arrays)
+        try:
+            y = forward(*arrays)
+        except (TypeError, ValueError) as error:
+            explained = _explained(operation, arrays, error)
+            if explained is None:
+                raise
+            raise explained from None
         if isinstance(y, is_scalar):
             y = np.asarray(y)
 
@@ -332,6 +338,30 @@ def _applier(operation: Operation) -> Callable:
     apply.__doc__ = forward.__doc__
     apply.operation = operation  # type: ignore[attr-defined]
     return apply
+
+
+def _explained(operation: Operation, arrays: list, error: Exception) -> Exception | None:
+    """NumPy's complaint about the inputs of an elementwise operation, in terms of tensors; None for any other."""
+    inputs = arrays[: len(operation.inputs)]
+    if not operation.elementwise:
+        return None
+    if "broadcast" in str(error):
+        shapes = " and ".join(str(getattr(x, "shape", ())) for x in inputs)
+        return GradientError(
+            f"{operation.name}: shapes {shapes} cannot be broadcast together; counted from the last dimension, sizes must "
+            "be equal or 1: reshape, unsqueeze or transpose one of them"
+        )
+    if "negative integer powers" in str(error):
+        return GradientError(
+            f"{operation.name}: integers cannot be raised to a negative power, because the results would be fractions; "
+            "convert the base with .float()"
+        )
+    if isinstance(error, TypeError):
+        kinds = " and ".join(str(getattr(x, "dtype", type(x).__name__)) for x in inputs)
+        return GradientError(
+            f"{operation.name}: not defined for {kinds}; expected numbers of a dtype that it takes: convert with .float()"
+        )
+    return None
 
 
 class ListOperation(Operation):

@@ -96,7 +96,12 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of dimension `dim`."""
-        return self.array.shape if dim is None else self.array.shape[dim]
+        if dim is None:
+            return self.array.shape
+        try:
+            return self.array.shape[dim]
+        except IndexError:
+            raise IndexError(f"size: dimension {dim} is out of range for a tensor of shape {self.shape}; see .ndim") from None
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -314,7 +319,7 @@ class Tensor:
 
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iub":
-            raise TypeError(f"only an integer tensor of one element can be used as an index, this one is {self.dtype}")
+            raise TypeError(f"only an integer tensor of one element can be used as an index, this one is {self.dtype}; use int(x)")
         return int(self._single("the index value"))
 
     def __format__(self, spec: str) -> str:

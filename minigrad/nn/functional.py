@@ -42,10 +42,6 @@ tanh, sigmoid = arithmetic.tanh, arithmetic.sigmoid
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input Wᵀ + b. input: (..., in), weight: (out, in), bias: (out,) or None; returns (..., out)."""
-    if weight.ndim != 2:
-        raise GradientError(
-            f"linear: weight has shape {weight.shape}; expected (out_features, in_features): for one output unsqueeze(0) it"
-        )
     return linalg.linear(input, weight, bias)
 
 
@@ -122,6 +118,8 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
+    if input.array.shape != target.array.shape:
+        losses.check_shapes("smooth_l1_loss", input, target)
     loss = losses.huber(input, target, beta, reduction)
     return loss if beta == 1 else loss / beta
 
@@ -163,7 +161,11 @@ def _soft_cross_entropy(
     along = (1, -1) + (1,) * (log_p.ndim - 2) if log_p.ndim > 1 else (-1,)  # weight's shape beside log_p
     per_class = log_p if weight is None else log_p * weight.reshape(along)
     if target.is_floating_point():
-        losses.check_shapes("cross_entropy", log_p, target)
+        if target.shape != log_p.shape:
+            raise GradientError(
+                f"cross_entropy: target is {target.dtype} with shape {target.shape}; probabilities need the input's shape "
+                f"{log_p.shape}, and classes an integer dtype: convert them with .long()"
+            )
         target = target * (1 - smoothing) + smoothing / classes
         loss = -(per_class * target).sum(dim)
         if reduction == "mean":
@@ -216,7 +218,7 @@ def nll_loss(
     chosen = target.array[target.array != ignore_index]
     if chosen.size and (chosen.min() < 0 or chosen.max() >= classes):
         bad = chosen[(chosen < 0) | (chosen >= classes)][0]
-        raise IndexError(f"nll_loss: target {bad} is out of range; with {classes} classes expected 0 to {classes - 1}")
+        raise IndexError(f"nll_loss: target {bad} is out of range; with {classes} classes expected 0 to {classes - 1} (ignore_index skips a class)")
     return losses.nll(input, target.array, None if weight is None else weight.array, ignore_index, reduction)
 
 

@@ -157,7 +157,7 @@ def _check_along(name: str, x_shape: tuple[int, ...], dim: int, index: Any, long
             + ("; for one element per row use index.unsqueeze(1)" if index.ndim == len(x_shape) - 1 else "")
         )
     if not -max(index.ndim, 1) <= dim < max(index.ndim, 1):
-        raise IndexError(f"{name}: dim={dim} is out of range for a {index.ndim}-d tensor")
+        raise IndexError(f"{name}: dim={dim} is out of range for a {index.ndim}-d tensor; dimensions count from 0")
     for d, (n, m) in enumerate(zip(index.shape, x_shape, strict=True)):
         if n > m and not (longer and d == dim % index.ndim):
             raise GradientError(

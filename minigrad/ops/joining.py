@@ -16,7 +16,7 @@ from .table import op_of_list, real
 
 def _cat(arrays: Sequence[Any], dim: int) -> Any:
     if not arrays:
-        raise GradientError("cat: expected at least one tensor, got an empty list")
+        raise GradientError("cat: expected at least one tensor, got an empty list; check that something was collected")
     first = arrays[0]
     for i, a in enumerate(arrays):
         if a.ndim != first.ndim or any(
@@ -52,11 +52,13 @@ cat = op_of_list(
 
 def _stack(arrays: Sequence[Any], dim: int) -> Any:
     if not arrays:
-        raise GradientError("stack: expected at least one tensor, got an empty list")
+        raise GradientError("stack: expected at least one tensor, got an empty list; check that something was collected")
     shape = arrays[0].shape
     for i, a in enumerate(arrays):
         if a.shape != shape:
-            raise GradientError(f"stack: tensor 0 has shape {shape}, tensor {i} {a.shape}; all must have the same shape")
+            raise GradientError(
+                f"stack: tensor 0 has shape {shape}, tensor {i} {a.shape}; all must have the same shape: pad them, or use cat"
+            )
     return np.stack(arrays, axis=axis(dim, len(shape) + 1))
 
 

@@ -83,15 +83,30 @@ matmul = op(
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
     if x.dtype is not weight.dtype and x.dtype != weight.dtype:
         _check("linear", x, weight)
-    if x.shape[-1:] != weight.shape[-1:]:
-        raise GradientError(
-            f"linear: the input has shape {x.shape}, but the weight {weight.shape} takes {weight.shape[-1]} features; "
-            "the input's last dimension must be the number of features"
-        )
+    if weight.ndim != 2 or x.shape[-1:] != weight.shape[-1:]:
+        raise _misfit(x, weight)
     y = x.dot(weight.T)  # 0.3 µs below `@`
     if bias is not None:
-        y += bias
+        try:
+            y += bias
+        except ValueError:
+            raise GradientError(
+                f"linear: bias has shape {bias.shape}, but the weight {weight.shape} gives {weight.shape[0]} features; "
+                f"expected ({weight.shape[0]},)"
+            ) from None
     return y
+
+
+def _misfit(x: Any, weight: Any) -> GradientError:
+    if weight.ndim != 2:
+        return GradientError(
+            f"linear: weight has shape {weight.shape}; expected (out_features, in_features): unsqueeze(0) it for one output"
+        )
+    return GradientError(
+        f"linear: the input has shape {x.shape}, but the weight {weight.shape} takes {weight.shape[-1]} features; "
+        "the input's last dimension must be the number of features: reshape it, or build the layer with in_features="
+        f"{x.shape[-1] if x.ndim else 1}"
+    )
 
 
 def _weight_slope(g: Any, x: Any) -> Any:

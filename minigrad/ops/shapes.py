@@ -19,14 +19,18 @@ def axes(dim: Any, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     found = []
     for d in dim if isinstance(dim, tuple | list) else (dim,):
-        d = operator.index(d)
+        try:
+            d = operator.index(d)
+        except TypeError:
+            raise TypeError(f"dim={dim!r}: expected an int or a tuple of ints, got {type(d).__name__}") from None
         if not -max(ndim, 1) <= d < max(ndim, 1):
             raise IndexError(
                 f"dimension {d} is out of range for a {ndim}-d tensor; expected one in [{-max(ndim, 1)}, {max(ndim, 1) - 1}]"
+                ", counting from 0, or backwards from -1"
             )
         found.append(d % max(ndim, 1))
     if len(set(found)) != len(found):
-        raise ValueError(f"dim={dim} names a dimension of a {ndim}-d tensor twice")
+        raise ValueError(f"dim={dim} names a dimension of a {ndim}-d tensor twice; name each once")
     return tuple(sorted(found)) if ndim else ()
 
 

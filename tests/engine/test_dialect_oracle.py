@@ -46,6 +46,8 @@ DIFFERENCES: dict[str, str] = {
     r"x\.to\(y\) \|.*y=(True|False|-?\d)": "to(number) is no conversion",
     r"to\('float32'\)|dtype='float32'": "a dtype may be named",
     r"str\(.*(dtype|float32)\)": "a dtype is NumPy's own",
+    r"please report a bug to PyTorch": "PyTorch says so itself",
+    r"F\.linear\(.*T\.ones\(3\)\).*weight has shape \(3,\)": "a weight is a matrix",
     r"1 \+ 2j": "there are no complex tensors",
     # Empty and 0-d tensors.
     r"T\.cat.*(x=\w+\(0,\)|y=\w+\(0,\))": "an empty vector in cat fits along any dimension, and gets no gradient",

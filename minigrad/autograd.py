@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import anomaly, recording
+from .device import as_array, namespace
 from .errors import GradientError
 from .modes import (
     detect_anomaly,
@@ -119,7 +120,7 @@ def _roots(tensors: Any, cotangents: Any, who: str) -> tuple[list, list]:
     """Where to start: the nodes (or leaves) of `tensors`, and their cotangents as arrays or Tensors."""
     if cotangents is None and isinstance(tensors, Tensor) and tensors._node is not None and not tensors.array.ndim:
         root = tensors if tensors._node is LEAF else tensors._node  # a loss: the usual case, without the loop
-        return [root], [tensors.array.dtype.type(1)]
+        return [root], [_one(tensors.array)]
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if cotangents is None or isinstance(cotangents, Tensor):
         cotangents = [cotangents] * len(tensors) if cotangents is None else [cotangents]
@@ -138,10 +139,14 @@ def _roots(tensors: Any, cotangents: Any, who: str) -> tuple[list, list]:
                     f"{who}: a gradient can be started implicitly only from a tensor of one element, this one has "
                     f"shape {t.shape}; reduce it first (.sum() or .mean()) or pass gradient="
                 )
-            g = t.array.dtype.type(1) if t.array.ndim == 0 else np.ones_like(t.array)
+            g = _one(t.array)
         else:
             if not isinstance(g, Tensor):
                 raise TypeError(f"{who}: gradient must be a Tensor, got {type(g).__name__}; wrap it with as_tensor")
+            if namespace(g) is not namespace(t):
+                raise GradientError(
+                    f"{who}: the gradient is on {g.device}, the tensor on {t.device}; move it there with .to('{t.device}')"
+                )
             if g.shape != t.shape:
                 raise GradientError(f"{who}: gradient has shape {g.shape}, the tensor {t.shape}; they must be the same")
             if g.dtype != t.dtype:
@@ -151,6 +156,11 @@ def _roots(tensors: Any, cotangents: Any, who: str) -> tuple[list, list]:
         roots.append(t if t._node is LEAF else t._node)
         starts.append(g)
     return roots, starts
+
+
+def _one(array: Any) -> Any:
+    """The cotangent that a computation starts from, on the device of its result."""
+    return array.dtype.type(1) if type(array) is np.ndarray and not array.ndim else np.ones_like(array)
 
 
 def _run(
@@ -205,7 +215,7 @@ def _run(
                 _skip(node, pending, ready)
                 continue
             if create_graph and not isinstance(g, Tensor):
-                g = wrap(np.asarray(g))
+                g = wrap(as_array(g))
             if node._hooks:
                 g = _run_hooks(node._hooks, g)
             if node in ends:
@@ -261,7 +271,7 @@ def _run(
         # What is left are the leaves.
         for leaf, g in cotangents.items():
             if create_graph and not isinstance(g, Tensor):
-                g = wrap(np.asarray(g))
+                g = wrap(as_array(g))
             if leaf._hooks:
                 g = _run_hooks(leaf._hooks, g)
             if not accumulate:
@@ -315,7 +325,7 @@ def _accumulate(leaf: Tensor, g: Any) -> None:
         np.add(held.array, g, out=held.array)
         held._version[0] += 1
     else:
-        leaf._grad = held + wrap(np.asarray(g))
+        leaf._grad = held + wrap(as_array(g))
 
 
 def _private(g: Any) -> Any:
@@ -342,7 +352,7 @@ def _as_tensors(node: Node, kept: tuple) -> tuple:
 
 def _run_hooks(hooks: dict, g: Any) -> Any:
     for hook in list(hooks.values()):
-        replaced = hook(g if isinstance(g, Tensor) else wrap(np.asarray(g)))
+        replaced = hook(g if isinstance(g, Tensor) else wrap(as_array(g)))
         if replaced is not None:
             if not isinstance(replaced, Tensor) or replaced.shape != g.shape:
                 raise GradientError(

@@ -80,7 +80,7 @@ def as_device(where: Any) -> device:
 def missing_gpu() -> str | None:
     """What is missing for a GPU to be used and how to mend it, or None if nothing is. Imports CuPy if it is there."""
     try:
-        import cupy
+        import cupy  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
         return (
             f"the package 'cupy' could not be imported ({error}); with a CUDA 12 driver install it as cupy-cuda12x "

@@ -16,6 +16,7 @@ import numpy as np
 
 from . import dtypes
 from .anomaly import call_stack, check_forward
+from .device import device_of, is_array, on_cpu
 from .errors import GradientError
 from .tensor import LEAF, Tensor, wrap
 
@@ -241,7 +242,7 @@ def _applier(operation: Operation) -> Callable:
     differentiable, view = operation.differentiable, operation.view
     plans, count = operation.plans, len(operation.inputs)
     find_plan = operation.plan
-    is_number, is_scalar = (float, int), np.generic
+    is_number, is_scalar, ndarray = (float, int), np.generic, np.ndarray
     has_no_shape = (float, int, bool)
 
     def apply(*args: Any) -> Any:
@@ -286,8 +287,8 @@ def _applier(operation: Operation) -> Callable:
             if explained is None:
                 raise
             raise explained from None
-        if isinstance(y, is_scalar):
-            y = np.asarray(y)
+        if type(y) is not ndarray:
+            y = np.asarray(y) if isinstance(y, is_scalar) else _on_one_device(operation, y, arrays)
 
         out = _new(Tensor)
         out.array = y
@@ -342,6 +343,7 @@ def _applier(operation: Operation) -> Callable:
 
 def _explained(operation: Operation, arrays: list, error: Exception) -> Exception | None:
     """NumPy's complaint about the inputs of an elementwise operation, in terms of tensors; None for any other."""
+    _refuse_two_devices(operation.name, arrays)
     inputs = arrays[: len(operation.inputs)]
     if not operation.elementwise:
         return None
@@ -362,6 +364,22 @@ def _explained(operation: Operation, arrays: list, error: Exception) -> Exceptio
             f"{operation.name}: not defined for {kinds}; expected numbers of a dtype that it takes: convert with .float()"
         )
     return None
+
+
+def _on_one_device(operation: Operation, y: Any, arrays: list) -> Any:
+    """What a forward made on a GPU, from arrays of the GPU alone (CuPy takes some of the host's without a word)."""
+    if not on_cpu(y) and operation.name != "to_device":
+        _refuse_two_devices(operation.name, arrays)
+    return y
+
+
+def _refuse_two_devices(name: str, arrays: Iterable[Any]) -> None:
+    devices = list(dict.fromkeys(str(device_of(x)) for x in arrays if is_array(x)))
+    if len(devices) > 1:
+        raise GradientError(
+            f"{name}: the tensors are on two devices, {' and '.join(devices)}; an operation computes on one: "
+            "move all of them there with .to(device)"
+        )
 
 
 class ListOperation(Operation):
@@ -396,6 +414,8 @@ class ListOperation(Operation):
             cast = TABLE["cast"].apply
             inputs = tuple(x if x.dtype == dtype else cast(x, dtype, x.dtype) for x in inputs)
             arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+        if len({type(a) for a in arrays}) > 1:
+            _refuse_two_devices(self.name, arrays)
         out = wrap(self.forward(arrays, *parameters))
         edges = [_edge(x) for x in inputs]
         if enabled and any(e is not None for e in edges):
@@ -443,7 +463,7 @@ def _promoted(operation: Operation, args: tuple) -> tuple:
         if isinstance(x, Tensor):
             if x.array.dtype != dtype:
                 inputs[i] = cast(x, dtype, x.array.dtype)
-        elif isinstance(x, np.ndarray):
+        elif is_array(x):
             inputs[i] = x.astype(dtype, copy=False)
     return (*inputs, *args[count:])
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
+from .device import device, device_of, host, namespace
 from .errors import GradientError
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Tensor:
                 f"Tensor: takes one array-like or a shape of ints, got {len(data)} arguments; pass one (nested) list"
             )
         else:
-            array = np.array(data[0].array if isinstance(data[0], Tensor) else data[0], dtypes.float32)
+            given = data[0].array if isinstance(data[0], Tensor) else data[0]
+            array = namespace(given).array(given, dtypes.float32)
         self.array = array
         self._node = self._grad = self._hooks = self._base = None
         self._version = [0, 0]
@@ -88,10 +90,8 @@ class Tensor:
         return self.array.dtype
 
     @property
-    def device(self) -> Any:
-        """Where the array lives: `device("cpu")` or `device("cuda")`."""
-        from .device import device_of
-
+    def device(self) -> device:
+        """Where the array lives: `device("cpu")` or `device("cuda", 0)`."""
         return device_of(self.array)
 
     def size(self, dim: int | None = None) -> Any:
@@ -181,6 +181,10 @@ class Tensor:
                     f"grad: this tensor has shape {self.shape} and dtype {self.dtype}, the gradient given has shape "
                     f"{value.shape} and dtype {value.dtype}; they must be the same"
                 )
+            if value.device != self.device:
+                raise GradientError(
+                    f"grad: this tensor is on {self.device}, the gradient given on {value.device}; move it with .to()"
+                )
         self._grad = value
 
     @property
@@ -194,7 +198,8 @@ class Tensor:
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}; wrap it with as_tensor")
         if value.dtype != self.dtype and self._node is not None:
             raise GradientError(f"data: this tensor is {self.dtype}, the one given {value.dtype}; convert it first")
-        if value.shape == self.shape and value.dtype == self.dtype and self._node is LEAF:
+        fits = value.shape == self.shape and value.dtype == self.dtype and value.device == self.device
+        if fits and self._node is LEAF:
             # In place, because an optimizer may hold this memory as a part of its flat buffer.
             self.array[...] = value.array
         else:
@@ -261,7 +266,7 @@ class Tensor:
             raise GradientError(
                 "numpy: this tensor requires a gradient, which the array could not carry; use .detach().numpy()"
             )
-        if type(self.array) is not np.ndarray:
+        if self.device.type != "cpu":
             raise TypeError(f"numpy: this tensor is on {self.device}; copy it to the host first, with .cpu()")
         return self.array
 
@@ -330,7 +335,7 @@ class Tensor:
         notes = []
         if self.dtype not in (dtypes.float32, dtypes.int64, dtypes.bool):
             notes.append(f"dtype={self.dtype}")
-        if type(self.array) is not np.ndarray:
+        if self.device.type != "cpu":
             notes.append(f"device='{self.device}'")
         if self.grad_fn is not None:
             notes.append(f"grad_fn={self._node}")
@@ -340,7 +345,7 @@ class Tensor:
 
     def _host(self) -> np.ndarray:
         """The values on the host, gradient or not: for printing and saving."""
-        return self.array if type(self.array) is np.ndarray else self.array.get()
+        return host(self.array)
 
     __hash__ = object.__hash__  # by identity: `==` compares elements
 

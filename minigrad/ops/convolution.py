@@ -4,15 +4,15 @@ With x: (N, C, H, W), weight: (O, C / groups, kh, kw), strides s, dilations d an
 
     y[n, o, p, q] = bias[o] + Σ c,i,j  x[n, c, s p + d i - top, s q + d j - left] · weight[o, c, i, j].
 
-Without the bias, ⟨g, y⟩ = Σ g[n,o,p,q] x[n,c,·,·] weight[o,c,i,j] is linear in each of g, x and weight. Its derivative by
-one of them is an operation on the other two, which makes three:
+Without the bias, ⟨g, y⟩ = Σ g[n,o,p,q] x[n,c,·,·] weight[o,c,i,j] is linear in each of g, x and weight. Its
+derivative by one of them is an operation on the other two, which makes three:
 
     by g       y       convolution(x, weight)                 (N, O, oh, ow)
     by x       x̄       convolution_input(g, weight)           (N, C, H, W)        the transposed convolution
     by weight  w̄       convolution_weight(g, x)               (O, C / groups, kh, kw)
 
-Each is the rule of the other two, so derivatives of any order stay within the family (Dumoulin & Visin 2016, "A guide to
-convolution arithmetic for deep learning", chapter 4, has the pictures).
+Each is the rule of the other two, so derivatives of any order stay within the family (Dumoulin & Visin 2016, "A guide
+to convolution arithmetic for deep learning", chapter 4, has the pictures).
 
 How it is computed. Every window is copied into a row of a matrix, its *columns* ("im2col"); then all windows are
 multiplied with all weights in one matrix product (Chellapilla, Puri & Simard 2006, "High performance convolutional
@@ -27,7 +27,7 @@ neural networks for document processing", section 3.1). What matters for speed (
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -35,42 +35,16 @@ from ..errors import GradientError
 from .reductions import sum_
 from .shapes import reshape
 from .table import op, real
-
-Pair = tuple[int, int]
+from .windows import Pair, Window, as_images, sizes, too_large, window_of
 
 _CACHED = 1 << 21
 """Bytes of columns at a time on a CPU: about the size of a core's cache."""
 
 
-class Window(NamedTuple):
-    """Where the windows lie. Sizes are (vertical, horizontal); padding is (top, bottom, left, right)."""
-
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    dilation: Pair = (1, 1)
-
-    @property
-    def extent(self) -> Pair:
-        """The size of a window from its first row (column) to its last."""
-        (kh, kw), (dh, dw) = self.kernel, self.dilation
-        return dh * (kh - 1) + 1, dw * (kw - 1) + 1
-
-    def padded(self, h: int, w: int) -> Pair:
-        """The size of an image of h × w with its padding."""
-        top, bottom, left, right = self.padding
-        return h + top + bottom, w + left + right
-
-    def outputs(self, h: int, w: int) -> Pair:
-        """How many windows fit into an image of h × w."""
-        (h, w), (eh, ew), (sh, sw) = self.padded(h, w), self.extent, self.stride
-        return (h - eh) // sh + 1, (w - ew) // sw + 1
-
-
 def _columns(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
-    """The windows of x: (N, C, H, W) as rows of matrices (groups, windows, kh · kw · C / groups), a few images at a time.
+    """The windows of x: (N, C, H, W) as rows of matrices (groups, windows, kh · kw · C / groups).
 
-    Yields which images, and their columns. The same memory is used again for the next images.
+    Yields a few images at a time: which, and their columns. The same memory is used again for the next images.
     """
     n, c, h, w = x.shape
     (oh, ow), (kh, kw), (sh, sw), (dh, dw) = window.outputs(h, w), window.kernel, window.stride, window.dilation
@@ -241,9 +215,9 @@ def conv_transpose2d(
     window, batched, x = _prepare(name, 2, input, weight, stride, padding, dilation)
     if x.shape[1] != weight.shape[0] or groups < 1 or x.shape[1] % groups:
         raise GradientError(
-            f"{name}: the input has {x.shape[1]} channels (shape {x.shape}), the weight of shape {tuple(weight.shape)} "
-            f"takes {weight.shape[0]}, in groups={groups}; the weight must be (in_channels, out_channels / groups, kh, kw) "
-            "and groups must divide in_channels"
+            f"{name}: the input has {x.shape[1]} channels (shape {input.shape}), the weight of shape {weight.shape} "
+            f"takes {weight.shape[0]}, in groups={groups}; the weight must be (in_channels, out_channels / groups, "
+            "kernel height, kernel width) and groups must divide in_channels"
         )
     outputs = weight.shape[1] * groups
     _check_bias(name, bias, outputs)
@@ -311,71 +285,12 @@ def _prepare(
     return window_of(name, dims, tuple(weight.shape[2:]), stride, padding, dilation), batched, x
 
 
-def as_images(name: str, dims: int, input: Any) -> tuple[bool, Any]:
-    """Whether `input` has a batch dimension, and `input` as (N, C, H, W); H is 1 if there is one dimension only."""
-    ndim = len(input.shape)
-    if ndim not in (dims + 1, dims + 2):
-        names = "channels, height, width" if dims == 2 else "channels, length"
-        hint = "flatten is for after it" if ndim < dims + 1 else "merge the leading dimensions with .flatten(0, 1)"
-        if ndim == dims:
-            hint = "input.unsqueeze(0) adds the dimension of one channel"
-        raise GradientError(
-            f"{name}: the input has shape {tuple(input.shape)}; expected (batch, {names}) or ({names}): {hint}"
-        )
-    batched = ndim == dims + 2
-    if batched and dims == 2:
-        return True, input
-    n, (c, *space) = input.shape[0] if batched else 1, input.shape[-dims - 1 :]
-    return batched, reshape(input, (n, c, *((1,) * (2 - dims)), *space))
-
-
-def sizes(name: str, what: str, value: Any, dims: int, least: int) -> Pair:
-    """An int or a sequence of `dims` ints as a pair (vertical, horizontal), each at least `least`."""
-    given = value if isinstance(value, tuple | list) else (value,) * dims
-    if len(given) == 1:
-        given = (*given,) * dims
-    if len(given) != dims or not all(isinstance(n, int | np.integer) and n >= least for n in given):
-        raise GradientError(
-            f"{name}: {what}={value!r}; expected an int of at least {least}" + (", or a pair of them" if dims == 2 else "")
-        )
-    first, last = (int(n) for n in (given if dims == 2 else (1 if least else 0, given[0])))
-    return first, last
-
-
-def window_of(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Window:
-    """PyTorch's arguments as a Window."""
-    kh, kw = sizes(name, "kernel_size", kernel, dims, 1)
-    sh, sw = sizes(name, "stride", stride, dims, 1)
-    dh, dw = sizes(name, "dilation", dilation, dims, 1)
-    if padding == "same":
-        if (sh, sw) != (1, 1):
-            raise GradientError(f"{name}: padding='same' needs stride=1, got {stride}; give the padding as numbers")
-        vertical, horizontal = dh * (kh - 1), dw * (kw - 1)
-        sides = (vertical // 2, vertical - vertical // 2, horizontal // 2, horizontal - horizontal // 2)
-    elif isinstance(padding, str) and padding != "valid":
-        raise GradientError(f"{name}: padding={padding!r}; expected a number, a pair of them, 'valid' or 'same'")
-    else:
-        ph, pw = (0, 0) if padding == "valid" else sizes(name, "padding", padding, dims, 0)
-        sides = (ph, ph, pw, pw)
-    return Window((kh, kw), (sh, sw), sides, (dh, dw))
-
-
-def too_large(name: str, window: Window, shape: Any, dims: int) -> str:
-    """The message for an image that is smaller than a window."""
-    extent, image = window.extent[2 - dims :], tuple(shape[-dims:])
-    return (
-        f"{name}: a window of {extent} (kernel {window.kernel[2 - dims :]}, dilation {window.dilation[2 - dims :]}) does "
-        f"not fit into the input of {image}, padding {window.padding[4 - 2 * dims :]} included; use a smaller kernel or "
-        "more padding (or fewer layers that make the image smaller)"
-    )
-
-
 def _channels(name: str, shape: Any, weight: Any, groups: int, batched: bool) -> str:
     expected, given = weight[1] * groups, shape[1 if batched else 0]
     if groups < 1 or weight[0] % groups:
         return (
-            f"{name}: groups={groups} must divide the number of outputs, {weight[0]} in a weight of shape {tuple(weight)}; "
-            "choose another number of groups or outputs"
+            f"{name}: groups={groups} must divide the number of outputs, {weight[0]} in a weight of shape "
+            f"{tuple(weight)}; choose another number of groups or outputs"
         )
     hint = "build the layer for that number of channels"
     if shape[-1] == expected:

@@ -17,11 +17,11 @@ import numpy as np
 
 from ..errors import GradientError
 from ..tensor import Tensor, wrap
-from .convolution import Pair, Window, as_images, sizes, too_large, window_of
 from .indexing import add_at_flat
 from .linalg import matmul
 from .shapes import reshape
 from .table import distinct, integers, op, real
+from .windows import Pair, Window, as_images, sizes, too_large, window_of
 
 
 def _overlaps(window: Window, size: Pair) -> Iterator[tuple[tuple, tuple]]:
@@ -279,7 +279,7 @@ def _counts(x: Any, window: Window, padding: Any, dims: int, count_include_pad: 
     """How many elements each window has: (oh, ow), of x's dtype and on its device."""
     size = x.shape[2:]
     if count_include_pad:  # as if the padding were a part of the image; what sticks out beyond it is not
-        top, bottom, left, right = window.padding
+        _, bottom, _, right = window.padding
         ph, pw = sizes("avg_pool", "padding", padding, dims, 0)
         size = (size[0] + 2 * ph, size[1] + 2 * pw)
         window = window._replace(padding=(0, bottom - ph, 0, right - pw))

@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minigrad.recording import ListOperation, Operation
+from minigrad.tensor import Tensor
 
 # Helpers that only work out axes and lengths, from shapes: no cotangent goes through them, and the tests of errors
 # cover what they refuse.
@@ -44,9 +45,9 @@ def mutants(row: Operation) -> Iterator[tuple[str, Operation]]:
     """Every mutant of a row: its name and the operation to be checked in the row's stead."""
     vjp = rules(row)
     for name, rule in vjp.items():
-        yield f"sign:{name}", with_rule(row, name, _wrapped(rule, lambda dx: -dx))
-        yield f"double:{name}", with_rule(row, name, _wrapped(rule, lambda dx: dx * 2))
-        yield f"zero:{name}", with_rule(row, name, _wrapped(rule, lambda dx: dx * 0))
+        yield f"sign:{name}", with_rule(row, name, wrapped(rule, lambda dx: -dx))
+        yield f"double:{name}", with_rule(row, name, wrapped(rule, lambda dx: dx * 2))
+        yield f"zero:{name}", with_rule(row, name, wrapped(rule, lambda dx: dx * 0))
         for other in vjp:
             if other != name:
                 yield f"swap:{name}:{other}", with_rule(row, name, vjp[other])
@@ -78,8 +79,27 @@ def with_rule(row: Operation, name: str | None, rule: Callable | None) -> Operat
     )
 
 
-def _wrapped(rule: Callable, change: Callable) -> Callable:
-    return functools.wraps(rule)(lambda *arguments: change(rule(*arguments)))
+def wrapped(rule: Callable, change: Callable) -> Callable:
+    """The rule with `change` applied to what it gives."""
+    return _with_signature_of(rule, lambda *arguments: change(rule(*arguments)))
+
+
+def _with_signature_of(rule: Callable, function: Callable) -> Callable:
+    """`function` taking the arguments of `rule` by their names, from which the engine sees what to keep."""
+    names = ", ".join(inspect.signature(rule).parameters)
+    return eval(f"lambda {names}: function({names})", {"function": function})
+
+
+def detached(rule: Callable, position: int) -> Callable:
+    """The rule with one argument cut from the graph in a recorded backward: the mistake that a saved array makes."""
+
+    def cut(*arguments: Any) -> Any:
+        values = list(arguments)
+        if isinstance(values[position], Tensor):
+            values[position] = values[position].detach()
+        return rule(*values)
+
+    return _with_signature_of(rule, cut)
 
 
 def _next_item(rule: Callable) -> Callable:
@@ -90,13 +110,12 @@ def _exchanged(rule: Callable, a: str, b: str) -> Callable:
     names = list(inspect.signature(rule).parameters)
     i, j = names.index(a), names.index(b)
 
-    @functools.wraps(rule)
     def exchanged(*arguments: Any) -> Any:
         values = list(arguments)
         values[i], values[j] = values[j], values[i]
         return rule(*values)
 
-    return exchanged
+    return _with_signature_of(rule, exchanged)
 
 
 # -- rewriting the syntax tree ----------------------------------------------------------------------------

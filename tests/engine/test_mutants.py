@@ -8,24 +8,27 @@ import warnings
 import mutants
 import numpy as np
 import pytest
-from rows import DIFFERENTIABLE, check
+from rows import DIFFERENTIABLE, cases, check, leaf
 
+from minigrad.gradcheck import gradgradcheck
 from minigrad.recording import TABLE, ListOperation
 
 
-def notices(name: str, mutant) -> bool:
-    """Whether the fixed check of a row fails for a mutant. Raising, a wrong shape say, counts."""
+def notices(name: str, mutant) -> str:
+    """How the fixed check of a row fails for a mutant: "compared", or "raised" if it can't run; "" if it passes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             check(name, mutant)
+        except AssertionError:
+            return "compared"
         except Exception:
-            return True
-    return False
+            return "raised"
+    return ""
 
 
 def test_every_mutant_is_killed(record_property):
-    killed: set[str] = set()
+    killed: dict[str, str] = {}
     survived: dict[str, str] = {}  # a mutant and where to list it if it is equivalent
     equal: dict[str, str] = {}
     for row_name in DIFFERENTIABLE:
@@ -36,8 +39,9 @@ def test_every_mutant_is_killed(record_property):
         for change, mutant in mutants.mutants(row):
             key = change if change.split(":")[0] in shared else f"{row_name}: {change}"
             if key not in killed:
-                if notices(row_name, mutant):
-                    killed.add(key)
+                how = notices(row_name, mutant)
+                if how:
+                    killed[key] = how
                     survived.pop(key, None)
                 else:
                     survived.setdefault(key, row_name)
@@ -52,7 +56,15 @@ def test_every_mutant_is_killed(record_property):
     assert all(reason.strip() for reason in equal.values())
     total = len(killed) + len(survived)
     assert total > 10 * len(DIFFERENTIABLE)  # the machinery makes mutants at all
-    record_property("summary", f"{total} mutants, {len(killed)} killed, {len(survived)} equivalent")
+    # A mutant that only scales the gradient must be found wrong, not fail for a reason of its own.
+    scaled = [key for key in killed if key.split(": ")[-1].startswith(("sign:", "double:", "zero:"))]
+    assert len(scaled) >= 3 * len(DIFFERENTIABLE)
+    assert [key for key in scaled if killed[key] != "compared"] == []
+    raised = sum(how == "raised" for how in killed.values())
+    record_property(
+        "summary",
+        f"{total} mutants, {len(killed)} killed ({raised} of them can't even run), {len(survived)} equivalent",
+    )
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
@@ -63,6 +75,56 @@ def test_the_machinery_changes_nothing_by_itself(name):
         assert rebuilt is not rule
         assert list(inspect.signature(rebuilt).parameters) == list(inspect.signature(rule).parameters)
         check(name, mutants.with_rule(row, input_name, rebuilt))
+        check(name, mutants.with_rule(row, input_name, mutants.wrapped(rule, lambda dx: dx)))
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_a_detached_argument_is_noticed_at_second_order(name):
+    """A rule that forgets where one of its arguments came from is right at first order; gradgradcheck must tell."""
+    row = TABLE[name]
+    if isinstance(row, ListOperation) or row.second_order is not True:
+        return  # their rules take nothing but the cotangent
+    for input_name, rule in mutants.rules(row).items():
+        for position, argument in enumerate(inspect.signature(rule).parameters):
+            if position and argument != "y" and argument not in row.inputs:
+                continue
+            verdicts = []
+            for case in cases(name):
+                names = [row.inputs[i] for i in case.places]
+                if input_name not in names or not depends(case, rule, position):
+                    continue
+                mutant = mutants.with_rule(row, input_name, mutants.detached(rule, position))
+                leaves = [leaf(x.copy()) for x in case.leaves]
+                verdicts.append(
+                    gradgradcheck(
+                        lambda *xs, case=case, mutant=mutant: case(xs, mutant),
+                        leaves,
+                        raise_exception=False,
+                        fast_mode=True,
+                    )
+                )
+            assert not any(verdicts), f"'{name}': {argument} detached in the rule for {input_name} was not noticed"
+
+
+def depends(case, rule, position: int) -> bool:
+    """Whether what a rule gives changes with one of its arguments, nearly everywhere and not only at kinks."""
+    row, output = case.operation, case()
+    known = dict(zip((*row.inputs, *row.parameters), case.arguments, strict=True)) | {"y": output}
+    known |= {f"{n}_shape": getattr(known[n], "shape", ()) for n in row.inputs}
+    arguments = [case.cotangent, *(known[n] for n in list(inspect.signature(rule).parameters)[1:])]
+    x = arguments[position]
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or not x.size:
+        return False
+    if position:
+        i = list(inspect.signature(rule).parameters)[position]
+        if i != "y" and row.inputs.index(i) not in case.places:
+            return False
+    before = rule(*arguments)
+    arguments[position] = x * (1 + 1e-4 * np.random.default_rng(0).uniform(0.5, 1.0, x.shape))
+    with np.errstate(all="ignore"):
+        after = rule(*arguments)
+    # Where a comparison for equality fails on the way, as among the ties of amax, the rule has a kink, not a slope.
+    return bool(np.isfinite(after).all()) and not np.allclose(before, after, rtol=1e-9, atol=1e-12)
 
 
 def test_every_kind_of_mutant_is_made():

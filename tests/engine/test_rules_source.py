@@ -80,7 +80,7 @@ class _Reader(ast.NodeVisitor):
                 return name in self.values
             case ast.Attribute(_, attribute) if attribute in FREE:
                 return False
-            case ast.Call(ast.Name("len" | "isinstance" | "type"), _):
+            case ast.Call(ast.Name("len" | "isinstance" | "type" | "namespace"), _):
                 return False
             case ast.Compare(_, [ast.Is() | ast.IsNot()], _):
                 return False

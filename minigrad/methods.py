@@ -17,6 +17,8 @@ from .errors import GradientError
 from .inplace import augmented, in_place
 from .ops import arithmetic as a
 from .ops import linalg, losses, reductions, special
+from .ops.shapes import axis
+from .random import generator as _rng
 from .tensor import Tensor, wrap
 
 # -- operators --------------------------------------------------------------------------------------------
@@ -69,12 +71,12 @@ OPERATORS = {
 
 def _softmax(self: Tensor, dim: int) -> Tensor:
     """exp(self) / Σ exp(self) along `dim`."""
-    return losses.softmax(self, f.axis(dim, self.ndim))
+    return losses.softmax(self, axis(dim, self.ndim))
 
 
 def _log_softmax(self: Tensor, dim: int) -> Tensor:
     """log softmax(self), without underflow."""
-    return losses.log_softmax(self, f.axis(dim, self.ndim))
+    return losses.log_softmax(self, axis(dim, self.ndim))
 
 
 METHODS = {
@@ -226,12 +228,12 @@ METHODS = {
 
 def _uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with uniform numbers in [low, high); returns the tensor."""
-    return inplace.copy_(self, wrap(np.asarray(f._rng(generator).uniform(low, high, self.shape), self.dtype)))
+    return inplace.copy_(self, wrap(np.asarray(_rng(generator).uniform(low, high, self.shape), self.dtype)))
 
 
 def _normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with normal numbers; returns the tensor."""
-    drawn = mean + std * f._rng(generator).standard_normal(self.shape)
+    drawn = mean + std * _rng(generator).standard_normal(self.shape)
     return inplace.copy_(self, wrap(np.asarray(drawn, self.dtype)))
 
 
@@ -285,8 +287,8 @@ def _values(x: Any, function: Any) -> Any:
     if isinstance(x, Tensor):
         if x._node is not None or recording.in_recorded_backward:
             raise GradientError(
-                f"numpy.{getattr(function, '__name__', function)} has no derivative here, so a tensor that requires a gradient "
-                "cannot go through it; use a minigrad function, or .detach() first"
+                f"numpy.{getattr(function, '__name__', function)} has no derivative here, so a tensor that requires a "
+                "gradient cannot go through it; use a minigrad function, or .detach() first"
             )
         return x.numpy()
     if isinstance(x, tuple | list):

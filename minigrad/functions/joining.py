@@ -1,0 +1,88 @@
+"""Joining tensors, and taking them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import dtypes
+from ..errors import GradientError
+from ..ops import indexing, joining, shapes
+from ..ops.shapes import axis as axis_of
+from ..tensor import Tensor
+from .conversion import to
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """The tensors one after the other along an existing dimension."""
+    tensors = _several("cat", tensors)
+    kept = [x for x in tensors if x.shape != (0,)] or tensors
+    if len(kept) < len(tensors):  # an empty vector fits anything, as in PyTorch, and counts for the dtype only
+        dtype = dtypes.result_type(*(x.array if isinstance(x, Tensor) else x for x in tensors))
+        kept = [x if x.dtype == dtype else to(x, dtype) for x in kept]
+    return joining.cat(kept, dim if axis is None else axis)
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """The tensors one after the other along a new dimension."""
+    return joining.stack(_several("stack", tensors), dim if axis is None else axis)
+
+
+def _several(name: str, tensors: Any) -> list:
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}: expected a list or tuple of tensors, got one Tensor; write {name}([a, b, ...])")
+    tensors = list(tensors)
+    for i, x in enumerate(tensors):
+        if not hasattr(x, "dtype"):
+            raise TypeError(
+                f"{name}: expected a list of tensors, item {i} is a {type(x).__name__}; make it one with tensor()"
+            )
+    return tensors
+
+
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """`length` elements along `dim` from `start` on; a view."""
+    d = axis_of(dim, input.ndim)
+    n = input.shape[d]
+    start = start + n if start < 0 else start
+    if not 0 <= start <= n or length < 0 or start + length > n:
+        raise GradientError(
+            f"narrow: {start} to {start + length} lies outside dimension {dim}; expected a part of its {n} elements"
+        )
+    return shapes.narrow(input, d, start, length)
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of the given size along `dim` (the last may be smaller), or of each of the given sizes. Views."""
+    d = axis_of(dim, tensor.ndim)
+    n = tensor.shape[d]
+    if isinstance(split_size_or_sections, int):
+        size = split_size_or_sections
+        if size <= 0:
+            raise GradientError(f"split: the size of a piece must be positive, got {size}")
+        sections = [min(size, n - start) for start in range(0, n, size)] or [0]
+    else:
+        sections = list(split_size_or_sections)
+        if sum(sections) != n or any(s < 0 for s in sections):
+            raise GradientError(
+                f"split: sections {sections} must be non-negative and sum to {n}, the size of dimension {dim}"
+            )
+    pieces, start = [], 0
+    for length in sections:
+        pieces.append(shapes.narrow(tensor, d, start, length))
+        start += length
+    return tuple(pieces)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` pieces of equal size along `dim`, the last one possibly smaller."""
+    if chunks <= 0:
+        raise GradientError(f"chunk: the number of chunks must be positive, got {chunks}")
+    n = input.shape[axis_of(dim, input.ndim)]
+    return split(input, -(-n // chunks), dim) if n else split(input, [0] * chunks, dim)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along `dim`, one by one."""
+    d = axis_of(dim, input.ndim)
+    return tuple(indexing.index(input, (slice(None),) * d + (i,)) for i in range(input.shape[d]))

@@ -1,0 +1,233 @@
+"""Reductions: sums, means, extremes and running sums, with PyTorch's `dim` and `keepdim` or NumPy's names for them."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import GradientError
+from ..ops import arithmetic, reductions
+from ..ops.shapes import axes, axis
+from ..tensor import Tensor, wrap
+from .conversion import to
+from .shapes import reshape
+
+any_ = builtins.any
+
+
+def _which(name: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None) -> tuple[Any, bool]:
+    """PyTorch's and NumPy's words for the same thing."""
+    if axis is not None:
+        if dim is not None:
+            raise TypeError(f"{name}: got both dim={dim} and axis={axis}; they mean the same, give one")
+        dim = axis
+    if isinstance(dim, list):
+        dim = tuple(dim)
+    elif isinstance(dim, Tensor):
+        dim = int(dim)
+    if dim == ():
+        dim = None
+    return dim, keepdim if keepdims is None else keepdims
+
+
+def _as_float(name: str, x: Tensor, dtype: Any) -> Tensor:
+    if dtype is not None:
+        return to(x, dtype)
+    if x.array.dtype.kind != "f":
+        raise GradientError(
+            f"{name}: not defined for {x.dtype} tensors, only for floating-point ones; convert first, with .float()"
+        )
+    return x
+
+
+def sum(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: Any = None
+) -> Tensor:
+    """The sum of all elements, or over the dimensions `dim`."""
+    dim, keepdim = _which("sum", dim, keepdim, axis, keepdims)
+    return reductions.sum_(input if dtype is None else to(input, dtype), dim, keepdim)
+
+
+def mean(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: Any = None
+) -> Tensor:
+    """The mean of all elements, or over the dimensions `dim`. Floating-point tensors only."""
+    dim, keepdim = _which("mean", dim, keepdim, axis, keepdims)
+    return reductions.mean(_as_float("mean", input, dtype), dim, keepdim)
+
+
+def var(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+    axis: Any = None,
+    keepdims: Any = None,
+) -> Tensor:
+    """The variance; divides by n - correction (default 1; unbiased=False means 0)."""
+    dim, keepdim, correction = _spread_arguments("var", dim, unbiased, keepdim, correction, axis, keepdims)
+    return reductions.var(_as_float("var", input, None), dim, keepdim, correction)
+
+
+def std(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+    axis: Any = None,
+    keepdims: Any = None,
+) -> Tensor:
+    """The standard deviation; divides by n - correction. Its gradient at a deviation of 0 is 0."""
+    dim, keepdim, correction = _spread_arguments("std", dim, unbiased, keepdim, correction, axis, keepdims)
+    return reductions.std(_as_float("std", input, None), dim, keepdim, correction)
+
+
+def _spread_arguments(
+    name: str, dim: Any, unbiased: Any, keepdim: bool, correction: int | None, axis: Any, keepdims: Any
+) -> tuple[Any, bool, int]:
+    if isinstance(dim, bool):  # x.std(False): PyTorch's older signature has unbiased first
+        dim, unbiased = None, dim
+    dim, keepdim = _which(name, dim, keepdim, axis, keepdims)
+    if correction is None:
+        correction = 1 if unbiased is None else int(unbiased)
+    return dim, keepdim, correction
+
+
+class Extremes(NamedTuple):
+    """What max and min along a dimension return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Any:
+    """The largest element; along `dim` (values, indices); with a tensor in place of `dim` the elementwise maximum.
+
+    Ties: along a dimension the first gets the whole gradient; over all elements they share it.
+    """
+    if isinstance(dim, Tensor):
+        return arithmetic.maximum(input, dim)
+    dim, keepdim = _which("max", dim, keepdim, axis, keepdims)
+    _refuse_empty("max", input, dim)
+    if dim is None:
+        return reductions.amax(input, None, False)
+    return Extremes(*reductions.max_along(input, _one("max", input, dim), keepdim))
+
+
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Any:
+    """The smallest element; along `dim` (values, indices); with a tensor in place of `dim` the elementwise minimum."""
+    if isinstance(dim, Tensor):
+        return arithmetic.minimum(input, dim)
+    dim, keepdim = _which("min", dim, keepdim, axis, keepdims)
+    _refuse_empty("min", input, dim)
+    if dim is None:
+        return reductions.amin(input, None, False)
+    return Extremes(*reductions.min_along(input, _one("min", input, dim), keepdim))
+
+
+def _one(name: str, x: Tensor, dim: Any) -> int:
+    if type(dim) is not int:
+        raise TypeError(f"{name}: dim must be one int, got {dim!r}; use a{name} for several dimensions")
+    return dim if -x.array.ndim <= dim < x.array.ndim else axis(dim, x.array.ndim)
+
+
+def _refuse_empty(name: str, x: Tensor, dim: Any) -> None:
+    if not x.array.size and (dim is None or any_(x.shape[d] == 0 for d in axes(dim, x.ndim))):
+        raise GradientError(
+            f"{name}: a tensor of shape {x.shape} has no element to choose along dim={dim}; expected at least one, "
+            "check numel() first"
+        )
+
+
+def amax(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
+    """The largest elements over one or several dimensions; ties share the gradient."""
+    dim, keepdim = _which("amax", dim, keepdim, axis, keepdims)
+    _refuse_empty("amax", input, dim)
+    return reductions.amax(input, dim, keepdim)
+
+
+def amin(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
+    """The smallest elements over one or several dimensions; ties share the gradient."""
+    dim, keepdim = _which("amin", dim, keepdim, axis, keepdims)
+    _refuse_empty("amin", input, dim)
+    return reductions.amin(input, dim, keepdim)
+
+
+def argmax(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
+    """The index of the largest element (of the flattened tensor, or along `dim`); the first one of a tie."""
+    if dim is None and axis is None:  # the way an agent acts: np.argmax would cost as much again as the search
+        if not input.array.size:
+            _refuse_empty("argmax", input, None)
+        return wrap(np.asarray(input.array.argmax(keepdims=keepdim)))
+    dim, keepdim = _which("argmax", dim, keepdim, axis, keepdims)
+    _refuse_empty("argmax", input, dim)
+    return reductions.argmax(input, _one("argmax", input, dim), keepdim)
+
+
+def argmin(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
+    """The index of the smallest element (of the flattened tensor, or along `dim`); the first one of a tie."""
+    dim, keepdim = _which("argmin", dim, keepdim, axis, keepdims)
+    _refuse_empty("argmin", input, dim)
+    return reductions.argmin(input, None if dim is None else _one("argmin", input, dim), keepdim)
+
+
+def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
+    """Whether all elements are true (not zero)."""
+    return reductions.all_(input, *_which("all", dim, keepdim, axis, keepdims))
+
+
+def any(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
+    """Whether any element is true (not zero)."""
+    return reductions.any_(input, *_which("any", dim, keepdim, axis, keepdims))
+
+
+def prod(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: Any = None
+) -> Tensor:
+    """The product of all elements, or along one dimension; right at zeros too."""
+    dim, keepdim = _which("prod", dim, keepdim, axis, keepdims)
+    input = input if dtype is None else to(input, dtype)
+    if dim is None:
+        return reductions.prod(reshape(input, -1), 0, False)
+    if not input.ndim:
+        return reductions.prod(reshape(input, 1), _one("prod", input, dim), False)
+    return reductions.prod(input, _one("prod", input, dim), keepdim)
+
+
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """log Σ exp(input) over `dim`, without overflow."""
+    if not input.is_floating_point():
+        input = to(input, dtypes.get_default_dtype())
+    return reductions.logsumexp(input, *_which("logsumexp", dim, keepdim, None, None))
+
+
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The vector p-norm of all elements or over `dim`; the gradient at 0 is 0 for p = 2."""
+    input = _as_float("norm", input, None)
+    dim, keepdim = _which("norm", dim, keepdim, None, None)
+    if p in (2, "fro", None):
+        return reductions.norm2(input, dim, keepdim)
+    size = arithmetic.absolute(input)
+    if p == 1:
+        return reductions.sum_(size, dim, keepdim)
+    if p == float("inf"):
+        return reductions.amax(size, dim, keepdim)
+    if p == -float("inf"):
+        return reductions.amin(size, dim, keepdim)
+    if p == 0:
+        return reductions.sum_(to(arithmetic.not_equal(input, 0), input.dtype), dim, keepdim)
+    return arithmetic.power(reductions.sum_(arithmetic.power(size, p), dim, keepdim), 1 / p)
+
+
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running sums along `dim`."""
+    input = input if dtype is None else to(input, dtype)
+    d = axis(dim, input.ndim)
+    return reductions.cumsum(input, d) if input.ndim else sum(input)

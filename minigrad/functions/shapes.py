@@ -1,0 +1,138 @@
+"""Shapes: the same elements, arranged differently. Most of these are views: they share the input's memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import GradientError
+from ..ops import shapes
+from ..ops.shapes import axes, axis
+from ..tensor import Tensor, wrap
+
+
+def _sizes(name: str, sizes: tuple) -> tuple[int, ...]:
+    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
+        sizes = tuple(sizes[0])
+    for n in sizes:
+        if type(n) is not int and (isinstance(n, bool) or not hasattr(n, "__index__")):
+            raise TypeError(f"{name}: sizes must be ints, got {n!r} of type {type(n).__name__}")
+    return tuple(int(n) for n in sizes)
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape; one size may be -1. Shares memory where it can."""
+    sizes = _sizes("reshape", shape)
+    try:
+        if any(n < -1 for n in sizes):
+            raise ValueError
+        return shapes.reshape(input, sizes)
+    except ValueError:
+        raise GradientError(
+            f"reshape: shape {sizes} does not fit a tensor of shape {input.shape} ({input.numel()} elements); "
+            "the sizes must multiply to that, and at most one may be -1"
+        ) from None
+
+
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """The same memory in another shape, or (given a dtype) as another type. Raises where `reshape` would copy."""
+    if len(shape) == 1 and isinstance(shape[0], np.dtype):
+        return wrap(input.array.view(shape[0]))
+    out = reshape(input, *shape)
+    if out.array.size and not np.may_share_memory(out.array, input.array):
+        raise GradientError(
+            f"view: a tensor of shape {input.shape} with strides {input.array.strides} cannot be seen as {out.shape} "
+            "without copying; use .reshape(...), or .contiguous().view(...)"
+        )
+    return out
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from start_dim to end_dim made one."""
+    start, end = axis(start_dim, input.ndim), axis(end_dim, input.ndim)
+    if not input.ndim:
+        return reshape(input, 1)
+    if start > end:
+        raise GradientError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim} in a {input.ndim}-d tensor")
+    # The size is computed, not -1, which numpy can't infer for an empty tensor.
+    merged = int(np.prod(input.shape[start : end + 1]))
+    return shapes.reshape(input, (*input.shape[:start], merged, *input.shape[end + 1 :]))
+
+
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without the dimensions of size 1, or without those of `dim` that have size 1."""
+    chosen = axes(dim, input.ndim)
+    return shapes.reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in chosen))
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a new dimension of size 1 at `dim`."""
+    d = axis(dim, input.ndim + 1)
+    return shapes.reshape(input, (*input.shape[:d], 1, *input.shape[d:]))
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions exchanged; a view."""
+    return shapes.transpose(input, axis(dim0, input.ndim), axis(dim1, input.ndim))
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix (a vector stays as it is)."""
+    if input.ndim > 2:
+        raise GradientError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose(dim0, dim1)")
+    return shapes.transpose(input, 0, 1) if input.ndim == 2 else input
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in another order; a view."""
+    order = _sizes("permute", dims)
+    if len(axes(order, input.ndim)) != input.ndim:
+        raise GradientError(
+            f"permute: dims {order} must name each of the {input.ndim} dimensions of {input.shape} once"
+        )
+    return shapes.permute(input, order)
+
+
+def expand(input: Tensor, *sizes: Any) -> Tensor:
+    """Dimensions of size 1 repeated without copying; -1 keeps a size."""
+    wanted = list(_sizes("expand", sizes))
+    extra = len(wanted) - input.ndim
+    for i, n in enumerate(wanted):
+        if n == -1 and i >= extra:
+            wanted[i] = input.shape[i - extra]
+    if extra < 0 or any(n < 0 or (i >= extra and input.shape[i - extra] not in (1, n)) for i, n in enumerate(wanted)):
+        raise GradientError(
+            f"expand: a tensor of shape {input.shape} cannot be expanded to {_sizes('expand', sizes)}; "
+            "only dimensions of size 1 can grow, and new ones come first: use repeat, or unsqueeze where the new one "
+            "belongs"
+        )
+    return shapes.broadcast_to(input, tuple(wanted))
+
+
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """Expanded to the shape of `other`."""
+    return expand(input, *other.shape)
+
+
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """Copies side by side: `repeats` says how many along each dimension."""
+    counts = _sizes("repeat", repeats)
+    if len(counts) < input.ndim:
+        raise GradientError(
+            f"repeat: got {len(counts)} counts for a tensor of shape {input.shape}; give one per dimension"
+        )
+    return shapes.repeat(input, counts)
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """The order of the elements reversed along `dims`."""
+    return shapes.flip(input, axes(_sizes("flip", dims), input.ndim))
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements shifted along `dims`, those pushed out coming in again at the other side."""
+    if dims is None:
+        return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
+    as_tuple = lambda v: tuple(v) if isinstance(v, tuple | list) else (v,)
+    return shapes.roll(input, as_tuple(shifts), tuple(axis(d, input.ndim) for d in as_tuple(dims)))

@@ -133,6 +133,9 @@ class Environments:
         self._length = list(state["length"])
         self.finished = []
 
+    def _for_env(self, action: np.ndarray) -> np.ndarray:
+        return action + self._first_action if self._first_action else action
+
     def _count(self, i: int, reward: float, ended: bool) -> None:
         """Adds a step to environment `i`'s episode."""
         # NaN spreads from one bad reward to every weight; refused here, it still has a name.
@@ -148,12 +151,10 @@ class Environments:
             self._total_reward[i], self._length[i] = 0.0, 0
 
     def _check(self, observation: np.ndarray) -> None:
-        # A sum is finite unless something in it isn't (or it overflows, so look again): half the cost of
+        # The sum of squares is finite unless a number isn't (or it overflows, so look again); it costs a third of
         # isfinite.
-        if (
-            self._checks_observations
-            and not math.isfinite(observation.sum())
-            and not np.isfinite(observation).all()
+        if self._checks_observations and not (
+            math.isfinite(np.vdot(observation, observation)) or np.isfinite(observation).all()
         ):
             bad = observation[~np.isfinite(observation)][0]
             raise UsageError(
@@ -188,7 +189,9 @@ class BareEnvironments(Environments):
         reward = np.empty(self.num_envs)
         terminated = np.empty(self.num_envs, np.bool_)
         truncated = np.empty(self.num_envs, np.bool_)
-        actions = (action + self._first_action).tolist() if self._is_discrete else action
+        actions = self._for_env(action)
+        if self._is_discrete:
+            actions = actions.tolist()  # an environment compares and indexes with Python's integers faster
         for i, env in enumerate(self._envs):
             # Copied on assignment: an environment may return the same array at every step.
             after[i], reward[i], terminated[i], truncated[i], _ = env.step(actions[i])
@@ -245,8 +248,7 @@ class VectorEnvironments(Environments):
     def step(self, action: np.ndarray) -> Transition:
         self.finished = []
         before = self.observation
-        env_action = action + self._first_action if self._is_discrete else action
-        observation, reward, terminated, truncated, infos = self._env.step(env_action)
+        observation, reward, terminated, truncated, infos = self._env.step(self._for_env(action))
         # Copied: a vector environment may hand out the same arrays at every step.
         after = np.array(observation, self.observation_dtype)
         reward = np.array(reward, np.float64)

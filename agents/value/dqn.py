@@ -112,9 +112,9 @@ class DQN(Agent):
         best = self.action_values(observation).argmax(1)
         if rng is None:
             return best
-        explores = rng.random(len(best)) < self.epsilon
-        if explores.any():  # seldom, and drawing what isn't needed would cost 6 µs a step
-            best[explores] = rng.integers(self.action_space.n, size=explores.sum())
+        (explores,) = (rng.random(len(best)) < self.epsilon).nonzero()
+        if len(explores):  # seldom, and drawing what isn't needed would cost 6 µs a step
+            best[explores] = rng.integers(self.action_space.n, size=len(explores))
         return best
 
     def action_values(self, observation: np.ndarray) -> np.ndarray:
@@ -171,8 +171,8 @@ class DQN(Agent):
             next_observation = mg.from_numpy(batch.next_observation)
             next_output = self.target_network(next_observation)
             next_action = self.next_action(self.head, self.network, next_output, next_observation)
-            reward, discount = mg.from_numpy(batch.reward), mg.from_numpy(batch.discount)
-            return self.head.target(reward, discount, next_output, next_action)
+        target = self.head.target(batch.reward, batch.discount, next_output.array, next_action)
+        return mg.from_numpy(target)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, weight: np.ndarray | None) -> mg.Tensor:
         """The mean over the batch, of samples that may count differently."""

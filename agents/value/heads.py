@@ -32,10 +32,10 @@ class ExpectedValue:
         return output.gather(1, action).squeeze(1)
 
     def target(
-        self, reward: mg.Tensor, discount: mg.Tensor, next_output: mg.Tensor, next_action: mg.Tensor
-    ) -> mg.Tensor:
-        """y, (batch,)."""
-        return reward + discount * self.of_action(next_output, next_action)
+        self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
+    ) -> np.ndarray:
+        """y, (batch,). A constant, so it is computed with plain arrays."""
+        return reward + discount * next_output[np.arange(len(next_action)), next_action]
 
     def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
         """|δ| of every sample, (batch,): what a prioritised replay goes by."""

@@ -1,10 +1,12 @@
 """The choice of a', the action whose value the target takes. One of DQN's four seams.
 
 Each rule gets the head, the online network, the target network's output for the next observations, and those, and
-returns a' as a column, (batch, 1), which is what `gather` takes.
+returns a', (batch,). It is called without recording: an argmax has no gradient anyway.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
@@ -12,17 +14,17 @@ import minigrad.nn as nn
 
 def target_argmax(
     head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor
-) -> mg.Tensor:
+) -> np.ndarray:
     """DQN: a' = argmax Q⁻(s', a). The network that chooses is the one that judges, so whatever it
     overestimates it also picks."""
-    return head.values(target_output).argmax(1, keepdim=True)
+    return head.values(target_output).array.argmax(1)
 
 
 def online_argmax(
     head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor
-) -> mg.Tensor:
+) -> np.ndarray:
     """Double DQN: a' = argmax Q(s', a), judged by Q⁻ (van Hasselt et al. 2016, equation 4)."""
-    return head.values(network(next_observation)).argmax(1, keepdim=True)
+    return head.values(network(next_observation)).array.argmax(1)
 
 
 NEXT_ACTIONS = {"target": target_argmax, "online": online_argmax}

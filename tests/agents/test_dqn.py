@@ -130,19 +130,17 @@ def test_huber_is_quadratic_then_linear() -> None:
 
 def test_target_by_hand() -> None:
     head = ExpectedValue()
-    q = mg.from_numpy(np.array([[1.0, 5.0], [7.0, 2.0]], np.float32))
-    target = head.target(
-        mg.tensor([10.0, 20.0]), mg.tensor([0.9, 0.0]), q, mg.from_numpy(np.array([[1], [0]]))
-    )
-    np.testing.assert_allclose(target.array, [10 + 0.9 * 5, 20])
+    q = np.array([[1.0, 5.0], [7.0, 2.0]])
+    target = head.target(np.array([10.0, 20.0]), np.array([0.9, 0.0]), q, np.array([1, 0]))
+    np.testing.assert_allclose(target, [10 + 0.9 * 5, 20])
 
 
 def test_who_chooses_the_next_action() -> None:
     head = ExpectedValue()
     online = lambda observation: observation * -1
     target_output = mg.tensor([[1.0, 2.0], [4.0, 3.0]])
-    assert target_argmax(head, online, target_output, target_output).tolist() == [[1], [0]]
-    assert online_argmax(head, online, target_output, target_output).tolist() == [[0], [1]]
+    assert target_argmax(head, online, target_output, target_output).tolist() == [1, 0]
+    assert online_argmax(head, online, target_output, target_output).tolist() == [0, 1]
 
 
 def test_double_dqn_is_dqn_with_another_component() -> None:

@@ -1,4 +1,8 @@
-"""Making tensors from data, of constants and of random numbers."""
+"""Making tensors from data, of constants and of random numbers.
+
+Random numbers are drawn on the host, whatever the device, and then copied: the same seed gives the same numbers on a
+GPU. (To draw where they are needed would be faster, but CuPy's streams are other streams.)
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .device import put
+from .device import as_array, backend, is_array, namespace, put
 from .random import Generator
 from .random import generator as _rng
 from .tensor import Tensor, wrap
@@ -20,7 +24,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     Python floats become the default dtype (float32); arrays and NumPy numbers keep theirs.
     Raises TypeError for data that is not numeric and ValueError for ragged lists.
     """
-    array = np.array(_to_array("tensor", data, dtype))
+    found = _to_array("tensor", data, dtype)
+    array = namespace(found).array(found)
     return _finish(array, device, requires_grad)
 
 
@@ -29,7 +34,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor) and (dtype is None or data.dtype == dtype):
         return data if device is None else data.to(device)
     if isinstance(data, Tensor):
-        return data.to(dtype)
+        return data.to(dtype, device=device)
     return _finish(_to_array("as_tensor", data, dtype), device, False)
 
 
@@ -44,12 +49,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return wrap(array)
 
 
-def _to_array(who: str, data: Any, dtype: Any) -> np.ndarray:
+def _to_array(who: str, data: Any, dtype: Any) -> Any:
     if isinstance(data, Tensor):
         data = data.array
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
-    if isinstance(data, np.ndarray | np.generic):
-        found = np.asarray(data)
+    if is_array(data) or isinstance(data, np.generic):
+        found = as_array(data)
         if wanted is None and found.dtype not in dtypes.SUPPORTED:
             if found.dtype.kind not in "biuf":
                 raise TypeError(
@@ -143,19 +148,20 @@ def _shape(name: str, size: tuple) -> tuple[int, ...]:
     return tuple(int(n) for n in size)
 
 
-def _maker(name: str, make: Callable[[tuple, np.dtype], np.ndarray], doc: str) -> Callable[..., Tensor]:
+def _maker(name: str, doc: str) -> Callable[..., Tensor]:
     def function(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-        return _finish(make(_shape(name, size), dtype), device, requires_grad)
+        array = getattr(backend(device), name)(_shape(name, size), dtype)
+        return _finish(array, None, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
 
 
-zeros = _maker("zeros", np.zeros, "Zeros of the given sizes.")
-ones = _maker("ones", np.ones, "Ones of the given sizes.")
-empty = _maker("empty", np.empty, "Uninitialised memory of the given sizes.")
+zeros = _maker("zeros", "Zeros of the given sizes.")
+ones = _maker("ones", "Ones of the given sizes.")
+empty = _maker("empty", "Uninitialised memory of the given sizes.")
 
 
 def full(
@@ -165,7 +171,8 @@ def full(
     if dtype is None:
         dtype = tensor(fill_value).dtype
     shape = _shape("full", (size,) if isinstance(size, list | tuple) else (size,))
-    return _finish(np.full(shape, fill_value, dtypes.as_dtype(dtype)), device, requires_grad)
+    fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return _finish(backend(device).full(shape, fill_value, dtypes.as_dtype(dtype)), None, requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -215,35 +222,37 @@ def _like_dtype(input: Tensor, dtype: Any) -> np.dtype:
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape and dtype of `input`."""
+    """Zeros of the shape and dtype of `input`, on its device."""
     return _finish(np.zeros_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape and dtype of `input`."""
+    """Ones of the shape and dtype of `input`, on its device."""
     return _finish(np.ones_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uninitialised memory of the shape and dtype of `input`."""
+    """Uninitialised memory of the shape and dtype of `input`, on its device."""
     return _finish(np.empty_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """One value in the shape and dtype of `input`."""
+    """One value in the shape and dtype of `input`, on its device."""
     out = np.full_like(input.array, fill_value, dtype=_like_dtype(input, dtype), order="C")
     return _finish(out, device, requires_grad)
 
 
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uniform numbers in [0, 1) of the shape and dtype of `input`."""
+    """Uniform numbers in [0, 1) of the shape and dtype of `input`, on its device."""
+    device = input.device if device is None else device
     return rand(*input.shape, dtype=_like_dtype(input, dtype), device=device, requires_grad=requires_grad)
 
 
 def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Standard normal numbers of the shape and dtype of `input`."""
+    """Standard normal numbers of the shape and dtype of `input`, on its device."""
+    device = input.device if device is None else device
     return randn(*input.shape, dtype=_like_dtype(input, dtype), device=device, requires_grad=requires_grad)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, recording
+from .device import beside, is_array, namespace, on_cpu
 from .errors import GradientError
 from .modes import no_grad
 from .ops import arithmetic, indexing
@@ -132,15 +133,17 @@ def zero_(self: Tensor) -> Tensor:
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, with the value broadcast to the place."""
-    _assign("x[...] = value", self, raw_key(key, self.array.shape), value)
+    _assign("x[...] = value", self, raw_key(key, self.array), value)
 
 
 def _assign(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
-    if isinstance(value, np.ndarray | list):
+    if is_array(value) or isinstance(value, list):
         value = Tensor(value) if isinstance(value, list) else arithmetic.clone(wrap(value))
+    if isinstance(value, Tensor) and type(value.array) is not type(x.array):  # as in PyTorch, the place decides
+        value = value.to(x.device)
     if _recorded(name, x, value):
         if not isinstance(value, Tensor):
-            value = wrap(np.asarray(value, x.array.dtype))
+            value = wrap(namespace(x).asarray(value, x.array.dtype))
         if value.dtype != x.dtype:
             value = value.to(x.dtype)
         result = _assigned(name, x, key, value)
@@ -172,34 +175,67 @@ def _explained(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> 
     )
 
 
-def raw_key(key: Any, shape: tuple[int, ...]) -> Any:
-    """An index with every Tensor replaced by its array and every list by an integer or bool array."""
-    if isinstance(key, tuple):
-        parts = tuple([_raw_part(k) for k in key])
-        kinds = {type(k) for k in parts}
-        return _ints_first(parts, shape) if int in kinds and np.ndarray in kinds and len(kinds) > 2 else parts
-    return _raw_part(key)
+def raw_key(key: Any, array: Any) -> Any:
+    """An index into `array` with every Tensor replaced by its array and every list by an integer or bool array."""
+    if not isinstance(key, tuple):
+        part = _raw_part(key)
+        return part if type(array) is np.ndarray else _onto_gpu((part,), array)[0]
+    parts = tuple([_raw_part(k) for k in key])
+    if type(array) is not np.ndarray:
+        parts = _onto_gpu(parts, array)
+    kinds = {type(k) for k in parts}
+    return _ints_first(parts, array) if int in kinds and type(array) in kinds and len(kinds) > 2 else parts
 
 
-def _ints_first(parts: tuple, shape: tuple[int, ...]) -> Any:
+def _onto_gpu(parts: tuple, array: Any) -> tuple:
+    """An index whose arrays lie beside `array`, on the GPU.
+
+    CuPy wraps an index out of range without a word and takes one mask at most: both are dealt with here.
+    """
+    if on_cpu(array):
+        return parts
+    masks = [k for k in parts if is_array(k) and k.dtype == bool]
+    taken = sum(k.ndim if is_array(k) and k.dtype == bool else not _adds_no_place(k) for k in parts)
+    found: list[Any] = []
+    dim = 0
+    for k in parts:
+        if not is_array(k):
+            found.append(k)
+            dim += array.ndim - taken if k is Ellipsis else not _adds_no_place(k)
+        elif k.dtype == bool:
+            found += beside(k, array).nonzero() if len(masks) > 1 else [beside(k, array)]
+            dim += k.ndim
+        else:
+            if dim < array.ndim:
+                n = array.shape[dim]
+                indexing.check_bounds("index", k, -n, n)  # on the host, if it comes from there
+            found.append(beside(k, array))
+            dim += 1
+    return tuple(found)
+
+
+def _adds_no_place(k: Any) -> bool:
+    """Whether a part of an index stands for no dimension of the array."""
+    return k is None or k is Ellipsis or isinstance(k, bool)
+
+
+def _ints_first(parts: tuple, array: Any) -> Any:
     """An index of ints, arrays and slices as PyTorch means it: the ints pick their places before the arrays do.
 
     (To NumPy an int is one more array, and arrays with a slice between them move their dimensions to the front.)
     """
-    ints, rest = [], []
+    ints: list[Any] = []
+    rest: list[Any] = []
     for k in parts:
-        if isinstance(k, np.ndarray):
+        if is_array(k):
             ints += [slice(None)] * (k.ndim if k.dtype == bool else 1)
             rest.append(k)
         else:
             ints.append(k)
             if type(k) is not int:
                 rest.append(k if k is Ellipsis else slice(None))
-    size = 1
-    for n in shape:
-        size *= n
-    places = np.arange(size).reshape(shape)[tuple(ints)][tuple(rest)]
-    return np.unravel_index(places, shape)
+    places = namespace(array).arange(array.size).reshape(array.shape)[tuple(ints)][tuple(rest)]
+    return np.unravel_index(places, array.shape)
 
 
 def _raw_part(k: Any) -> Any:
@@ -215,7 +251,7 @@ def _raw_part(k: Any) -> Any:
         k = np.asarray([x.item() if isinstance(x, Tensor) else x for x in k])
         if not k.size:
             k = k.astype(np.int64)
-    if isinstance(k, np.ndarray):
+    if is_array(k):
         if k.dtype.kind not in "iub":
             raise IndexError(
                 f"index: tensors used as indices must be integer or bool, this one is {k.dtype}; convert it with .long()"
@@ -230,7 +266,7 @@ def _raw_part(k: Any) -> Any:
 
 def getitem(self: Tensor, key: Any) -> Tensor:
     """`x[key]`: ints, slices, None and ... give a view; integer and bool tensors, arrays and lists give a copy."""
-    key = raw_key(key, self.array.shape)
+    key = raw_key(key, self.array)
     try:
         return indexing.index(self, key)
     except IndexError as error:

@@ -77,7 +77,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
         raise GradientError(f"scatter_add: the input is {input.dtype}, src {src.dtype}; convert one of them with .to()")
     indexing._check_along("scatter_add", input.shape, dim, positions)
     indexing._check_along("scatter_add", src.shape, dim, positions, longer=False)
-    indexing._check_bounds("scatter_add", positions, input.shape[dim] if input.ndim else 1)
+    indexing.check_bounds("scatter_add", positions, 0, input.shape[dim] if input.ndim else 1)
     if not input.ndim:
         return arithmetic.add(input, src)
     if positions.shape != src.shape:

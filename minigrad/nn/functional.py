@@ -7,17 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import dtypes
 from ..errors import GradientError
 from ..functions import elu, leaky_relu, softplus
 from ..ops import arithmetic, indexing, linalg, losses
+from ..ops.convolution import conv1d, conv2d, conv_transpose2d
+from ..ops.normalization import batch_norm
+from ..ops.pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from ..ops.shapes import axis
 from ..tensor import Tensor
 
 __all__ = [
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "batch_norm",
     "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "conv_transpose2d",
     "cross_entropy",
     "elu",
     "huber_loss",
@@ -26,6 +34,8 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsigmoid",
+    "max_pool1d",
+    "max_pool2d",
     "mse_loss",
     "nll_loss",
     "one_hot",
@@ -231,5 +241,5 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """-(target log σ(input) + (1 - target) log(1 - σ(input))), stable for large |input|. The shapes must be equal."""
     input, target = _operands("binary_cross_entropy_with_logits", input, target)
-    raw = [None if w is None else np.asarray(w.array, input.dtype) for w in (weight, pos_weight)]
+    raw = [None if w is None else w.array.astype(input.dtype, copy=False) for w in (weight, pos_weight)]
     return losses.bce_with_logits(input, target, *raw, reduction)

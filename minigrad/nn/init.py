@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import beside
 from ..errors import GradientError
 from ..random import Generator
 from ..random import generator as _engine_generator
@@ -188,8 +189,8 @@ def _check(who: str, tensor: Any) -> None:
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
     """Write in place, outside the graph, cast to the tensor's dtype."""
-    if isinstance(values, np.ndarray) and type(tensor.array) is not np.ndarray:
-        values = type(tensor)(values).to(tensor.device).array
+    if isinstance(values, np.ndarray):
+        values = beside(values, tensor.array)
     tensor.array[...] = values
     tensor._version[0] += 1
     return tensor

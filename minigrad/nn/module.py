@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..autograd import RemovableHandle
+from ..device import beside
 from ..tensor import Tensor, wrap
 from .parameter import Parameter
 
@@ -249,9 +250,8 @@ class Module:
             )
         for name, held in own.items():
             if name in state_dict:
-                given = state_dict[name]
                 # In place: an optimizer may hold this memory as a part of its flat buffer.
-                held.array[...] = (given if type(given.array) is type(held.array) else given.to(held.device)).array
+                held.array[...] = beside(state_dict[name].array, held.array)
                 held._version[0] += 1
         return IncompatibleKeys(missing, unexpected)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import beside, namespace
 from ..ops.joining import cat
 from ..ops.shapes import reshape
 from ..tensor import Tensor, wrap
@@ -36,7 +37,7 @@ def clip_grad_norm_(
     if norm_type == 2.0:
         total = sum(float(np.dot(flat, flat)) for flat in (g.ravel() for g in gradients)) ** 0.5
     elif norm_type == float("inf"):
-        total = max(float(np.abs(g).max(initial=0)) for g in gradients)
+        total = max(float(np.abs(g).max()) if g.size else 0.0 for g in gradients)
     else:
         total = sum(float((np.abs(g) ** norm_type).sum()) for g in gradients) ** (1 / norm_type)
     if error_if_nonfinite and not np.isfinite(total):
@@ -48,7 +49,7 @@ def clip_grad_norm_(
     if not scale >= 1:  # also for NaN, which then shows in every weight, as in PyTorch
         for g in gradients:
             np.multiply(g, scale, out=g)
-    return wrap(np.asarray(total, gradients[0].dtype))
+    return wrap(namespace(gradients[0]).asarray(total, gradients[0].dtype))
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -77,9 +78,10 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             f"vector_to_parameters: the vector has shape {vec.shape}, the parameters have {total} elements together; "
             f"expected shape ({total},), as parameters_to_vector gives it"
         )
+    values = beside(vec.array, parameters[0].array) if parameters else vec.array
     start = 0
     for p in parameters:
-        p.array[...] = vec.array[start : start + p.numel()].reshape(p.shape)
+        p.array[...] = values[start : start + p.numel()].reshape(p.shape)
         p._version[0] += 1
         start += p.numel()
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..device import CPU, put
 from .table import binary, booleans, op, positive, real, unary, within
 
 # -- the four operations, powers --------------------------------------------------------------------------
@@ -219,7 +220,7 @@ isfinite, isnan, isinf = op(np.isfinite), op(np.isnan), op(np.isinf)
 floor, ceil = op(np.floor), op(np.ceil)
 round_ = op(lambda x, decimals: np.round(x, decimals), name="round", elementwise=True, cases=unary(real, 0))
 
-# -- dtypes -----------------------------------------------------------------------------------------------
+# -- dtypes, memory, devices ------------------------------------------------------------------------------
 
 cast = op(
     lambda x, dtype, source: x.astype(dtype),
@@ -228,3 +229,17 @@ cast = op(
     cases=[(real(3, 4), dtypes.float64, dtypes.float64)],
 )
 clone = op(lambda x: x.copy(), vjp=lambda g: g, name="clone", cases=[(real(3, 4),), (real(),)])
+
+
+def _to_device(x: Any, device: Any, source: Any) -> Any:
+    moved = put(x, device)
+    return x.copy() if moved is x else moved
+
+
+to_device = op(
+    _to_device,
+    vjp=lambda g, device, source: to_device(g, source, device),
+    name="to_device",
+    cases=[(real(3, 4), CPU, CPU), (real(), CPU, CPU)],
+    mutants_equal={"x: to_device(g, source, device) -> g": "here the cases stay on the CPU; test_device.py's do not"},
+)

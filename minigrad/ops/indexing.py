@@ -166,15 +166,16 @@ def _check_along(name: str, x_shape: tuple[int, ...], dim: int, index: Any, long
             )
 
 
-def _check_bounds(name: str, index: Any, n: int) -> None:
+def check_bounds(name: str, index: Any, low: int, high: int) -> None:
+    """Raise IndexError unless low <= index < high everywhere."""
     # argmin and argmax are vectorised for integers, min and max are not: 0.3 against 0.8 µs
     if type(index) is np.ndarray:
-        fits = not index.size or (index.item(index.argmin()) >= 0 and index.item(index.argmax()) < n)
+        fits = not index.size or (index.item(index.argmin()) >= low and index.item(index.argmax()) < high)
     else:  # CuPy would wrap around without a word; to look costs waiting for the GPU once
-        fits = bool(((index >= 0) & (index < n)).all())
+        fits = bool(((index >= low) & (index < high)).all())
     if not fits:
-        bad = index[(index < 0) | (index >= n)].ravel()[0]
-        raise IndexError(f"{name}: index {bad} is out of bounds for a dimension of size {n}; expected 0 to {n - 1}")
+        bad = index[(index < low) | (index >= high)].ravel()[0]
+        raise IndexError(f"{name}: index {bad} is out of bounds for a dimension of size {high}; expected {low} to {high - 1}")
 
 
 def _gather(x: Any, dim: int, index: Any) -> Any:
@@ -186,7 +187,7 @@ def _gather(x: Any, dim: int, index: Any) -> Any:
         or index.dtype.kind != "i"
     ):
         _check_along("gather", x.shape, dim, index)
-    _check_bounds("gather", index, x.shape[dim] if x.ndim else 1)
+    check_bounds("gather", index, 0, x.shape[dim] if x.ndim else 1)
     if not x.ndim:
         return x.copy()
     return x[_along(x.shape, index, dim)]
@@ -259,7 +260,7 @@ select = op(
 
 
 def _index_select(x: Any, dim: int, index: Any) -> Any:
-    _check_bounds("index_select", index, x.shape[dim])
+    check_bounds("index_select", index, 0, x.shape[dim])
     return x.take(index, axis=dim)
 
 
@@ -282,7 +283,7 @@ def _one_hot(x: Any, num_classes: int) -> Any:
             f"one_hot: expected an integer tensor of class indices, got {x.dtype}; convert it with .long()"
         )
     n = int(x.max()) + 1 if num_classes < 0 and x.size else num_classes
-    _check_bounds("one_hot", x, n)
+    check_bounds("one_hot", x, 0, n)
     return (x[..., None] == namespace(x).arange(n)).astype(np.int64)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd import enable_grad
+from ..device import beside
 from ..tensor import Tensor, wrap
 from .flat import Flat, Piece
 
@@ -248,7 +249,7 @@ class Optimizer:
         for i, entry in enumerate(entries):
             flat.steps[i] = int(entry.get("step", 1 if entry else 0))
             for name, array in flat.remembered(i).items():
-                array[...] = entry[name].array if name in entry else 0
+                array[...] = beside(entry[name].array, array) if name in entry else 0
         flat.start()
 
     # A copy (or another process) lays out its own parameters: copied arrays would not be views of each other.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -14,13 +14,13 @@ from ..creation import arange
 from ..ops import arithmetic, losses, shapes
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution, constant, clamp_probs, on_device_of, one_of, parameters
+from .distribution import Distribution, clamp_probs, constant, on_device_of, one_of, parameters
 
 
 class Bernoulli(Distribution):
     """1 with probability `probs`, or sigmoid(`logits`), and 0 otherwise, for each element; give one of the two."""
 
-    arg_constraints = {"_probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean  # type: ignore[assignment]
     has_enumerate_support = True
 
@@ -34,9 +34,6 @@ class Bernoulli(Distribution):
             p = clamp_probs(self._probs)
             self.logits = arithmetic.log(p) - arithmetic.log1p(-p)
         super().__init__(self.logits.array.shape, (), validate_args)
-
-    def _bad_parameter(self, name: str, value: Tensor, constraint: constraints.Constraint) -> str:
-        return super()._bad_parameter(name.lstrip("_"), value, constraint)
 
     @property
     def probs(self) -> Tensor:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..creation import arange, as_tensor
 from ..ops import arithmetic, densities, indexing, losses, reductions, shapes
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution, constant, clamp_probs, on_device_of, one_of
+from .distribution import Distribution, clamp_probs, constant, on_device_of, one_of
 
 
 class Categorical(Distribution):
@@ -24,7 +24,7 @@ class Categorical(Distribution):
     The attributes are normalised: `dist.probs` sums to 1, and so does exp(`dist.logits`).
     """
 
-    arg_constraints = {"_probs": constraints.simplex, "logits": constraints.real}
+    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real}
     has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:

@@ -48,7 +48,7 @@ class Distribution:
         self._validate_args = Distribution._validates_by_default if validate_args is None else validate_args
         if self._validate_args:
             for name, constraint in self.arg_constraints.items():
-                value = self.__dict__.get(name)
+                value = self.__dict__.get(name, self.__dict__.get(f"_{name}"))
                 if value is not None and not constraint.check(value):
                     raise ValueError(self._bad_parameter(name, value, constraint))
 
@@ -107,7 +107,7 @@ class Distribution:
         raise self._missing("log_prob")
 
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
-        """rsample() and its log_prob(), for losses that need both (SAC). SquashedNormal does it without inverting tanh."""
+        """rsample() and its log_prob(), for losses that need both; SquashedNormal does it without inverting tanh."""
         value = self.rsample(sample_shape)
         return value, self.log_prob(value)
 
@@ -184,7 +184,7 @@ class Distribution:
 
     def _bad_parameter(self, name: str, value: Tensor, constraint: Constraint) -> str:
         if np.isnan(value.array).any():
-            problem, way_out = "has NaN in it", "; minigrad.autograd.detect_anomaly() finds the line that made the first one"
+            problem, way_out = "has NaN in it", "; minigrad.autograd.detect_anomaly() names the line that made it"
         else:
             problem, way_out = f"must be {constraint.words}", ""
         return f"{self._name}: {name} (shape {value.shape}) {problem}; {_example(value)}{way_out}"

@@ -27,8 +27,8 @@ class Independent(Distribution):
         batch, n = base_distribution.batch_shape, reinterpreted_batch_ndims
         if not 0 <= n <= len(batch):
             raise ValueError(
-                f"Independent: reinterpreted_batch_ndims={n}, but the base {base_distribution} has batch_shape {batch}; "
-                f"expected 0 to {len(batch)}"
+                f"Independent: reinterpreted_batch_ndims={n}, but the base {base_distribution} has batch_shape "
+                f"{batch}; expected 0 to {len(batch)}"
             )
         self.base_dist, self.reinterpreted_batch_ndims = base_distribution, n
         kept = len(batch) - n

@@ -57,8 +57,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
             together = None
         if together not in (p.batch_shape, q.batch_shape):
             raise ValueError(
-                f"kl_divergence: p has batch_shape {p.batch_shape} and q {q.batch_shape}; reshape the parameters of one, "
-                "because broadcasting would compare every p with every q"
+                f"kl_divergence: p has batch_shape {p.batch_shape} and q {q.batch_shape}; reshape the parameters of "
+                "one, because broadcasting would compare every p with every q"
             )
     return formula(p, q)
 
@@ -124,7 +124,7 @@ def _squashed(p: SquashedNormal, q: SquashedNormal) -> Tensor:
     """That of the normals: squashing both in the same way changes no ratio of densities."""
     if not (np.array_equal(p.low, q.low) and np.array_equal(p.high, q.high)):
         raise NotImplementedError(
-            f"kl_divergence: p is squashed to [{p.low}, {p.high}] and q to [{q.low}, {q.high}]; between different bounds "
-            "there is no formula"
+            f"kl_divergence: p is squashed to [{p.low}, {p.high}] and q to [{q.low}, {q.high}]; between different "
+            "bounds there is no formula"
         )
     return kl_divergence(p.base_dist, q.base_dist)

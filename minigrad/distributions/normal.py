@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..ops import arithmetic, densities, special
 from ..tensor import Tensor, wrap
@@ -21,7 +21,7 @@ class Normal(Distribution):
     log_prob an action see DiagonalNormal, or Independent(Normal(loc, scale), 1).
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real  # type: ignore[assignment]
     has_rsample = True
 

@@ -48,7 +48,7 @@ class SquashedNormal(Distribution):
         if self._stretches:
             self._half, self._middle = (self.high - self.low) / 2, (self.high + self.low) / 2
             if not (self._half > 0).all() or not np.isfinite(self._half).all():
-                raise ValueError(f"SquashedNormal: the bounds must be finite and low < high, got low={low}, high={high}")
+                raise ValueError(f"SquashedNormal: the bounds must be finite, low < high; got low={low}, high={high}")
         super().__init__(base.batch_shape, (), validate_args)
 
     @property
@@ -118,15 +118,15 @@ class SquashedNormal(Distribution):
 
     @property
     def median(self) -> Tensor:
-        """tanh(loc) within the bounds: what SAC does when it is to act without noise. (Often called its mode; see `mode`.)"""
+        """tanh(loc) within the bounds: what SAC does when it acts without noise. (Often called the mode; see `mode`.)"""
         return self._squash(self.base_dist.loc)
 
     @property
     def mode(self) -> Tensor:
-        """Where the density is greatest, without a gradient. For a wide normal that is close to a bound, not at tanh(loc).
+        """Where the density is greatest, without a gradient: for a wide normal close to a bound, not at tanh(loc).
 
-        The slope of the log-density is 0 where u = μ + 2σ² tanh u. Say μ ≥ 0: then the greatest of the solutions is the
-        mode, and Newton's method comes down to it from u = μ + 2σ², because tanh is concave there. (μ < 0: mirrored.)
+        The slope of the log-density is 0 where u = μ + 2σ² tanh u. Say μ ≥ 0: then the greatest of the solutions is
+        the mode, and Newton's method comes down to it from u = μ + 2σ², as tanh is concave there. (μ < 0: mirrored.)
         """
         loc, spread = self.base_dist.loc.array, 2 * np.square(self.base_dist.scale.array)
         size = np.abs(loc)
@@ -160,7 +160,7 @@ class SquashedNormal(Distribution):
         return variance * np.square(self._half) if self._stretches else variance
 
     def entropy(self) -> Tensor:
-        """The entropy of u plus the expected log(1 - tanh² u), integrated numerically (SAC estimates it by -log_prob)."""
+        """The entropy of u plus the expected log(1 - tanh² u), integrated numerically."""
         (squeezed,) = self._expectation(densities.log_sech2)
         entropy = self.base_dist.entropy() + squeezed
         return entropy + np.log(self._half) if self._stretches else entropy
@@ -182,7 +182,7 @@ def _array(bound: Any, like: Tensor) -> Any:
 
 @functools.lru_cache(maxsize=16)
 def _nodes(ndim: int, dtype: np.dtype) -> tuple[Any, Any]:
-    """The nodes of the trapezoidal rule on [-8.5, 8.5] and the normal density there times the step, ready to broadcast."""
+    """The nodes of the trapezoidal rule on [-8.5, 8.5], and the normal density there times the step."""
     z = np.linspace(-8.5, 8.5, 201)
     weights = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) * (z[1] - z[0])
     shape = (-1,) + (1,) * ndim

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import dtypes, inplace, recording
 from . import functions as f
-from .device import CPU, put
+from .device import CPU
 from .errors import GradientError
 from .inplace import augmented, in_place
 from .ops import arithmetic as a
@@ -192,14 +192,14 @@ METHODS = {
     "clone": f.clone,
     "contiguous": f.contiguous,
     "to": f.to,
-    "type_as": lambda x, other: f.to(x, other.dtype),
+    "type_as": lambda x, other: f.to(x, other),
     "float": lambda x: f.to(x, dtypes.float32),
     "double": lambda x: f.to(x, dtypes.float64),
     "long": lambda x: f.to(x, dtypes.int64),
     "int": lambda x: f.to(x, dtypes.int32),
     "bool": lambda x: f.to(x, dtypes.bool),
     "cpu": lambda x: f.to(x, device=CPU),
-    "cuda": lambda x, device=None: put(x.array, "cuda" if device is None else device),
+    "cuda": lambda x, device=None: f.to(x, device="cuda" if device is None else device),
     "bernoulli": f.bernoulli,
     "multinomial": f.multinomial,
     "copy_": inplace.copy_,
@@ -290,7 +290,7 @@ def _values(x: Any, function: Any) -> Any:
                 f"numpy.{getattr(function, '__name__', function)} has no derivative here, so a tensor that requires a "
                 "gradient cannot go through it; use a minigrad function, or .detach() first"
             )
-        return x.numpy()
+        return x.array
     if isinstance(x, tuple | list):
         return type(x)(_values(v, function) for v in x)
     return x

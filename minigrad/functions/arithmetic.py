@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..device import as_array
 from ..errors import GradientError
 from ..ops import arithmetic
 from ..tensor import Tensor, wrap
@@ -38,7 +39,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode == "trunc":
         down = arithmetic.floor_divide(input, other)
         if down.is_floating_point():
-            return wrap(np.asarray(np.trunc(arithmetic.divide(input, other).array)))
+            return wrap(as_array(np.trunc(arithmetic.divide(input, other).array)))
         # A fraction would not hold large integers. Towards zero: one more where rounding down left a negative.
         inexact = arithmetic.not_equal(arithmetic.multiply(down, other), input)
         return arithmetic.add(down, to(arithmetic.bitwise_and(arithmetic.less(down, 0), inexact), down.dtype))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import as_array
 from ..tensor import Tensor, wrap
 
 
@@ -21,7 +22,7 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
 
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Where |input - other| <= atol + rtol * |other|."""
-    return wrap(np.asarray(np.isclose(input.array, other.array, rtol, atol, equal_nan)))
+    return wrap(as_array(np.isclose(input.array, other.array, rtol, atol, equal_nan)))
 
 
 def is_tensor(obj: Any) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
+from ..device import as_device, device_of
 from ..device import device as device_type
-from ..device import put
 from ..ops import arithmetic
 from ..tensor import Tensor, wrap
 
@@ -35,7 +35,9 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: b
             else:
                 out = wrap(out.array.astype(wanted))
     if device is not None:
-        put(out.array, device)
+        there, here = as_device(device), device_of(out.array)
+        if there is not here:
+            out = arithmetic.to_device(out, there, here)
     return clone(out) if copy and out is input else out
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..device import is_array, namespace
 from ..errors import GradientError
 from ..ops import arithmetic, indexing
 from ..ops.shapes import axis
@@ -28,7 +29,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
             f"where: condition must be a bool tensor, this one is {condition.dtype}; compare it, e.g. x > 0"
         )
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        input = wrap(np.asarray(input, dtypes.result_type(input, other)))
+        input = wrap(namespace(condition).asarray(input, dtypes.result_type(input, other)))
     return arithmetic.where(condition, input, other)
 
 
@@ -54,10 +55,10 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return indexing.index(expand(input, full), np.broadcast_to(mask.array, full))
 
 
-def _index_array(name: str, index: Any) -> np.ndarray:
+def _index_array(name: str, index: Any) -> Any:
     if isinstance(index, Tensor):
         return index.array
-    if isinstance(index, np.ndarray):
+    if is_array(index):
         return index
     raise TypeError(f"{name}: index must be an integer tensor, got {type(index).__name__}; wrap it with tensor()")
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
+from ..device import as_array
 from ..errors import GradientError
 from ..ops import arithmetic, reductions
 from ..ops.shapes import axes, axis
@@ -165,7 +166,7 @@ def argmax(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any =
     if dim is None and axis is None:  # the way an agent acts: np.argmax would cost as much again as the search
         if not input.array.size:
             _refuse_empty("argmax", input, None)
-        return wrap(np.asarray(input.array.argmax(keepdims=keepdim)))
+        return wrap(as_array(input.array.argmax(keepdims=keepdim)))
     dim, keepdim = _which("argmax", dim, keepdim, axis, keepdims)
     _refuse_empty("argmax", input, dim)
     return reductions.argmax(input, _one("argmax", input, dim), keepdim)

@@ -1,9 +1,13 @@
-"""Random choices that depend on a tensor: its elements are probabilities or weights."""
+"""Random choices that depend on a tensor: its elements are probabilities or weights.
+
+The random numbers are the host's, whatever the device (see creation.py).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..device import as_array, beside, host
 from ..errors import GradientError
 from ..random import Generator
 from ..random import generator as _rng
@@ -14,9 +18,10 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """Zeros and ones, each one with the probability that `input` gives."""
     p = input.array
     if not ((p >= 0) & (p <= 1)).all():
-        bad = p[~((p >= 0) & (p <= 1))].flat[0]
+        bad = p[~((p >= 0) & (p <= 1))].reshape(-1)[0]
         raise GradientError(f"bernoulli: the input holds {bad}; expected probabilities, between 0 and 1 (see sigmoid)")
-    return wrap(np.asarray(_rng(generator).random(p.shape) < p).astype(p.dtype))
+    drawn = beside(np.asarray(_rng(generator).random(p.shape)), p)
+    return wrap(as_array(drawn < p).astype(p.dtype))
 
 
 def multinomial(
@@ -29,7 +34,7 @@ def multinomial(
         )
     if num_samples < 1:
         raise GradientError(f"multinomial: num_samples is {num_samples}; at least 1 must be drawn")
-    weights = np.atleast_2d(input.array).astype(np.float64)
+    weights = np.atleast_2d(host(input.array)).astype(np.float64)
     if (weights < 0).any() or not np.isfinite(weights).all() or (weights.sum(1) == 0).any():
         raise GradientError(
             "multinomial: a weight is negative or not finite, or a row sums to 0; expected weights >= 0, as softmax "
@@ -50,4 +55,4 @@ def multinomial(
         with np.errstate(divide="ignore"):
             keys = np.log(rng.random(weights.shape)) / weights
         drawn = np.argsort(-keys, axis=1, kind="stable")[:, :num_samples]
-    return wrap(drawn[0] if input.ndim == 1 else drawn)
+    return wrap(beside(drawn[0] if input.ndim == 1 else drawn, input.array))

@@ -83,6 +83,8 @@ index_add = op(
         (real(4), (3, 4), 1),
         (real(4), (5,), np.array([0, 3, 3, -1])),
         (real(3), (3, 4), (np.array([0, 2, 0]), np.array([1, 3, 1]))),
+        (real(2, 4), (3, 4), np.array([True, False, True])),
+        (real(3, 2), (3, 4), (slice(None), slice(None, None, 2))),
     ],
 )
 
@@ -203,6 +205,8 @@ gather = op(
         (real(4, 3), 1, integers(0, 3, 4, 1)),
         (real(4, 3), 1, integers(0, 3, 4, 5)),
         (real(4, 3), 0, integers(0, 4, 2, 3)),
+        (real(4, 3), 1, integers(0, 3, 2, 2)),
+        (real(4, 3), 0, integers(0, 4, 0, 3)),
         (real(2, 3, 4), -1, integers(0, 4, 2, 3, 2)),
         (real(5), 0, integers(0, 5, 7)),
     ],
@@ -228,6 +232,9 @@ scatter_add_zeros = op(
         (real(4, 1), (4, 3), 1, integers(0, 3, 4, 1)),
         (real(4, 5), (4, 3), 1, integers(0, 3, 4, 5)),
         (real(2, 3), (4, 3), 0, integers(0, 4, 2, 3)),
+        (real(2, 2), (4, 3), 1, integers(0, 3, 2, 2)),
+        (real(2, 3, 2), (2, 3, 4), -1, integers(0, 4, 2, 3, 2)),
+        (real(0, 3), (4, 3), 0, integers(0, 4, 0, 3)),
     ],
 )
 
@@ -287,6 +294,6 @@ def _one_hot(x: Any, num_classes: int) -> Any:
     return (x[..., None] == namespace(x).arange(n)).astype(np.int64)
 
 
-one_hot = op(_one_hot, name="one_hot", cases=[(integers(0, 3, 4), 3), (integers(0, 3, 2, 2), -1)])
+one_hot = op(_one_hot, name="one_hot", cases=[(integers(0, 3, 4), 3), (integers(0, 3, 2, 2), -1), (integers(0, 3, 0), 4)])
 
 _ = (where, booleans, constant)

@@ -19,7 +19,7 @@ def _cases(domain: Any) -> list[tuple]:
         (domain(3, 4), 1, False),
         (domain(3, 4), -2, True),
         (domain(2, 3, 4), (0, 2), False),
-        (domain(2, 3, 4), (0, 2), True),
+        (domain(2, 3, 4), [-1, 0], True),
         (domain(5), 0, False),
         (domain(), None, False),
     ]
@@ -148,9 +148,18 @@ prod = op(
     lambda x, dim, keepdim: np.multiply.reduce(
         x, axis=dim % max(x.ndim, 1), keepdims=keepdim, dtype=np.int64 if x.dtype.kind in "bui" else None
     ),
-    vjp=lambda g, x, dim, keepdim: unreduce(g, x.shape, dim, keepdim) * _others(x, dim % len(x.shape)),
+    vjp=lambda g, x, dim, keepdim: (
+        unreduce(g, x.shape, dim, keepdim) * _others(x, dim % len(x.shape)) if x.shape else g
+    ),
     name="prod",
-    cases=[(real(3, 4), 1, False), (real(3, 4), -2, True), (constant([2.0, 0.0, 3.0]), 0, False), (real(1), 0, False)],
+    cases=[
+        (real(3, 4), 1, False),
+        (real(3, 4), -2, True),
+        (real(2, 3, 2), 1, False),
+        (constant([2.0, 0.0, 3.0]), 0, False),
+        (real(1), 0, False),
+        (real(), 0, False),
+    ],
 )
 
 

@@ -87,7 +87,7 @@ transpose = op(
     vjp=lambda g, dim0, dim1: transpose(g, dim0, dim1),
     name="transpose",
     view=True,
-    cases=[(real(3, 4), 0, 1), (real(2, 3, 4), -1, 0), (real(2, 3, 4), 1, 1)],
+    cases=[(real(3, 4), 0, 1), (real(2, 3, 4), -1, 0), (real(2, 3, 4), 1, 1), (real(), 0, -1)],
 )
 flip = op(
     lambda x, dims: np.flip(x, dims),

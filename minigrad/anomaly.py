@@ -20,9 +20,11 @@ _SAFE_IDIOMS = {
     "divide": "keep the divisor away from zero, e.g. x / y.clamp(min=1e-8)",
     "exp": "bound its input, e.g. x.clamp(max=20).exp(), or use logsumexp / softmax",
     "pow": "the power's slope at 0 may be infinite; bound the base with clamp",
-    "where": "a NaN or infinity in the branch not chosen still meets the gradient as 0 * inf: make that branch finite "
-    "first, where(mask, f(where(mask, x, 1)), 0)",
 }
+_UNCHOSEN_BRANCH = (
+    "a cotangent of 0 met an infinite slope, as in a branch that `where` did not choose: make that branch finite first, "
+    "where(mask, f(where(mask, x, 1)), 0)"
+)
 
 
 def _finite(arrays: Iterable[Any]) -> bool:
@@ -60,9 +62,17 @@ def check_forward(operation: Operation, arrays: list, y: Any, trace: Any) -> Non
 def check_backward(node: Node, g: Any, dx: Any) -> None:
     if not _finite([dx]) and _finite([g]):
         what = "its derivative gave a NaN or infinity from a finite cotangent"
-        raise GradientError(_report(node.operation, what, node.trace))
+        raise GradientError(_report(node.operation, what, node.trace, _zero_times_infinity(g, dx)))
 
 
-def _report(operation: Operation, what: str, trace: Any) -> str:
+def _zero_times_infinity(g: Any, dx: Any) -> bool:
+    """Whether a NaN came where the cotangent is 0."""
+    g, dx = getattr(g, "array", g), getattr(dx, "array", dx)
+    return np.shape(g) == np.shape(dx) and bool(((g == 0) & np.isnan(dx)).any())
+
+
+def _report(operation: Operation, what: str, trace: Any, unchosen: bool = False) -> str:
     idiom = _SAFE_IDIOMS.get(operation.name, "look at the values that go into it")
+    if unchosen:
+        idiom += "; " + _UNCHOSEN_BRANCH
     return f"anomaly: '{operation.name}' at {_where(trace)}: {what}; {idiom}"

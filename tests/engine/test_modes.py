@@ -1,0 +1,206 @@
+"""no_grad and its kin, and anomaly detection."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+@pytest.fixture
+def x():
+    return mg.tensor([1.0, 2.0], requires_grad=True)
+
+
+def test_no_grad_records_nothing(x):
+    with mg.no_grad():
+        y = x * 2
+        assert not mg.is_grad_enabled()
+    assert mg.is_grad_enabled()
+    assert not y.requires_grad
+    assert y.is_leaf
+
+
+def test_decorators(x):
+    @mg.no_grad()
+    def quiet(a, *, b=1):
+        """Doc."""
+        return a * b
+
+    @mg.no_grad
+    def bare(a):
+        return a * 2
+
+    @mg.enable_grad()
+    def loud(a):
+        return a * 2
+
+    assert not quiet(x, b=3).requires_grad
+    assert quiet.__name__ == "quiet"
+    assert quiet.__doc__ == "Doc."
+    assert not bare(x).requires_grad
+    with mg.no_grad():
+        assert loud(x).requires_grad
+        assert not (x * 2).requires_grad
+    assert mg.is_grad_enabled()
+
+
+def test_nesting_and_reuse(x):
+    mode = mg.no_grad()
+    with mode:
+        with mg.enable_grad():
+            assert (x * 2).requires_grad
+            with mode:
+                assert not mg.is_grad_enabled()
+            assert mg.is_grad_enabled()
+        assert not mg.is_grad_enabled()
+    assert mg.is_grad_enabled()
+
+
+@pytest.mark.parametrize("mode", [mg.no_grad, mg.inference_mode, lambda: mg.set_grad_enabled(False)])
+def test_an_exception_restores_the_mode(mode):
+    def fail():
+        with mode():
+            raise KeyError("inside")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert mg.is_grad_enabled()
+
+
+def test_an_exception_in_a_decorated_function_restores_the_mode():
+    @mg.no_grad()
+    def fail():
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert mg.is_grad_enabled()
+
+
+def test_an_exception_in_backward_restores_the_mode(x):
+    y = (x * x).sum()
+    y.backward()
+    with mg.no_grad(), pytest.raises(mg.GradientError):
+        y.backward(create_graph=True)
+    assert mg.is_grad_enabled()
+
+
+def test_set_grad_enabled_works_at_once_and_as_a_block(x):
+    for training in (True, False):
+        with mg.set_grad_enabled(training):
+            assert (x * 2).requires_grad is training
+        assert mg.is_grad_enabled()
+    mg.set_grad_enabled(False)
+    assert not mg.is_grad_enabled()
+    mg.set_grad_enabled(True)
+    assert mg.is_grad_enabled()
+
+
+def test_a_leaf_made_under_no_grad_may_require_a_gradient():
+    with mg.no_grad():
+        w = mg.zeros(2, requires_grad=True)
+    (w * 3).sum().backward()
+    assert w.grad.tolist() == [3, 3]
+
+
+def test_backward_works_inside_no_grad(x):
+    y = (x * x).sum()
+    with mg.no_grad():
+        y.backward()
+    assert x.grad.tolist() == [2, 4]
+    assert not x.grad.requires_grad
+
+
+# -- anomaly detection ------------------------------------------------------------------------------------
+
+
+def report(compute, *, forward_only=False):
+    """What anomaly detection says about `compute`, which makes a NaN or infinity."""
+    with mg.autograd.detect_anomaly(), np.errstate(all="ignore"), pytest.raises(mg.GradientError) as caught:
+        y = compute()
+        assert not forward_only, "the forward pass should have been noticed"
+        y.sum().backward()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("compute", "operation", "idiom"),
+    [
+        (lambda x: x.log(), "'log'", "x.clamp(min=1e-8).log()"),
+        (lambda x: 1 / x, "'divide'", "clamp(min=1e-8)"),
+        (lambda x: (x + 200).exp(), "'exp'", "clamp(max=20)"),
+        (lambda x: x**-0.5, "'pow'", "bound the base"),
+    ],
+)
+def test_anomaly_names_the_forward_line_of_a_bad_value(compute, operation, idiom):
+    x = mg.zeros(2, requires_grad=True)
+    message = report(lambda: compute(x), forward_only=True)
+    assert operation in message
+    assert "although its inputs are finite" in message
+    assert idiom in message
+    assert "test_modes.py" in message
+
+
+def test_anomaly_names_the_line_of_the_forward_pass_for_a_bad_gradient():
+    x = mg.zeros(2, requires_grad=True)
+
+    def model():
+        root = x.sqrt()  # the culprit
+        return root * 2
+
+    message = report(model)
+    assert "test_modes.py" in message
+    assert '"root = x.sqrt()  # the culprit"' in message
+    assert "from a finite cotangent" in message
+    assert "(x + 1e-12).sqrt()" in message
+
+
+def test_anomaly_explains_the_nan_from_the_branch_not_chosen():
+    x = mg.tensor([0.0, 4.0], requires_grad=True)
+
+    def model():
+        return mg.where(x > 0, x.sqrt(), 0.0)
+
+    with np.errstate(all="ignore"):
+        model().sum().backward()
+    assert np.isnan(x.grad.numpy()).tolist() == [True, False]  # 0 * inf, as in PyTorch
+    message = report(model)
+    assert "'sqrt'" in message
+    assert "where(mask, f(where(mask, x, 1)), 0)" in message
+    x.grad = None
+    with mg.autograd.detect_anomaly():  # the idiom it names
+        mg.where(x > 0, mg.where(x > 0, x, 1.0).sqrt(), 0.0).sum().backward()
+    assert x.grad.tolist() == [0, 0.25]
+
+
+def test_the_norm_at_zero_has_slope_zero_and_the_written_out_one_is_explained():
+    x = mg.zeros(3, requires_grad=True)
+    with mg.autograd.detect_anomaly():
+        x.norm().backward()
+    assert x.grad.tolist() == [0, 0, 0]
+    message = report(lambda: x.square().sum().sqrt())
+    assert "'sqrt'" in message
+    assert "1e-12" in message
+
+
+def test_anomaly_mode_is_switched_off_again():
+    x = mg.zeros(2)
+    with np.errstate(all="ignore"):
+        with pytest.raises(mg.GradientError), mg.autograd.detect_anomaly():
+            x.log()
+        assert x.log().tolist() == [-np.inf, -np.inf]
+        mg.autograd.set_detect_anomaly(True)
+        try:
+            with pytest.raises(mg.GradientError):
+                x.log()
+        finally:
+            mg.autograd.set_detect_anomaly(False)
+        with mg.autograd.detect_anomaly(False):
+            x.log()
+
+
+def test_finite_programs_run_unchanged():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    with mg.autograd.detect_anomaly():
+        (x.log() * mg.tensor([-np.inf, 1.0]).clamp(min=0)).sum().backward()
+    assert x.grad.tolist() == [0, 0.5]

@@ -53,7 +53,8 @@ class Categorical(Distribution):
                 f"Categorical: logits (shape {given.shape}) has +inf, or a row of nothing but -inf, so no choice is "
                 "possible there; leave at least one finite"
             )
-        return super()._bad_parameter(name, given, constraint)
+        message = super()._bad_parameter(name, given, constraint)
+        return message if name == "logits" else f"{message}; for unnormalised log-probabilities use logits="
 
     @property
     def probs(self) -> Tensor:

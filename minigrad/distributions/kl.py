@@ -17,7 +17,8 @@ from ..ops import arithmetic, reductions
 from ..tensor import Tensor, wrap
 from .bernoulli import Bernoulli
 from .categorical import Categorical
-from .distribution import Distribution
+from .constraints import smallest
+from .distribution import Distribution, constant
 from .independent import Independent
 from .normal import Normal
 from .squashed import SquashedNormal
@@ -80,12 +81,23 @@ def _categorical(p: Categorical, q: Categorical) -> Tensor:
     if p.param_shape[-1] != q.param_shape[-1]:
         raise ValueError(f"kl_divergence: p chooses among {p.param_shape[-1]}, q among {q.param_shape[-1]}")
     log_p, log_q, probs = p.logits, q.logits, p.probs
-    if p._probs is not None or not np.isfinite(log_p.array).all():
-        absent = arithmetic.equal(probs, 0)
-        log_p, log_q = arithmetic.where(absent, 0.0, log_p), arithmetic.where(absent, 0.0, log_q)
-    if q._probs is not None:
-        log_q = arithmetic.where(wrap((q._probs.array == 0) & (probs.array > 0)), -np.inf, log_q)
-    return reductions.sum_(probs * (log_p - log_q), -1, False)
+    never_p, never_q = _never(p), _never(q)
+    if never_p is None and never_q is None:
+        return reductions.sum_(probs * (log_p - log_q), -1, False)
+    never_p, never_q = (np.False_ if n is None else n for n in (never_p, never_q))
+    skipped = constant(np.broadcast_to(never_p | never_q, np.broadcast_shapes(log_p.shape, log_q.shape)))
+    # Replaced before the difference is formed: ∞ - ∞ would be NaN, in the gradient even where it is not chosen.
+    log_p, log_q = arithmetic.where(skipped, 0.0, log_p), arithmetic.where(skipped, 0.0, log_q)
+    infinite = constant(never_q & ~never_p)
+    return reductions.sum_(arithmetic.where(infinite, np.inf, probs * (log_p - log_q)), -1, False)
+
+
+def _never(dist: Categorical) -> Any:
+    """Where a choice has probability 0, as a mask; None if it can be seen at once that there is no such choice."""
+    if dist._probs is not None:
+        return dist._probs.array == 0
+    log_p = dist.logits.array
+    return None if not log_p.size or smallest(log_p) > -np.inf else log_p == -np.inf
 
 
 @register_kl(Normal, Normal)

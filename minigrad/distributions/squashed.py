@@ -118,7 +118,7 @@ class SquashedNormal(Distribution):
 
     @property
     def median(self) -> Tensor:
-        """tanh(loc) within the bounds: what SAC does when it acts without noise. (Often called the mode; see `mode`.)"""
+        """tanh(loc) within the bounds: what SAC does when it acts without noise. (Often called its mode: see there.)"""
         return self._squash(self.base_dist.loc)
 
     @property

@@ -1,0 +1,431 @@
+"""Distributions against what defines them: integrals and sums, their own draws, finite differences, closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import distributions as d
+from minigrad import nn
+from minigrad.autograd import grad
+
+LOC, SCALE = np.array([0.3, -1.0, 0.15]), np.array([0.5, 1.5, 1.0])
+
+
+def double(x) -> mg.Tensor:
+    return mg.tensor(np.asarray(x, np.float64))
+
+
+def leaf(x) -> mg.Tensor:
+    return double(x).requires_grad_()
+
+
+def squashed(**bounds) -> d.SquashedNormal:
+    return d.SquashedNormal(double(LOC), double(SCALE), **bounds)
+
+
+CONTINUOUS = {
+    "Normal": lambda: d.Normal(double(LOC), double(SCALE)),
+    "SquashedNormal": squashed,
+    "SquashedNormal, stretched": lambda: squashed(low=[-2.0, 0.0, -1.0], high=[2.0, 0.5, 3.0]),
+}
+LOGITS = np.array([[0.1, -2.0, 1.0, 0.3], [3.0, 0.0, -1.0, -math.inf], [0.0, 0.0, 0.0, 0.0]])
+WEIGHTS = np.array([[1.0, 2.0, 3.0, 0.0], [0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 5.0, 0.0]])
+DISCRETE = {
+    "Categorical, logits": lambda: d.Categorical(logits=double(LOGITS)),
+    "Categorical, probs": lambda: d.Categorical(probs=double(WEIGHTS)),
+    "Bernoulli, logits": lambda: d.Bernoulli(logits=double([0.3, -4.0, 2.0])),
+    "Bernoulli, probs": lambda: d.Bernoulli(probs=double([0.3, 0.5, 0.9])),
+}
+VECTORS = {
+    "Independent": lambda: d.Independent(d.Normal(mg.zeros(4, 3), mg.ones(4, 3)), 1),
+    "Independent, squashed": lambda: d.Independent(d.SquashedNormal(mg.zeros(4, 3), mg.ones(4, 3), -2.0, 2.0), 1),
+    "DiagonalNormal": lambda: d.DiagonalNormal(mg.zeros(4, 3), mg.ones(4, 3)),
+    "Independent, discrete": lambda: d.Independent(d.Bernoulli(logits=mg.zeros(4, 2, 3)), 2),
+}
+EVERY = CONTINUOUS | DISCRETE | VECTORS
+continuous = pytest.mark.parametrize("make", CONTINUOUS.values(), ids=CONTINUOUS)
+discrete = pytest.mark.parametrize("make", DISCRETE.values(), ids=DISCRETE)
+every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
+
+
+def quadrature(dist) -> tuple[np.ndarray, np.ndarray]:
+    """Points of shape (nodes, 3) and their weights: the trapezoidal rule over ±9 standard deviations of the normal."""
+    z = np.linspace(-9, 9, 4001)[:, None]
+    u = LOC + SCALE * z
+    du = SCALE * (z[1] - z[0])
+    if isinstance(dist, d.Normal):
+        return u, du
+    half = (np.asarray(dist.high) - dist.low) / 2
+    return half * np.tanh(u) + (np.asarray(dist.high) + dist.low) / 2, half * du / np.cosh(u) ** 2
+
+
+# -- integrals and sums -----------------------------------------------------------------------------------
+
+
+@continuous
+def test_density_by_quadrature(make):
+    dist = make()
+    x, dx = quadrature(dist)
+    log_p = dist.log_prob(double(x)).numpy()
+    p = np.exp(log_p) * dx
+    np.testing.assert_allclose(p.sum(0), 1, rtol=1e-9)
+    np.testing.assert_allclose(dist.mean.numpy(), (p * x).sum(0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(dist.variance.numpy(), (p * (x - (p * x).sum(0)) ** 2).sum(0), rtol=1e-9)
+    np.testing.assert_allclose(dist.stddev.numpy() ** 2, dist.variance.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(dist.entropy().numpy(), -(p * log_p).sum(0), rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(dist.perplexity().numpy(), np.exp(-(p * log_p).sum(0)), rtol=1e-8)
+    middles = np.cumsum(p, 0) - p / 2  # the trapezoids up to each point
+    np.testing.assert_allclose(dist.cdf(double(x)).numpy(), middles, atol=1e-5)
+    places = [1000, 1500, 2000, 2900, 3000]
+    back = dist.icdf(dist.cdf(double(x[places]))).numpy()
+    np.testing.assert_allclose(back, x[places], rtol=1e-7, atol=1e-7)
+    best = x[log_p.argmax(0), range(3)]
+    np.testing.assert_allclose(dist.mode.numpy(), best, atol=5e-3)
+    assert (dist.log_prob(dist.mode).numpy() >= log_p.max(0) - 1e-12).all()
+
+
+@discrete
+def test_probabilities_by_enumeration(make):
+    dist = make()
+    x = dist.enumerate_support()
+    log_p = dist.log_prob(x).numpy()
+    p = np.exp(log_p)
+    np.testing.assert_allclose(p.sum(0), 1, rtol=1e-12)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(dist.entropy().numpy(), -np.nansum(p * log_p, 0), rtol=1e-12, atol=1e-12)
+    if isinstance(dist, d.Categorical):
+        np.testing.assert_allclose(np.moveaxis(dist.probs.numpy(), -1, 0), p, atol=1e-15)
+        np.testing.assert_array_equal(dist.mode.numpy(), p.argmax(0))
+        assert np.isnan(dist.mean.numpy()).all()
+        assert np.isnan(dist.variance.numpy()).all()
+    else:
+        np.testing.assert_allclose(dist.mean.numpy(), p[1], rtol=1e-12)
+        np.testing.assert_allclose(dist.variance.numpy(), p[0] * p[1], rtol=1e-12)
+        np.testing.assert_array_equal(dist.mode.numpy(), np.where(p[1] == 0.5, np.nan, p[1] > 0.5))
+    assert dist.enumerate_support(expand=False).shape == (len(p), *[1] * len(dist.batch_shape))
+
+
+@continuous
+def test_kl_by_quadrature(make):
+    p = make()
+    moved = dict(loc=double(LOC + 0.4), scale=double(SCALE * 1.3))
+    bounds = {} if isinstance(p, d.Normal) else dict(low=p.low, high=p.high)
+    q = type(p)(**moved, **bounds)
+    x, dx = quadrature(p)
+    log_p, log_q = p.log_prob(double(x)).numpy(), q.log_prob(double(x)).numpy()
+    expected = (np.exp(log_p) * (log_p - log_q) * dx).sum(0)
+    np.testing.assert_allclose(d.kl_divergence(p, q).numpy(), expected, rtol=1e-9)
+    np.testing.assert_allclose(d.kl_divergence(p, p).numpy(), 0, atol=1e-15)
+    vectors = d.kl_divergence(d.Independent(p, 1), d.Independent(q, 1))
+    np.testing.assert_allclose(vectors.numpy(), expected.sum(), rtol=1e-9)
+
+
+@discrete
+def test_kl_by_enumeration(make):
+    p = make()
+    if isinstance(p, d.Bernoulli):
+        qs = [d.Bernoulli(logits=double([0.0, 1.0, -1.0])), d.Bernoulli(probs=double([0.2, 0.5, 0.7]))]
+    else:
+        qs = [d.Categorical(logits=double(LOGITS[::-1] * 0.1 + 0.3)), d.Categorical(probs=double(WEIGHTS + 0.1))]
+        qs[0] = d.Categorical(logits=double(np.nan_to_num(LOGITS[::-1], neginf=-3.0)))
+    x = p.enumerate_support()
+    for q in qs:
+        log_p, log_q = p.log_prob(x).numpy(), q.log_prob(x).numpy()
+        with np.errstate(invalid="ignore"):
+            expected = np.nansum(np.exp(log_p) * (log_p - log_q), 0)
+        np.testing.assert_allclose(d.kl_divergence(p, q).numpy(), expected, rtol=1e-10, atol=1e-13)
+
+
+def test_kl_of_what_is_impossible():
+    some, all_ = [0.5, 0.5, 0.0], [0.2, 0.3, 0.5]
+    for p, q, expected in ((some, all_, 0.5 * math.log(2.5) + 0.5 * math.log(5 / 3)), (all_, some, math.inf)):
+        weights = [d.Categorical(mg.tensor(x)) for x in (p, q)]
+        assert d.kl_divergence(*weights).item() == pytest.approx(expected)
+        with np.errstate(divide="ignore"):
+            logs = [d.Categorical(logits=mg.tensor(np.log(x))) for x in (p, q)]
+        assert d.kl_divergence(*logs).item() == pytest.approx(expected)
+    sure, half = d.Bernoulli(probs=1.0), d.Bernoulli(probs=0.5)
+    assert d.kl_divergence(sure, half).item() == pytest.approx(math.log(2), rel=1e-5)
+    assert d.kl_divergence(half, sure).item() == math.inf
+
+
+# -- draws ------------------------------------------------------------------------------------------------
+
+
+@continuous
+def test_draws_follow_the_density(make):
+    dist, n = make(), 20_000
+    mg.manual_seed(1)
+    for x in (dist.sample((n,)), dist.rsample((n,)), dist.rsample_and_log_prob((n,))[0]):
+        assert not x.requires_grad
+        x = x.numpy()
+        mean, variance = dist.mean.numpy(), dist.variance.numpy()
+        np.testing.assert_array_less(np.abs(x.mean(0) - mean), 4.5 * np.sqrt(variance / n))
+        fourth = ((x - mean) ** 4).mean(0)
+        np.testing.assert_array_less(np.abs(x.var(0) - variance), 4.5 * np.sqrt((fourth - variance**2) / n))
+        below = dist.cdf(double(x)).numpy()  # uniform, if cdf and draws agree
+        counts = np.array([np.histogram(below[:, i], 20, (0, 1))[0] for i in range(3)])
+        np.testing.assert_array_less(np.abs(counts - n / 20), 4.5 * math.sqrt(n / 20 * 19 / 20))
+
+
+@discrete
+def test_draws_follow_the_probabilities(make):
+    dist, n = make(), 20_000
+    mg.manual_seed(2)
+    x = dist.sample((n,)).numpy()
+    values = dist.enumerate_support(expand=False).numpy()
+    p = np.exp(dist.log_prob(dist.enumerate_support()).numpy())
+    counts = np.array([(x == v).sum(0) for v in values])
+    assert (counts[p < 1e-12] == 0).all()  # what is ruled out never happens
+    np.testing.assert_array_less(np.abs(counts - n * p), 4.5 * np.sqrt(n * p * (1 - p)) + 1e-3)
+
+
+@every
+def test_a_seed_gives_the_same_draws(make):
+    dist = make()
+    mg.manual_seed(7)
+    first, second = dist.sample((3,)), dist.sample((3,))
+    assert not mg.equal(first, second)
+    mg.manual_seed(7)
+    assert mg.equal(dist.sample((3,)), first)
+    state = mg.get_rng_state()
+    again = dist.sample((3,))
+    mg.set_rng_state(state)
+    assert mg.equal(dist.sample((3,)), again)
+
+
+@continuous
+def test_rsample_is_differentiable_with_common_random_numbers(make):
+    kind = type(make())
+    bounds = {} if kind is d.Normal else dict(low=make().low, high=make().high)
+
+    def draw(loc, scale):
+        mg.manual_seed(3)
+        value, log_prob = kind(loc, scale, **bounds).rsample_and_log_prob((2,))
+        mg.manual_seed(3)
+        return kind(loc, scale, **bounds).rsample((2,)), value, log_prob
+
+    inputs = [leaf(LOC), leaf(SCALE)]
+    assert mg.gradcheck(draw, inputs)
+    assert mg.gradgradcheck(draw, inputs)
+    again, value, log_prob = draw(*inputs)
+    assert mg.equal(again, value)
+    np.testing.assert_allclose(
+        log_prob.detach().numpy(), kind(*inputs, **bounds).log_prob(value).detach().numpy(), rtol=1e-9, atol=1e-9
+    )
+    assert not kind(*inputs, **bounds).sample().requires_grad
+
+
+@pytest.mark.parametrize("make", [*DISCRETE.values(), VECTORS["Independent, discrete"]])
+def test_discrete_draws_are_not_differentiable(make):
+    assert not make().has_rsample
+    with pytest.raises(NotImplementedError, match="can't be differentiated"):
+        make().rsample()
+
+
+# -- derivatives ------------------------------------------------------------------------------------------
+
+X = np.array([[0.2, -0.5, 0.4], [0.6, 0.1, -0.7]])  # within every support below
+DERIVATIVES = {
+    "Normal.log_prob": (lambda x, m, s: d.Normal(m, s).log_prob(x), X, LOC, SCALE),
+    "Normal.cdf": (lambda x, m, s: d.Normal(m, s).cdf(x), X, LOC, SCALE),
+    "Normal.icdf": (lambda x, m, s: d.Normal(m, s).icdf(x), 0.5 + X / 2, LOC, SCALE),
+    "Normal.entropy": (lambda s: d.Normal(0.0, s).entropy(), SCALE),
+    "DiagonalNormal.log_prob": (lambda x, m, s: d.DiagonalNormal(m, s).log_prob(x), X, LOC, SCALE),
+    "SquashedNormal.log_prob": (lambda x, m, s: d.SquashedNormal(m, s, -2.0, 1.0).log_prob(x), X, LOC, SCALE),
+    "SquashedNormal.cdf": (lambda x, m, s: d.SquashedNormal(m, s).cdf(x), X, LOC, SCALE),
+    "SquashedNormal.entropy": (lambda m, s: d.SquashedNormal(m, s).entropy(), LOC, SCALE),
+    "SquashedNormal.mean": (lambda m, s: d.SquashedNormal(m, s, -2.0, 1.0).mean, LOC, SCALE),
+    "SquashedNormal.variance": (lambda m, s: d.SquashedNormal(m, s).variance, LOC, SCALE),
+    "Categorical.log_prob": (lambda x: d.Categorical(logits=x).log_prob(mg.tensor([[0, 1], [2, 2]])), X),
+    "Categorical.entropy": (lambda x: d.Categorical(logits=x).entropy(), X),
+    "Categorical.log_prob, probs": (lambda x: d.Categorical(probs=x).log_prob(mg.tensor([0, 2])), abs(X)),
+    "Categorical.entropy, probs": (lambda x: d.Categorical(probs=x).entropy(), abs(X)),
+    "Bernoulli.log_prob": (lambda x: d.Bernoulli(logits=x).log_prob(mg.tensor([0.0, 1.0, 1.0])), LOC),
+    "Bernoulli.entropy": (lambda x: d.Bernoulli(logits=x).entropy(), LOC),
+    "Bernoulli.log_prob, probs": (lambda x: d.Bernoulli(probs=x).log_prob(mg.tensor([0.0, 1.0, 1.0])), SCALE / 2),
+    "KL, Normal": (lambda m, s, n: d.kl_divergence(d.Normal(m, s), d.Normal(n, s * s)), LOC, SCALE, LOC + 1),
+    "KL, Categorical": (lambda x, y: d.kl_divergence(d.Categorical(logits=x), d.Categorical(logits=y)), X, -X),
+    "KL, Bernoulli": (lambda x, y: d.kl_divergence(d.Bernoulli(logits=x), d.Bernoulli(logits=y)), LOC, LOC + 1),
+}
+
+
+@pytest.mark.parametrize("case", DERIVATIVES.values(), ids=DERIVATIVES)
+def test_derivatives_of_first_and_second_order(case):
+    function, *inputs = case
+    inputs = [leaf(x) for x in inputs]
+    assert mg.gradcheck(function, inputs)
+    assert mg.gradgradcheck(function, inputs)
+
+
+POLICIES = {
+    "discrete": lambda out, log_std: d.Categorical(logits=out),
+    "gaussian": lambda out, log_std: d.DiagonalNormal(out, log_std.exp().expand_as(out)),
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_hessian_vector_products_of_a_policy_kl(policy):
+    """What TRPO's conjugate gradients multiply by: the Hessian of KL(old ‖ new) against differences of its slope."""
+    rng = np.random.default_rng(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+    log_std = leaf([0.1, -0.3, 0.2])
+    everything = [*net.parameters(), log_std]
+    states = double(rng.standard_normal((16, 4)))
+    with mg.no_grad():
+        old = policy(net(states), log_std + 0.2)
+
+    def slope(create_graph=False):
+        kl = d.kl_divergence(old, policy(net(states), log_std)).mean()
+        found = grad(kl, everything, create_graph=create_graph, allow_unused=True, materialize_grads=True)
+        return mg.cat([g.reshape(-1) for g in found])
+
+    v = rng.standard_normal(sum(p.numel() for p in everything))
+    along = (slope(create_graph=True) * double(v)).sum()
+    parts = grad(along, everything, allow_unused=True, materialize_grads=True)
+    product = np.concatenate([g.numpy().ravel() for g in parts])
+
+    def moved(step):
+        start = 0
+        for p in everything:
+            with mg.no_grad():
+                p += double(step * v[start : start + p.numel()].reshape(p.shape))
+            start += p.numel()
+
+    h = 1e-4
+    moved(h)
+    above = slope().numpy()
+    moved(-2 * h)
+    below = slope().numpy()
+    np.testing.assert_allclose(product, (above - below) / (2 * h), rtol=1e-5, atol=1e-7)
+    assert np.abs(product).max() > 1e-2
+
+
+# -- stability --------------------------------------------------------------------------------------------
+
+
+def test_squashed_normal_far_out():
+    """float32, |u| = 20: value and gradient right to a few roundings, where 1 - tanh² has long been 0."""
+    u = np.array([-20.0, -9.5, -1.0, 0.0, 1e-4, 3.0, 9.5, 20.0, 60.0], np.float32)
+    mg.manual_seed(5)
+    noise = np.random.default_rng(5).standard_normal(len(u), np.float32).astype(np.float64)
+    loc, scale = mg.tensor(u, requires_grad=True), mg.full((len(u),), 0.01).requires_grad_()
+    action, log_prob = d.SquashedNormal(loc, scale).rsample_and_log_prob()
+    log_prob.sum().backward()
+    exact = u + 0.01 * noise
+    flat = 2 * (math.log(2) - np.abs(exact) - np.log1p(np.exp(-2 * np.abs(exact))))
+    expected = -0.5 * noise**2 - math.log(0.01) - 0.5 * math.log(2 * math.pi) - flat
+    np.testing.assert_allclose(action.detach().numpy(), np.tanh(exact), rtol=1e-5)
+    np.testing.assert_allclose(log_prob.detach().numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(loc.grad.numpy(), 2 * np.tanh(exact), rtol=1e-4)
+    np.testing.assert_allclose(scale.grad.numpy(), -100 + 2 * np.tanh(exact) * noise, rtol=1e-5)
+
+
+def test_actions_at_their_bounds_have_a_finite_log_prob():
+    action = mg.tensor([-1.0, 1.0, 0.99999994])
+    loc, scale = mg.zeros(3).requires_grad_(), mg.ones(3).requires_grad_()
+    log_prob = d.SquashedNormal(loc, scale).log_prob(action)
+    log_prob.sum().backward()
+    assert np.isfinite(log_prob.detach().numpy()).all()
+    assert np.isfinite(loc.grad.numpy()).all()
+    assert np.isfinite(scale.grad.numpy()).all()
+    assert log_prob[1].item() == log_prob[2].item()
+
+
+def test_choices_ruled_out_by_minus_infinity():
+    logits = mg.tensor([[0.0, -math.inf, 1.0]], requires_grad=True)
+    dist = d.Categorical(logits=logits)
+    assert dist.log_prob(mg.tensor([1])).item() == -math.inf
+    (dist.entropy().sum() + dist.log_prob(mg.tensor([2])).sum()).backward()
+    assert np.isfinite(logits.grad.numpy()).all()
+    assert logits.grad[0, 1].item() == 0
+    huge = d.Categorical(logits=mg.tensor([1e4, 0.0]))
+    assert huge.entropy().item() == 0
+
+
+# -- shapes and dtypes ------------------------------------------------------------------------------------
+
+
+@every
+@pytest.mark.parametrize("sample_shape", [(), (5,), (5, 2), (0,)])
+def test_shapes(make, sample_shape):
+    dist = make()
+    batch, event = dist.batch_shape, dist.event_shape
+    for drawn in (dist, dist.expand((2, *batch))):
+        full = (*sample_shape, *drawn.batch_shape, *event)
+        x = drawn.sample(sample_shape)
+        assert x.shape == full
+        assert drawn.log_prob(x).shape == full[: len(full) - len(event)]
+        assert drawn.entropy().shape == drawn.batch_shape
+        for name in ("mean", "mode", "variance", "stddev"):
+            assert getattr(drawn, name).shape == (*drawn.batch_shape, *event), name
+        if drawn.has_rsample:
+            value, log_prob = drawn.rsample_and_log_prob(sample_shape)
+            assert (value.shape, log_prob.shape) == (full, full[: len(full) - len(event)])
+        assert d.kl_divergence(drawn, drawn).shape == drawn.batch_shape
+    assert dist.expand((2, *batch)).batch_shape == (2, *batch)
+    assert repr(dist).startswith(type(dist).__name__)
+
+
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64])
+def test_dtypes(dtype):
+    x = mg.full((4, 3), 0.5, dtype=dtype)
+    made = [d.Normal(x, 1.0), d.Normal(0, x), d.SquashedNormal(x, x, -2.0, 2.0), d.Bernoulli(x), d.DiagonalNormal(x, x)]
+    for dist in [*made, d.Categorical(x), d.Categorical(logits=x)]:
+        drawn = dist.sample()
+        assert drawn.dtype == (mg.int64 if isinstance(dist, d.Categorical) else dtype)
+        for found in (dist.log_prob(drawn), dist.entropy(), dist.variance, d.kl_divergence(dist, dist)):
+            assert found.dtype == dtype, dist
+    for numbers in (d.Normal(0.0, 1.0), d.Normal(0, 1), d.Bernoulli(0.5), d.SquashedNormal(0.0, 1.0)):
+        assert numbers.sample().dtype == mg.float32
+        assert numbers.batch_shape == ()
+        assert numbers.sample().shape == ()
+
+
+def test_a_batch_of_columns_refuses_a_batch_of_rows():
+    columns, rows = mg.zeros(64, 1), mg.zeros(64)
+    for dist in (d.Normal(columns, 1.0), d.SquashedNormal(columns, 1.0), d.Bernoulli(logits=columns)):
+        with pytest.raises(ValueError, match=r"\(64,\).*\(64, 1\)"):
+            dist.log_prob(rows)
+        other = type(dist)(rows, 1.0) if dist.has_rsample else d.Bernoulli(logits=rows)
+        with pytest.raises(ValueError, match=r"\(64, 1\).*\(64,\)"):
+            other.log_prob(columns)
+        assert dist.log_prob(columns).shape == (64, 1)
+        assert dist.log_prob(mg.zeros(5, 64, 1)).shape == (5, 64, 1)
+        assert dist.log_prob(mg.tensor(0.0)).shape == (64, 1)
+    with pytest.raises(ValueError, match="every value with every distribution"):
+        d.Categorical(logits=mg.zeros(64, 2), validate_args=False).log_prob(mg.zeros(64, 1).long())
+    with pytest.raises(ValueError, match="every p with every q"):
+        d.kl_divergence(d.Normal(columns, 1.0), d.Normal(rows, 1.0))
+
+
+def test_validation_can_be_switched_off():
+    assert math.isnan(d.Normal(mg.tensor(math.nan), 1.0, validate_args=False).sample().item())
+    d.Distribution.set_default_validate_args(False)
+    try:
+        assert math.isnan(d.Normal(mg.tensor(math.nan), 1.0).sample().item())
+    finally:
+        d.Distribution.set_default_validate_args(True)
+
+
+def test_float_actions_are_choices():
+    dist = d.Categorical(logits=mg.tensor([[0.0, 1.0], [2.0, 0.0]]))
+    assert mg.equal(dist.log_prob(mg.tensor([1.0, 0.0])), dist.log_prob(mg.tensor([1, 0])))
+
+
+def test_a_formula_of_ones_own():
+    class Mine(d.Normal):
+        pass
+
+    p = Mine(0.0, 1.0)
+    assert d.kl_divergence(p, d.Normal(1.0, 1.0)).item() == 0.5  # by inheritance
+
+    @d.register_kl(Mine, d.Normal)
+    def mine(p, q):
+        return mg.tensor(7.0)
+
+    assert d.kl_divergence(p, d.Normal(1.0, 1.0)).item() == 7

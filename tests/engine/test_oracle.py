@@ -24,7 +24,7 @@ def to_torch(x: Any) -> Any:
     """Arrays as tensors, also within lists and keys; dtypes as PyTorch's."""
     if isinstance(x, np.ndarray):
         return torch.from_numpy(np.array(x))
-    if isinstance(x, list | tuple):
+    if type(x) in (list, tuple):
         return type(x)(to_torch(item) for item in x)
     return getattr(torch, x.name) if isinstance(x, np.dtype) else x
 
@@ -69,6 +69,36 @@ def _all_dims(x: Any) -> tuple[int, ...]:
 
 def _any_or_all(function: Any) -> Any:
     return lambda x, dim, keepdim: function(x, dim=_all_dims(x) if dim is None else dim, keepdim=keepdim)
+
+
+def _padded(x: Any, window: Any, value: float = 0.0) -> Any:
+    top, bottom, left, right = window.padding
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+def _convolution(x: Any, weight: Any, bias: Any, window: Any, groups: int) -> Any:
+    return F.conv2d(_padded(x, window), weight, bias, window.stride, 0, window.dilation, groups)
+
+
+def _convolution_input(g: Any, weight: Any, size: Any, window: Any, groups: int) -> Any:
+    x = F.conv_transpose2d(g, weight, None, window.stride, 0, 0, groups, window.dilation)
+    (h, w), (hp, wp), (top, _, left, _) = size, window.padded(*size), window.padding
+    return F.pad(x, (0, wp - x.shape[3], 0, hp - x.shape[2]))[..., top : top + h, left : left + w]
+
+
+def _convolution_weight(g: Any, x: Any, window: Any, groups: int) -> Any:
+    weight = torch.zeros(g.shape[1], x.shape[1] // groups, *window.kernel, dtype=x.dtype, requires_grad=True)
+    return torch.autograd.grad(_convolution(x, weight, None, window, groups), weight, g, create_graph=True)[0]
+
+
+def _max_pool_index(x: Any, window: Any) -> Any:
+    padded, width, (top, _, left, _) = _padded(x, window, -torch.inf), x.shape[3], window.padding
+    _, index = F.max_pool2d(padded, window.kernel, window.stride, 0, window.dilation, return_indices=True)
+    return (index // padded.shape[3] - top) * width + index % padded.shape[3] - left
+
+
+def _ones(x: Any, window: Any) -> Any:
+    return torch.ones(x.shape[1], 1, *window.kernel, dtype=x.dtype)
 
 
 # The rows by PyTorch's name for them, taking the row's arguments in the row's order.
@@ -119,6 +149,20 @@ ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "select": lambda x, dim, keepdim, index: (
         torch.gather(x, dim, index) if keepdim or not x.ndim else torch.gather(x, dim, index).squeeze(dim)
     ),
+    "to_device": lambda x, device, source: x.clone(),
+    "batch_norm": lambda x, weight, bias, eps: F.batch_norm(x, None, None, weight, bias, True, 0.1, eps),
+    "convolution": _convolution,
+    "convolution_input": _convolution_input,
+    "convolution_weight": _convolution_weight,
+    "max_pool_index": _max_pool_index,
+    "pool_pick": lambda x, index, once: x.flatten(2).gather(2, index.flatten(2)).reshape(index.shape),
+    "pool_put": lambda g, index, size, once: (
+        torch.zeros(*g.shape[:2], size[0] * size[1], dtype=g.dtype)
+        .scatter_add(2, index.flatten(2), g.flatten(2))
+        .reshape(*g.shape[:2], *size)
+    ),
+    "pool_sum": lambda x, window: _convolution(x, _ones(x, window), None, window, x.shape[1]),
+    "pool_spread": lambda g, size, window: _convolution_input(g, _ones(g, window), size, window, g.shape[1]),
     "one_hot": lambda x, classes: F.one_hot(x, classes),
     "mse": lambda x, target, reduction: F.mse_loss(x, target, reduction=reduction),
     "l1": lambda x, target, reduction: F.l1_loss(x, target, reduction=reduction),

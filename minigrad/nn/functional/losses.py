@@ -1,92 +1,13 @@
-"""`minigrad.nn.functional`: layers and losses as functions, with PyTorch's arguments.
-
-A loss refuses an input and a target of different shapes instead of broadcasting them (see ops/losses.py).
-"""
+"""Losses. Each refuses an input and a target of different shapes instead of broadcasting them (see ops/losses.py)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .. import dtypes
-from ..errors import GradientError
-from ..functions import elu, leaky_relu, softplus
-from ..ops import arithmetic, indexing, linalg, losses
-from ..ops.convolution import conv1d, conv2d, conv_transpose2d
-from ..ops.normalization import batch_norm
-from ..ops.pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
-from ..ops.shapes import axis
-from ..tensor import Tensor
-
-__all__ = [
-    "adaptive_avg_pool2d",
-    "avg_pool1d",
-    "avg_pool2d",
-    "batch_norm",
-    "binary_cross_entropy_with_logits",
-    "conv1d",
-    "conv2d",
-    "conv_transpose2d",
-    "cross_entropy",
-    "elu",
-    "huber_loss",
-    "l1_loss",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
-    "logsigmoid",
-    "max_pool1d",
-    "max_pool2d",
-    "mse_loss",
-    "nll_loss",
-    "one_hot",
-    "relu",
-    "sigmoid",
-    "smooth_l1_loss",
-    "softmax",
-    "softplus",
-    "tanh",
-]
-
-tanh, sigmoid = arithmetic.tanh, arithmetic.sigmoid
-
-
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """input Wᵀ + b. input: (..., in), weight: (out, in), bias: (out,) or None; returns (..., out)."""
-    return linalg.linear(input, weight, bias)
-
-
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(input, 0); the slope at 0 is 0."""
-    return input.relu_() if inplace else arithmetic.relu(input)
-
-
-def logsigmoid(input: Tensor) -> Tensor:
-    """log sigmoid(input) = -softplus(-input), without overflow."""
-    return -softplus(-input)
-
-
-def _implicit_dim(ndim: int) -> int:
-    """The dimension PyTorch normalises when none is given: 0 for 0, 1 or 3 dimensions, otherwise 1."""
-    return 0 if ndim in (0, 1, 3) else 1
-
-
-def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
-    """exp(input) / Σ exp(input) along `dim` (without one: dimension 0 of 0-, 1- and 3-d tensors, otherwise 1)."""
-    input = input if dtype is None else input.to(dtype)
-    d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
-    return losses.softmax(input, d) if input.ndim else arithmetic.exp(input - input)
-
-
-def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
-    """log softmax(input), computed without forming the softmax, so that no probability underflows to log 0."""
-    input = input if dtype is None else input.to(dtype)
-    d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
-    return losses.log_softmax(input, d) if input.ndim else input - input
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """int64 rows with a 1 at the class: shape (..., num_classes); -1 infers the number of classes."""
-    return indexing.one_hot(tensor, num_classes)
+from ... import dtypes
+from ...errors import GradientError
+from ...ops import losses
+from ...tensor import Tensor
 
 
 def _operands(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:

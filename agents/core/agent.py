@@ -95,6 +95,10 @@ class Agent:
         each."""
         raise NotImplementedError
 
+    def schedules(self) -> dict[str, float]:
+        """What changes over training by plan, for metrics.csv."""
+        return {}
+
     def parts(self) -> dict[str, Any]:
         """The objects with `state_dict` and `load_state_dict` that make up the agent."""
         raise NotImplementedError
@@ -226,20 +230,24 @@ class Means:
     """The mean of each metric since its last `take`."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self._sums = dict.fromkeys(names, 0.0)
-        self._counts = dict.fromkeys(names, 0)
+        self._names = names
+        self._sums, self._count = [0.0] * len(names), 0
 
-    def add(self, name: str, value: float) -> None:
-        self._sums[name] += value
-        self._counts[name] += 1
+    def add(self, *values: float) -> None:
+        """One value of every metric, in the order of their names."""
+        sums = self._sums
+        for i, value in enumerate(values):
+            sums[i] += value
+        self._count += 1
 
     def take(self) -> dict[str, float | None]:
-        means = {name: self._sums[name] / count if count else None for name, count in self._counts.items()}
-        self.__init__(tuple(self._sums))  # type: ignore[misc]
-        return means
+        """The means, `None` if nothing was added; and starts again."""
+        sums, count = self._sums, self._count
+        self._sums, self._count = [0.0] * len(sums), 0
+        return {name: total / count if count else None for name, total in zip(self._names, sums, strict=True)}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+        return {"sums": list(self._sums), "count": self._count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._sums, self._counts = state["sums"], state["counts"]
+        self._sums, self._count = list(state["sums"]), state["count"]

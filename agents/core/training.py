@@ -90,6 +90,7 @@ class Recorder:
                 "episode": self.agent.episodes,
                 "return": episode.total_reward,
                 "length": episode.length,
+                **self.agent.schedules(),
                 **self.agent.metrics.take(),
             }
         )

@@ -84,7 +84,7 @@ class DQNHyperparameters(Hyperparameters):
 class DQN(Agent):
     name = "dqn"
     Hyperparameters = DQNHyperparameters
-    metric_names = ("loss", "q_value", "gradient_norm", "epsilon")
+    metric_names = ("loss", "q_value", "gradient_norm")
 
     def build(self) -> None:
         h = self.hyperparameters
@@ -127,6 +127,9 @@ class DQN(Agent):
         h = self.hyperparameters
         return linear(h.epsilon_start, h.epsilon_end, h.epsilon_fraction, self.progress)
 
+    def schedules(self) -> dict[str, float]:
+        return {"epsilon": self.epsilon}
+
     # -- learning
 
     def observe(self, transition: Transition) -> None:
@@ -153,12 +156,7 @@ class DQN(Agent):
             self.optimizer.param_groups[0]["lr"] = h.learning_rate * (1 - self.progress)
         self.optimizer.step()
         self.replay.feedback(batch.rows, self.head.error(prediction, target))
-
-        metrics = self.metrics
-        metrics.add("loss", loss.item())
-        metrics.add("gradient_norm", norm.item())
-        metrics.add("q_value", float(prediction.array.sum()) / len(batch.rows))
-        metrics.add("epsilon", self.epsilon)
+        self.metrics.add(loss.item(), float(prediction.array.sum()) / len(batch.rows), norm.item())
 
     def prediction(self, batch: Batch) -> mg.Tensor:
         """Q(s, a), (batch,)."""

@@ -385,6 +385,7 @@ def _collected(file: str) -> list[Mistake]:
 
 
 CATALOGUE["Networks, optimizers and files"] = _collected("mistakes_nn")
+CATALOGUE["Distributions"] = _collected("mistakes_distributions")
 ALL = [(chapter, row) for chapter, rows in CATALOGUE.items() for row in rows]
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import autograd, dtypes
+from .device import beside, host
 from .errors import GradientError
 from .tensor import LEAF, Tensor, wrap
 
@@ -115,9 +116,9 @@ def gradgradcheck(
         return _differentiable(function(*everything))
 
     if grad_outputs is None:
-        firsts = [wrap(_cotangent(rng, y.array)) for y in outputs()]
+        firsts = [wrap(beside(_cotangent(rng, y.array), y.array)) for y in outputs()]
     else:
-        firsts = [wrap(np.array(g.array)) for g in _as_tuple(grad_outputs)]
+        firsts = [wrap(g.array.copy()) for g in _as_tuple(grad_outputs)]
     for g in firsts:
         g._node = LEAF
 
@@ -131,10 +132,11 @@ def gradgradcheck(
     def gradients(cotangents: list[Tensor]) -> list[Tensor | None]:
         recorded = first(create_graph=True)
         for i, (ordinary, g) in enumerate(zip(values(), recorded, strict=True)):
-            if not np.allclose(ordinary, g.array, rtol=1e-10, atol=1e-10, equal_nan=True):
+            ordinary, again = host(ordinary), host(g.array)
+            if not np.allclose(ordinary, again, rtol=1e-10, atol=1e-10, equal_nan=True):
                 raise GradcheckError(
                     f"gradgradcheck: the gradient with respect to input {i} differs by "
-                    f"{np.abs(ordinary - g.array).max():.3g} from itself with create_graph=True: "
+                    f"{np.abs(ordinary - again).max():.3g} from itself with create_graph=True: "
                     "a rule treats Tensors and arrays differently"
                 )
         pairs = [(g, v) for g, v in zip(recorded, cotangents, strict=True) if g.requires_grad]
@@ -176,7 +178,7 @@ def _inputs(who: str, inputs: Any) -> list[Tensor]:
             raise ValueError(
                 f"{who}: input {i} is {x.dtype}, too coarse for finite differences; make it float64, with .double()"
             )
-        if (0 in x.array.strides and x.array.size > 1) or not x.array.flags.writeable:
+        if (0 in x.array.strides and x.array.size > 1) or not getattr(x.array.flags, "writeable", True):
             raise ValueError(
                 f"{who}: input {i} (shape {x.shape}) is an expanded view, whose elements share memory and "
                 "can't be changed one at a time; pass x.clone().detach().requires_grad_()"
@@ -231,17 +233,18 @@ class _Check:
                 if not np.array_equal(x.array, original, equal_nan=True):
                     raise GradcheckError(f"{self.who}: {name} (shape {x.shape}) was changed by the {when} pass")
 
-        base = [np.array(y) for y in values()]
+        made = values()
+        base = [np.array(host(y)) for y in made]
         unchanged("forward")
         for k, y in enumerate(base):
             if not np.isfinite(y).all():
                 raise GradcheckError(f"{self.who}: output {k} of the function has a NaN or infinity at the point given")
         cotangents = [_cotangent(self.rng, y) for y in base]
-        given = [wrap(v.copy()) for v in cotangents]
+        given = [wrap(beside(v.copy(), y)) for v, y in zip(cotangents, made, strict=True)]
         analytic = self._analytic(names, inputs, gradients, given)
         unchanged("backward")
         for k, (v, original) in enumerate(zip(given, cotangents, strict=True)):
-            if not np.array_equal(v.array, original):
+            if not np.array_equal(host(v.array), original):
                 raise GradcheckError(f"{self.who}: the cotangent of output {k} was changed by the backward pass")
 
         phi = _Phi(values, base, cotangents)
@@ -260,8 +263,8 @@ class _Check:
                     f"{self.who}: the gradient with respect to {name} has shape {g.shape} and dtype "
                     f"{g.dtype}, the input has {x.shape} and {x.dtype}"
                 )
-            a = np.zeros(x.shape) if g is None else g.array.copy()
-            b = np.zeros(x.shape) if again is None else again.array
+            a = np.zeros(x.shape) if g is None else np.array(host(g.array))
+            b = np.zeros(x.shape) if again is None else host(again.array)
             if not np.allclose(a, b, rtol=0, atol=self.nondet_tol, equal_nan=True):
                 raise GradcheckError(
                     f"{self.who}: the gradient with respect to {name} is not deterministic: "
@@ -365,8 +368,8 @@ class _Direction:
     """Moves a whole array along a direction."""
 
     def __init__(self, array: np.ndarray, direction: np.ndarray) -> None:
-        self.array, self.direction, self.original = array, direction, array.copy()
-        self.size = float(np.abs(array).max(initial=0.0))
+        self.array, self.direction, self.original = array, beside(direction, array), array.copy()
+        self.size = float(np.abs(array).max()) if array.size else 0.0
         self.value = f"of shape {array.shape}"
 
     def move(self, step: float) -> float:
@@ -393,7 +396,7 @@ class _Phi:
         try:
             step = at.move(step)
             with np.errstate(all="ignore"):  # the step may leave the domain
-                outputs = [np.array(y) for y in self.values()]
+                outputs = [np.array(host(y)) for y in self.values()]
         finally:
             at.back()
         with np.errstate(invalid="ignore"):

@@ -1,0 +1,217 @@
+"""The CuPy backend without a GPU: everything runs on arrays that refuse to leave the device, and gives the CPU's numbers.
+
+`double.py` says what these arrays refuse. What passes here has made no array on the host by accident, converted none,
+and called nothing that CuPy lacks; that CuPy computes what NumPy does is for `test_gpu.py`, on a machine that has one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import double
+import numpy as np
+import pytest
+from rows import DIFFERENTIABLE, Case, cases, leaf
+
+from minigrad import autograd
+from minigrad.device import CPU, GPU, host
+from minigrad.ops import indexing
+from minigrad.recording import TABLE, ListOperation, Operation
+from minigrad.tensor import Tensor, wrap
+
+
+@pytest.fixture(autouse=True)
+def cupy():
+    with double.installed() as module:
+        yield module
+
+
+def moved(x: Any) -> Any:
+    """Arrays, Tensors, and whatever holds them, on the device."""
+    if isinstance(x, np.ndarray):
+        return double.array(x)
+    if isinstance(x, Tensor):
+        return x.detach().to("cuda").requires_grad_(x.requires_grad)
+    if type(x) in (list, tuple):
+        return type(x)(map(moved, x))
+    return GPU if x is CPU else x
+
+
+def assert_same(there: Any, here: Any, what: str) -> None:
+    """What the device made: the host's numbers, and still on the device."""
+    if isinstance(here, list | tuple):
+        assert len(there) == len(here), what
+        for t, h in zip(there, here, strict=True):
+            assert_same(t, h, what)
+        return
+    if isinstance(here, Tensor):
+        assert isinstance(there, Tensor), what
+        there, here = there.array, here.array
+    if not isinstance(here, np.ndarray | np.generic):
+        assert there == here or (there != there and here != here), what
+        return
+    assert isinstance(there, double.ndarray), f"{what}: left the device, it is a {type(there).__name__}"
+    assert (there.shape, there.dtype) == (here.shape, here.dtype), what
+    np.testing.assert_allclose(host(there), here, rtol=1e-6 if here.dtype == np.float32 else 1e-12, atol=1e-14, err_msg=what)
+
+
+@contextlib.contextmanager
+def staying(what: str) -> Iterator[None]:
+    """Inside, no whole array may cross between host and device."""
+    before = len(double.crossings)
+    yield
+    assert double.crossings[before:] == [], f"{what}: arrays crossed between host and device"
+
+
+# -- the table --------------------------------------------------------------------------------------------
+
+
+def on_device(case: Case) -> Case:
+    """The same case with all its arrays on the device."""
+    there = copy.copy(case)
+    there.arguments, there.cotangent = moved(case.arguments), moved(case.cotangent)
+    is_list = isinstance(case.operation, ListOperation)
+    there.leaves = there.arguments[0] if is_list else [there.arguments[i] for i in case.places]
+    return there
+
+
+def derivatives(case: Case, operation: Operation | None = None) -> dict[str, Any]:
+    """What a case makes: the output, its first derivatives, the recorded ones, and second derivatives."""
+    inputs = [leaf(x) for x in case.leaves]
+    y = case(inputs, operation)
+    found: dict[str, Any] = {"the output": y}
+    y.backward(wrap(case.cotangent), retain_graph=True)
+    found["the gradients"] = [x.grad for x in inputs]
+    found["the recorded gradients"] = recorded = autograd.grad(y, inputs, wrap(case.cotangent), create_graph=True)
+    ends = [g for g in recorded if g.requires_grad]
+    if ends and case.operation.second_order is True:
+        seconds = autograd.grad(ends, inputs, [g.detach() for g in ends], allow_unused=True)
+        found["the second derivatives"] = [g for g in seconds if g is not None]
+    return found
+
+
+def check_on_device(case: Case, operation: Operation | None = None) -> None:
+    """The operation and its rules, on the device, give the host's numbers without leaving it. Raises if not."""
+    there = on_device(case)
+    with staying(str(case)):
+        raw = (operation or case.operation).apply(*there.arguments)
+    assert_same(raw, np.asarray((operation or case.operation).apply(*case.arguments)), f"{case}, raw")
+    if not case.leaves:
+        return
+    with staying(str(case)):
+        made = derivatives(there, operation)
+    for what, expected in derivatives(case, operation).items():
+        assert_same(made[what], expected, f"{case}, {what}")
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_every_row_stays_on_the_device(name):
+    for case in cases(name):
+        check_on_device(case)
+
+
+@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if n not in ("cast", "to_device")])
+def test_every_row_keeps_float32_on_the_device(name):
+    for case in cases(name):
+        for case_ in (case, on_device(case)):
+            inputs = [leaf(x.astype(np.float32)) for x in case_.leaves]
+            y = case_(inputs, dtype=np.float32) if case_ is case else _in_float32(case_, inputs)
+            y.backward(wrap(case_.cotangent.astype(np.float32)))
+            assert {y.dtype, *(x.grad.dtype for x in inputs)} == {np.dtype(np.float32)}, case
+
+
+def _in_float32(case: Case, inputs: list) -> Tensor:
+    there = copy.copy(case)
+    there.arguments = [
+        a.astype(np.float32) if isinstance(a, double.ndarray) and a.dtype.kind == "f" else a for a in case.arguments
+    ]
+    return there(inputs)
+
+
+# -- the double can fail ----------------------------------------------------------------------------------
+
+
+def _filled(x: Any) -> Any:
+    out = np.zeros_like(x)
+    out[...] = np.ones(x.shape)
+    return out
+
+
+LEAKS = {
+    "converted": Operation("leak", lambda x: np.asarray(x) * 2, {"x": lambda g: g * 2}),
+    "copied": Operation("leak", lambda x: np.array(x) * 2, {"x": lambda g: g * 2}),
+    "a constant of the host": Operation("leak", lambda x: x * np.ones(4), {"x": lambda g: g}),
+    "a mask of the host": Operation("leak", lambda x: np.where(np.eye(4, dtype=bool)[:3], x, 0), {"x": lambda g: g}),
+    "an index of the host": Operation("leak", lambda x: x[np.arange(3)], {"x": lambda g: g}),
+    "filled from the host": Operation("leak", _filled, {"x": lambda g: g}),
+    "to the host and back": Operation("leak", lambda x: double.array(x.get()) if hasattr(x, "get") else x, {"x": lambda g: g}),
+    "made on the host": Operation("leak", lambda x: np.zeros(x.shape), {"x": lambda g: g}),
+    "a rule's constant": Operation("leak", lambda x: x * 1, {"x": lambda g: g * np.ones(4)}),
+    "a rule's conversion": Operation("leak", lambda x: x * 1, {"x": lambda g: np.ascontiguousarray(g)}),
+    "what CuPy lacks": Operation("leak", lambda x: np.insert(x, 0, 0.0, 1)[:, 1:], {"x": lambda g: g}),
+    "a reduction CuPy lacks": Operation("leak", lambda x: np.maximum.reduce(x, axis=0), {"x": lambda g: g}),
+    "an argument CuPy lacks": Operation("leak", lambda x: x.max(axis=0, initial=0.0), {"x": lambda g: g}),
+    "an attribute CuPy lacks": Operation("leak", lambda x: x * 1 if x.flags.writeable else x, {"x": lambda g: g}),
+    "where=": Operation("leak", lambda x: np.add(x, 1, where=x > 0), {"x": lambda g: g}),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_the_double_notices(leak):
+    with pytest.raises((TypeError, AttributeError, NotImplementedError, RuntimeError, AssertionError)) as raised:
+        check_on_device(cases("clone")[0], LEAKS[leak])
+    assert any(word in str(raised.value) for word in ("double", "crossed", "left the device", "writeable", "two devices"))
+
+
+@pytest.mark.parametrize("name", ["gather", "index", "select", "scatter_add_zeros", "one_hot", "nll"])
+def test_rows_that_make_their_indices_on_the_host_are_noticed(name, monkeypatch):
+    monkeypatch.setattr(indexing, "namespace", lambda array: np)
+    with pytest.raises((TypeError, RuntimeError), match=r"double|two devices"):
+        for case in cases(name):
+            check_on_device(case)
+
+
+def test_what_the_double_refuses(cupy):
+    x, n = double.array(np.arange(12.0).reshape(3, 4)), np.ones((3, 4))
+    refused = [
+        lambda: np.asarray(x),
+        lambda: np.array(x),
+        lambda: n + x,
+        lambda: x + n,
+        lambda: n.dot(x.T),
+        lambda: n.__setitem__(..., x),
+        lambda: x.__setitem__(..., n),
+        lambda: x[np.array([1])],
+        lambda: n[double.array([1])],
+        lambda: np.concatenate([x, n]),
+        lambda: np.maximum.accumulate(x),
+        lambda: np.block([x, x]),
+        lambda: np.vecdot(x, x),
+        lambda: np.sum(x, where=x > 0),
+        lambda: np.copyto(n, x),
+        lambda: memoryview(x),
+        lambda: x.__array_interface__,
+        lambda: x.__array_struct__,
+        lambda: x.item(3),
+        lambda: cupy.errstate,
+        lambda: cupy.unstack,
+        lambda: cupy.__array_interface__,
+        lambda: hash(x),
+    ]
+    for i, refuse in enumerate(refused):
+        with pytest.raises((TypeError, AttributeError, NotImplementedError, ValueError)):
+            print(f"refused[{i}] gave", refuse())
+
+
+def test_what_the_double_does_as_cupy_does():
+    x = double.array(np.arange(12.0).reshape(3, 4))
+    assert isinstance(x.max(), double.ndarray)
+    assert x[0][1:].base is x
+    assert x.reshape(12).base is x
+    assert (x + 1).base is None
+    np.testing.assert_array_equal(x[double.array([3, -1])].get(), np.arange(12.0).reshape(3, 4)[[0, 2]])  # wrapped
+    x += 1
+    assert float(x[0, 0]) == 1.0

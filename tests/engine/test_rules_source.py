@@ -97,8 +97,14 @@ class _Reader(ast.NodeVisitor):
 
     def _branches(self, test: ast.expr, body: list, orelse: list) -> None:
         """Where the test has made sure of an array, anything may be done with it."""
-        self.visit(test)
-        sure = any(isinstance(n, ast.Attribute) and n.attr == "ndarray" for n in ast.walk(test))
+        conditions = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+        sure = False
+        for condition in conditions:
+            if not sure:
+                self.visit(condition)
+            match condition:
+                case ast.Compare(ast.Call(ast.Name("type"), _), [ast.Is()], [ast.Attribute(_, "ndarray")]):
+                    sure = True
         for statement in orelse if sure else [*body, *orelse]:
             self.visit(statement)
 
@@ -205,6 +211,7 @@ BAD = {
     "in place": (_in_place, "in place"),
     "written into": (_written, "writes into"),
     "out": (lambda g, x: np.multiply(g, x, out=g), "out="),
+    "not sure of an array": (lambda g, x: g.sum() if type(x) is not np.ndarray else g, "array methods"),
     "captured": (lambda g: g * _captured, "from outside its arguments"),
 }
 
@@ -226,6 +233,7 @@ def test_good_rules_are_not():
     for rule in (
         branch,
         lambda g, x: g @ x.T,
+        lambda g, x: g.dot(x) if type(x) is np.ndarray and x.all() else g @ x,
         lambda g, x, index: g * np.where(x > 0, 1.0, x) * index.sum(),
         lambda g, x: np.add.reduce(g * x, 0) * len(x),
         lambda g, x: g * x.dtype.type(2),

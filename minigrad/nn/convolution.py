@@ -63,6 +63,7 @@ class _Convolution(Module):
         if padding == "same" and any(s != 1 for s in self.stride):
             raise ValueError(f"{kind}: padding='same' needs stride=1, got {stride}; give the padding as numbers")
         self.padding_mode = padding_mode
+        self.output_padding: tuple[int, ...] = (0,) * self.dims
         self.weight = Parameter(_empty(self._weight_shape(), dtype))
         self.bias = Parameter(_empty((self.out_channels,), dtype)) if bias else None
         self.reset_parameters()
@@ -92,6 +93,8 @@ class _Convolution(Module):
             text += f", padding={self.padding}"
         if any(d != 1 for d in self.dilation):
             text += f", dilation={self.dilation}"
+        if any(self.output_padding):
+            text += f", output_padding={self.output_padding}"
         if self.groups != 1:
             text += f", groups={self.groups}"
         return text + (", bias=False" if self.bias is None else "")

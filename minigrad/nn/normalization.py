@@ -35,6 +35,8 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if isinstance(num_features, bool) or not isinstance(num_features, int | np.integer) or num_features < 1:
@@ -45,7 +47,7 @@ class _BatchNorm(Module):
         self.num_features, self.eps, self.momentum = int(num_features), eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(_empty((self.num_features,), dtype)) if affine else None
-        self.bias = Parameter(_empty((self.num_features,), dtype)) if affine else None
+        self.bias = Parameter(_empty((self.num_features,), dtype)) if affine and bias else None
         self.register_buffer("running_mean", _empty((self.num_features,), dtype) if track_running_stats else None)
         self.register_buffer("running_var", _empty((self.num_features,), dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", wrap(np.zeros((), np.int64)) if track_running_stats else None)
@@ -63,8 +65,9 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and no statistics."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -94,7 +97,7 @@ class _BatchNorm(Module):
         """PyTorch's words."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -114,7 +117,7 @@ class BatchNorm2d(_BatchNorm):
     `momentum` (None: they become the average over all batches so far); after `eval()` the running ones are used.
 
     num_features: how many channels. weight and bias have this shape and start as ones and zeros; affine=False leaves
-        them out.
+        them out, bias=False the bias alone.
     track_running_stats: False uses the batch's statistics always.
 
     Shapes: (N, num_features, H, W) -> the same. Raises RuntimeError for another number of dimensions or channels, and

@@ -18,7 +18,7 @@ from ..tensor import Tensor, wrap
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .constraints import smallest
-from .distribution import Distribution, constant
+from .distribution import Distribution
 from .independent import Independent
 from .normal import Normal
 from .squashed import SquashedNormal
@@ -84,12 +84,16 @@ def _categorical(p: Categorical, q: Categorical) -> Tensor:
     never_p, never_q = _never(p), _never(q)
     if never_p is None and never_q is None:
         return reductions.sum_(probs * (log_p - log_q), -1, False)
-    never_p, never_q = (np.False_ if n is None else n for n in (never_p, never_q))
-    skipped = constant(np.broadcast_to(never_p | never_q, np.broadcast_shapes(log_p.shape, log_q.shape)))
     # Replaced before the difference is formed: ∞ - ∞ would be NaN, in the gradient even where it is not chosen.
-    log_p, log_q = arithmetic.where(skipped, 0.0, log_p), arithmetic.where(skipped, 0.0, log_q)
-    infinite = constant(never_q & ~never_p)
-    return reductions.sum_(arithmetic.where(infinite, np.inf, probs * (log_p - log_q)), -1, False)
+    terms = probs * (_without(never_q, _without(never_p, log_p)) - _without(never_p, _without(never_q, log_q)))
+    if never_q is not None:
+        terms = arithmetic.where(wrap(never_q if never_p is None else never_q & ~never_p), np.inf, terms)
+    return reductions.sum_(terms, -1, False)
+
+
+def _without(never: Any, log_p: Tensor) -> Tensor:
+    """0 in the place of what never happens."""
+    return log_p if never is None else arithmetic.where(wrap(never), 0.0, log_p)
 
 
 def _never(dist: Categorical) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import double as double_of_cupy
 import numpy as np
 import pytest
 
@@ -429,3 +430,42 @@ def test_a_formula_of_ones_own():
         return mg.tensor(7.0)
 
     assert d.kl_divergence(p, d.Normal(1.0, 1.0)).item() == 7
+
+
+# -- another device ---------------------------------------------------------------------------------------
+
+ON_DEVICE = {
+    "Normal": lambda m, s: d.Normal(m, s),
+    "DiagonalNormal": lambda m, s: d.DiagonalNormal(m, s),
+    "SquashedNormal": lambda m, s: d.SquashedNormal(m, s),
+    "SquashedNormal, stretched": lambda m, s: d.SquashedNormal(m, s, [-2.0, -1.0, 0.0], 3.0),
+    "Categorical, logits": lambda m, s: d.Categorical(logits=mg.where(s > 0.6, m, -math.inf)),
+    "Categorical, probs": lambda m, s: d.Categorical(probs=s * (s > 0.6)),
+    "Bernoulli, logits": lambda m, s: d.Bernoulli(logits=m * s),
+    "Bernoulli, probs": lambda m, s: d.Bernoulli(probs=s / 4),
+}
+
+
+@pytest.mark.parametrize("make", ON_DEVICE.values(), ids=ON_DEVICE)
+def test_on_a_device_the_same_numbers(make):
+    """On arrays that refuse to leave their device (double.py); the draws come from the one generator there is."""
+
+    def everything(device: str) -> list[mg.Tensor]:
+        mg.manual_seed(0)
+        loc, scale = (double(x).float().to(device).requires_grad_() for x in (LOC - 0.5, SCALE))
+        dist = make(loc, scale)
+        drawn = dist.sample((4,))
+        found = [drawn, dist.log_prob(drawn), dist.entropy(), dist.variance, dist.mode, dist.expand((2, 3)).sample()]
+        found += [d.kl_divergence(dist, make(loc + 0.1, scale)), d.kl_divergence(dist, make(loc, scale + 0.2))]
+        if dist.has_rsample:
+            found += [*dist.rsample_and_log_prob((2,)), dist.mean]
+        if isinstance(dist, d.Normal | d.SquashedNormal):
+            found += [dist.cdf(drawn), dist.icdf(dist.cdf(drawn))]
+        sum(x.sum() for x in found if x.requires_grad).backward()
+        return [*found, *[x.grad for x in (loc, scale) if x.grad is not None]]
+
+    here = everything("cpu")
+    with double_of_cupy.installed():
+        for there, x in zip(everything("cuda"), here, strict=True):
+            assert there.device.type == "cuda"
+            np.testing.assert_allclose(there.detach().cpu().numpy(), x.detach().numpy(), rtol=1e-5, atol=1e-6)

@@ -73,7 +73,7 @@ def run(lib: Any, make: Any, parameters: list[np.ndarray], value: np.ndarray, me
     return result.detach().numpy(), [None if x.grad is None else x.grad.numpy() for x in leaves]
 
 
-@pytest.mark.parametrize(("kind", "measure"), itertools.product(KINDS, MEASURES))
+@pytest.mark.parametrize(("kind", "measure"), list(itertools.product(KINDS, MEASURES)))
 def test_like_pytorch(kind, measure):
     if measure in ONLY_OURS.get(kind, ()):
         pytest.skip("PyTorch has none")

@@ -159,12 +159,12 @@ class DQN(Agent):
         self.metrics.add(loss.item(), float(prediction.array.sum()) / len(batch.rows), norm.item())
 
     def prediction(self, batch: Batch) -> mg.Tensor:
-        """Q(s, a), (batch,)."""
-        action = mg.from_numpy(batch.action[:, None])  # (batch, 1), a column for gather
+        """Q(s, a), (batch, 1)."""
+        action = mg.from_numpy(batch.action[:, None])  # gather wants (batch, 1)
         return self.head.of_action(self.network(mg.from_numpy(batch.observation)), action)
 
     def target(self, batch: Batch) -> mg.Tensor:
-        """r + γ Q⁻(s', a'), (batch,). A constant: no gradient flows through it."""
+        """r + γ Q⁻(s', a'), (batch, 1). A constant: no gradient flows through it."""
         with mg.no_grad():
             next_observation = mg.from_numpy(batch.next_observation)
             next_output = self.target_network(next_observation)
@@ -176,7 +176,9 @@ class DQN(Agent):
         """The mean over the batch, of samples that may count differently."""
         if weight is None:
             return self.sample_loss(prediction, target, reduction="mean")
-        return (mg.from_numpy(weight) * self.sample_loss(prediction, target, reduction="none")).mean()
+        return (
+            mg.from_numpy(weight[:, None]) * self.sample_loss(prediction, target, reduction="none")
+        ).mean()
 
     def renew_target(self) -> None:
         self.target_network.load_state_dict(self.network.state_dict())

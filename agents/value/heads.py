@@ -2,9 +2,8 @@
 seams.
 
 A head turns features into an output, an output into the value of every action (`values`), and picks an
-action's part out of it (`of_action`). `target` is what that part should have been, and `error` how far off it
-was.
-"""
+action's part out of it (`of_action`), which is (batch, k): here one number, elsewhere a distribution.
+`target` is what that part should have been, of the same shape, and `error` how far off it was."""
 
 from __future__ import annotations
 
@@ -28,18 +27,19 @@ class ExpectedValue:
         return output
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
-        """Q(s, a), (batch,), of actions (batch, 1)."""
-        return output.gather(1, action).squeeze(1)
+        """Q(s, a), (batch, 1), of actions (batch, 1)."""
+        return output.gather(1, action)
 
     def target(
         self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
     ) -> np.ndarray:
-        """y, (batch,). A constant, so it is computed with plain arrays."""
-        return reward + discount * next_output[np.arange(len(next_action)), next_action]
+        """y, (batch, 1), from reward, discount and a' (batch,). A constant: plain arrays will do."""
+        y = reward + discount * next_output[np.arange(len(next_action)), next_action]
+        return y[:, None]
 
     def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
         """|δ| of every sample, (batch,): what a prioritised replay goes by."""
-        return np.abs(target.array - prediction.array)
+        return np.abs(target.array - prediction.array)[:, 0]
 
 
 HEADS = {"expected": ExpectedValue}

@@ -132,7 +132,7 @@ def test_target_by_hand() -> None:
     head = ExpectedValue()
     q = np.array([[1.0, 5.0], [7.0, 2.0]])
     target = head.target(np.array([10.0, 20.0]), np.array([0.9, 0.0]), q, np.array([1, 0]))
-    np.testing.assert_allclose(target, [10 + 0.9 * 5, 20])
+    np.testing.assert_allclose(target, [[10 + 0.9 * 5], [20]])
 
 
 def test_who_chooses_the_next_action() -> None:

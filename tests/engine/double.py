@@ -1,4 +1,4 @@
-"""A stand-in for CuPy that needs no GPU: arrays which compute with NumPy but refuse whatever CuPy's refuse.
+"""A double of CuPy that needs no GPU: arrays which compute with NumPy but refuse whatever CuPy's refuse.
 
     with double.installed():
         minigrad.zeros(3, device="cuda")
@@ -7,7 +7,7 @@ A GPU's arrays live in other memory, so code that is right on the CPU can leave 
 an array with np.arange, or converts one with np.asarray, and only a machine with a GPU would tell. These arrays tell
 everywhere. They
 
-- refuse to become NumPy arrays (`np.asarray`, `array[...] = ours`) and to meet one (`ours + array`, `ours[array]`);
+- refuse to become NumPy arrays (`np.asarray`, `array[...] = ours`), and to meet one (`ours + array`);
 - dispatch as CuPy's do (NEP 13 for ufuncs, NEP 18 for other functions) to what CuPy 14 has, with its arguments:
   no errstate, block, insert, unstack; reduce and accumulate of add and multiply only; no where=, no max(initial=);
 - give 0-d arrays where NumPy gives scalars, and wrap an index out of range where NumPy raises.
@@ -186,7 +186,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             return NotImplemented
         if method != "__call__" and ufunc.__name__ not in UFUNC_METHODS.get(method, ()):
             raise NotImplementedError(f"double: CuPy's {ufunc.__name__}.{method} is not there")
-        _check_arguments(f"{ufunc.__name__}.{method}", options, "axis dtype keepdims casting".split())
+        _check_arguments(f"{ufunc.__name__}.{method}", options, ["axis", "dtype", "keepdims", "casting"])
         if out is not None:
             options["out"] = tuple(_unwrap(o, "out") for o in out)
         if method == "at":
@@ -288,7 +288,7 @@ def _unwrap(value: Any, where: str) -> Any:
     if isinstance(value, ndarray):
         return _held(value)
     if isinstance(value, np.ndarray):
-        raise TypeError(f"double: unsupported type numpy.ndarray of shape {value.shape} meets a device array in {where}")
+        raise TypeError(f"double: a numpy.ndarray of shape {value.shape} meets a device array in {where}")
     if type(value) in (tuple, list):
         return type(value)(_unwrap(v, where) for v in value)
     return value

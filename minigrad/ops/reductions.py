@@ -169,7 +169,8 @@ def _logsumexp(x: Any, dim: Any, keepdim: bool) -> Any:
         top = x.max(axis=_axis(x, dim), keepdims=True)
         top = np.where(np.isfinite(top), top, 0)  # a row of -inf gives -inf, not NaN
     total = np.add.reduce(np.exp(x - top), axis=_axis(x, dim), keepdims=True)
-    y = np.log(total) + top
+    with np.errstate(divide="ignore"):  # log 0 = -inf is meant: a row of -inf, or of nothing
+        y = np.log(total) + top
     return y if keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes(dim, x.ndim)])
 
 
@@ -194,6 +195,36 @@ cumsum = op(
     vjp=lambda g, dim: flip(cumsum(flip(g, (dim,)), dim), (dim,)),
     name="cumsum",
     cases=[(real(3, 4), 0), (real(3, 4), -1), (real(5), 0), (real(0, 3), 0)],
+)
+
+
+def _cumprod_slope(g: Any, y: Any, x: Any, dim: int) -> Any:
+    if type(x) is np.ndarray and x.all():
+        return flip(cumsum(flip(g * y, (dim,)), dim), (dim,)) / x
+    # Where an element is 0 the division is not possible: the j-th row holds the running products without factor j.
+    n, d = x.shape[dim], dim % len(x.shape)
+    xp, after = namespace(x), (1,) * (len(x.shape) - d - 1)
+    others = cumprod(where(xp.eye(n, dtype=bool).reshape((n, n, *after)), 1.0, unsqueeze_at(x, d)), d + 1)
+    reached = xp.tri(n, dtype=bool).T.reshape((n, n, *after))  # the i-th product contains factor j for i >= j
+    return sum_(where(reached, others, 0.0) * unsqueeze_at(g, d), d + 1, False)
+
+
+cumprod = op(
+    lambda x, dim: np.cumprod(x, axis=dim, dtype=np.int64 if x.dtype.kind in "bui" else None),
+    vjp=_cumprod_slope,
+    name="cumprod",
+    cases=[
+        (real(3, 4), 0),
+        (real(3, 4), -1),
+        (constant([2.0, 0.0, 3.0, 0.5]), 0),
+        (constant([[2.0, 0.0], [0.0, 3.0], [1.5, 0.0]]), 0),
+        (constant([[[2.0, 0.5], [0.0, 3.0], [1.5, 0.7]], [[0.3, 0.0], [0.9, 3.0], [0.0, 0.6]]]), -2),
+        (real(0, 3), 0),
+    ],
+    mutants_equal={
+        "_cumprod_slope: if type(x) is np.ndarray and x.all() -> if False": "a shortcut: the general way gives the same",
+        "_cumprod_slope: type(x) is np.ndarray and x.all() -> x.all()": "first order meets arrays only",
+    },
 )
 
 

@@ -1,4 +1,4 @@
-"""backward, grad, hooks and higher derivatives, against closed forms; and what a graph costs: linear time, no cycles."""
+"""backward, grad, hooks and higher derivatives against closed forms; and what a graph costs: linear time, no cycles."""
 
 import gc
 import itertools

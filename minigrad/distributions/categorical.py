@@ -136,7 +136,6 @@ class Categorical(Distribution):
         return self.mean
 
     def __repr__(self) -> str:
-        name, given = self._given
-        return f"Categorical({name}: {given.shape})"
+        return f"Categorical({self._given[0]}: {self.logits.shape})"
 
 

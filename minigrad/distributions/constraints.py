@@ -58,6 +58,16 @@ def integer_interval(low: int, high: int) -> Constraint:
     )
 
 
-def interval(low: Any, high: Any) -> Constraint:
-    """From `low` to `high`, both included; numbers or arrays that broadcast."""
-    return Constraint(f"between {low} and {high}", lambda x: ((low <= x) & (x <= high)).all())
+class Interval(Constraint):
+    """From `low` to `high`, both included; numbers or arrays that broadcast with the values."""
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self.low, self.high = low, high
+
+    def _holds(self, x: Any) -> Any:  # type: ignore[override]
+        return ((self.low <= x) & (x <= self.high)).all()
+
+    @property
+    def words(self) -> str:  # type: ignore[override]
+        """Written when asked for: to print an array takes longer than to check a hundred actions."""
+        return f"between {self.low} and {self.high}"

@@ -217,8 +217,21 @@ def parameters(*given: Any) -> tuple[Tensor, ...]:
     device = tensors[0].device if tensors else None
     found = [as_tensor(x, None if isinstance(x, Tensor) else dtype, device) for x in given]
     found = [x if x.array.dtype.kind == "f" else x.to(dtype) for x in found]
-    full = np.broadcast_shapes(*[x.shape for x in found])
+    try:
+        full = np.broadcast_shapes(*[x.shape for x in found])
+    except ValueError:
+        raise ValueError(
+            f"the parameters of a distribution have shapes {' and '.join(str(x.shape) for x in found)}, which do not "
+            "broadcast; give them one shape, or one number for all"
+        ) from None
     return tuple(x if x.shape == full else shapes.broadcast_to(x, full) for x in found)
+
+
+def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` can be stretched to the shape `into`."""
+    return len(shape) <= len(into) and all(
+        n in (1, m) for n, m in zip(shape[::-1], into[::-1], strict=False)
+    )
 
 
 def one_of(name: str, probs: Any, logits: Any) -> None:

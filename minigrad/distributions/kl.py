@@ -18,7 +18,7 @@ from ..tensor import Tensor, wrap
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .constraints import smallest
-from .distribution import Distribution
+from .distribution import Distribution, fits
 from .independent import Independent
 from .normal import Normal
 from .squashed import SquashedNormal
@@ -51,16 +51,11 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
             f"kl_divergence: there is no formula for KL({type(p).__name__} ‖ {type(q).__name__}); add one with "
             "register_kl, or estimate it: (p.log_prob(x) - q.log_prob(x)).mean(0) for x = p.sample((n,))"
         )
-    if p.batch_shape != q.batch_shape:
-        try:
-            together: Any = np.broadcast_shapes(p.batch_shape, q.batch_shape)
-        except ValueError:
-            together = None
-        if together not in (p.batch_shape, q.batch_shape):
-            raise ValueError(
-                f"kl_divergence: p has batch_shape {p.batch_shape} and q {q.batch_shape}; reshape the parameters of "
-                "one, because broadcasting would compare every p with every q"
-            )
+    if not fits(p.batch_shape, q.batch_shape) and not fits(q.batch_shape, p.batch_shape):
+        raise ValueError(
+            f"kl_divergence: p has batch_shape {p.batch_shape} and q {q.batch_shape}; reshape the parameters of one, "
+            "because broadcasting would compare every p with every q"
+        )
     return formula(p, q)
 
 

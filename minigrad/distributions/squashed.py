@@ -23,7 +23,7 @@ from ..device import device_of, put
 from ..ops import arithmetic, densities, reductions, special
 from ..tensor import Tensor, wrap
 from . import constraints
-from .distribution import Distribution, constant, normal_noise
+from .distribution import Distribution, constant, fits, normal_noise
 from .normal import Normal
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -49,12 +49,17 @@ class SquashedNormal(Distribution):
             self._half, self._middle = (self.high - self.low) / 2, (self.high + self.low) / 2
             if not (self._half > 0).all() or not np.isfinite(self._half).all():
                 raise ValueError(f"SquashedNormal: the bounds must be finite, low < high; got low={low}, high={high}")
+            if not fits(self._half.shape, base.batch_shape):
+                raise ValueError(
+                    f"SquashedNormal: bounds of shape {self._half.shape} do not fit loc and scale of shape "
+                    f"{base.batch_shape}; give one number, or one for each of the last dimension"
+                )
         super().__init__(base.batch_shape, (), validate_args)
 
     @property
     def support(self) -> constraints.Constraint:
         """From low to high."""
-        return constraints.interval(self.low, self.high)
+        return constraints.Interval(self.low, self.high)
 
     def expand(self, batch_shape: Any) -> Self:
         """The same distribution repeated to a larger batch shape."""
@@ -65,7 +70,12 @@ class SquashedNormal(Distribution):
     def _squash(self, u: Tensor) -> Tensor:
         """From the real line to the bounds."""
         y = arithmetic.tanh(u)
-        return y * self._half + self._middle if self._stretches else y
+        if not self._stretches:
+            return y
+        y = y * self._half + self._middle
+        fresh = y.array  # rounding may have passed a bound by the last digit, which environments refuse
+        np.maximum(np.minimum(fresh, self.high, out=fresh), self.low, out=fresh)
+        return y
 
     def _unsquash(self, value: Tensor) -> Tensor:
         """From the bounds to the real line.

@@ -46,6 +46,12 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
         ["probs", "at least 0", "-0.5", "logits="],
     ),
     (
+        "parameters that do not go together",
+        lambda: d.Normal(mg.zeros(3), mg.ones(4)),
+        ValueError,
+        ["(3,) and (4,)", "one shape"],
+    ),
+    (
         "both probs and logits",
         lambda: d.Bernoulli(probs=0.5, logits=0.0),
         ValueError,
@@ -86,6 +92,12 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
         lambda: d.SquashedNormal(0.0, 1.0, low=2.0, high=-2.0),
         ValueError,
         ["SquashedNormal", "low < high", "low=2.0", "high=-2.0"],
+    ),
+    (
+        "bounds for more actions than there are",
+        lambda: d.SquashedNormal(mg.zeros(4, 2), 1.0, low=[-1.0] * 3, high=[2.0] * 3),
+        ValueError,
+        ["SquashedNormal", "(3,)", "(4, 2)"],
     ),
     (
         "an action beyond its bounds",

@@ -337,6 +337,16 @@ def test_actions_at_their_bounds_have_a_finite_log_prob():
     assert log_prob[1].item() == log_prob[2].item()
 
 
+def test_actions_stay_within_their_bounds_to_the_last_digit():
+    rng = np.random.default_rng(0)
+    low = rng.uniform(-3, 3, 500).astype(np.float32)
+    high = low + rng.uniform(0.01, 1, 500).astype(np.float32)
+    dist = d.SquashedNormal(mg.zeros(500), mg.full((500,), 30.0), low, high)
+    for x in (dist.sample((20,)), dist.rsample((20,))):
+        assert ((low <= x.numpy()) & (x.numpy() <= high)).all()
+        assert np.isfinite(dist.log_prob(x).numpy()).all()
+
+
 def test_choices_ruled_out_by_minus_infinity():
     logits = mg.tensor([[0.0, -math.inf, 1.0]], requires_grad=True)
     dist = d.Categorical(logits=logits)

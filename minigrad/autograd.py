@@ -178,20 +178,19 @@ def _run(
     """
     retain_graph = create_graph if retain_graph is None else retain_graph
 
+    node_type, watching = Node, recording.anomaly  # local names: this function is hot
+
     # Count, for every node that can be reached, how many uses will send it a cotangent.
-    pending: dict[Any, int] = {}
-    for root in roots:
-        pending[root] = 0
+    pending: dict[Any, int] = dict.fromkeys(roots, 0)
     stack = [*pending]
     while stack:
         for parent in stack.pop().edges:
-            if type(parent) is Node:
-                uses = pending.get(parent)
-                if uses is None:
+            if type(parent) is node_type:
+                if parent in pending:
+                    pending[parent] += 1
+                else:
                     pending[parent] = 1
                     stack.append(parent)
-                else:
-                    pending[parent] = uses + 1
 
     wanted, ends = None, _NOTHING
     if targets is not None:
@@ -200,10 +199,12 @@ def _run(
     found: dict[Any, Any] = {}
     cotangents: dict[Any, Any] = {}
     owned: set = set()  # nodes whose cotangent is a sum of our own, to be added to in place
+    ready = stack  # empty by now
     for root, g in zip(roots, starts, strict=True):
         held = cotangents.get(root)
         cotangents[root] = g if held is None else held + g
-    ready = [root for root in cotangents if type(root) is Node and not pending[root]]
+        if held is None and type(root) is node_type and not pending[root]:
+            ready.append(root)
 
     before = recording.enabled, recording.in_recorded_backward
     recording.enabled = recording.in_recorded_backward = create_graph
@@ -216,25 +217,24 @@ def _run(
                 continue
             if create_graph and not isinstance(g, Tensor):
                 g = wrap(as_array(g))
-            if node._hooks:
+            if node._hooks is not None:
                 g = _run_hooks(node._hooks, g)
-            if node in ends:
-                found[node] = g
-            if wanted is not None and not any(e in wanted for e in node.edges):
-                _skip(node, pending, ready)  # nothing beyond it was asked for: its part of the graph stays whole
-                continue
+            if wanted is not None:
+                if node in ends:
+                    found[node] = g
+                if not any(e in wanted for e in node.edges):
+                    _skip(node, pending, ready)  # nothing beyond it was asked for: its part of the graph stays whole
+                    continue
 
-            kept = node.kept
+            kept, plan, edges, shapes = node.kept, node.plan, node.edges, node.shapes
             if kept is None:
                 raise GradientError(_FREED.format(name=node.operation.name))
-            plan = node.plan
             for version, then, _ in node.versions:
                 if version[0] != then:
                     raise GradientError(_changed(node))
             if create_graph:
                 kept = _as_tensors(node, kept)
-            edges, shapes = node.edges, node.shapes
-            for i, rule, arguments in plan.rules:
+            for i, rule in plan.rules:
                 parent = edges[i]
                 if wanted is None or parent in wanted:
                     held = cotangents.get(parent)
@@ -242,15 +242,15 @@ def _run(
                         if parent not in owned:
                             held = cotangents[parent] = held.copy()
                             owned.add(parent)
-                        plan.into(held, g, *(kept if arguments is None else arguments(kept)))
+                        plan.into(held, g, kept)
                     else:
-                        dx = rule(g, *kept) if arguments is None else rule(g, *arguments(kept))
+                        dx = rule(g, kept)
                         if shapes is not None and dx.shape != shapes[i]:
                             dx = TABLE["sum_to"].apply(dx, shapes[i])
-                        if recording.anomaly:
+                        if watching:
                             anomaly.check_backward(node, g, dx)
                         if held is None:
-                            if dx is g and type(parent) is not Node:
+                            if dx is g and type(parent) is not node_type:
                                 # a leaf keeps its gradient, so it may not share it
                                 dx = dx.copy() if type(dx) is np.ndarray else TABLE["clone"].apply(dx)
                             cotangents[parent] = dx  # borrowed: others may hold the same array
@@ -261,8 +261,8 @@ def _run(
                             cotangents[parent] = held
                             if type(held) is np.ndarray:
                                 owned.add(parent)
-                if type(parent) is Node:
-                    uses = pending[parent] = pending[parent] - 1
+                if type(parent) is node_type:
+                    pending[parent] = uses = pending[parent] - 1
                     if not uses:
                         ready.append(parent)
             if plan.keeps_arrays and not retain_graph:
@@ -272,7 +272,7 @@ def _run(
         for leaf, g in cotangents.items():
             if create_graph and not isinstance(g, Tensor):
                 g = wrap(as_array(g))
-            if leaf._hooks:
+            if leaf._hooks is not None:
                 g = _run_hooks(leaf._hooks, g)
             if not accumulate:
                 found[leaf] = g

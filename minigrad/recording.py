@@ -128,14 +128,17 @@ class Plan:
     """For one operation and one set of inputs that require a gradient: what to keep, and which rules to run.
 
     keep(y, inputs and parameters...) -> the tuple that backward will need.
-    rules: (input position, rule, arguments) with arguments(kept) -> the rule's arguments after g, or None if these
-        are just what was kept.
+    rules: (input position, rule), the rules to be called with the cotangent and what was kept: rule(g, kept).
+    into: the operation's `into` in the same form, into(total, g, kept), or None.
     """
 
     __slots__ = ("into", "keep", "keeps_arrays", "keeps_inputs", "keeps_output", "operation", "roles", "rules")
 
+    into: Callable | None
+    rules: tuple[tuple[int, Callable], ...]
+
     def __init__(self, operation: Operation, needed: int) -> None:
-        self.operation, self.into = operation, operation.into
+        self.operation, self.into = operation, None
         names = ("y", *operation.inputs, *operation.parameters)
         wanted: list[str] = []
         rules: list[tuple[int, Callable, tuple[str, ...]]] = []
@@ -155,10 +158,9 @@ class Plan:
             f"{w.removesuffix('_shape')}.shape, " if w not in names else f"{w}, " for w in wanted
         )
         self.keep = eval(f"lambda {', '.join(names)}: ({items})")
-        self.rules = tuple(
-            (i, rule, None if list(asked) == wanted else _picker([wanted.index(a) for a in asked]))
-            for i, rule, asked in rules
-        )
+        self.rules = tuple((i, _given(rule, "g", [wanted.index(a) for a in asked])) for i, rule, asked in rules)
+        if operation.into is not None:
+            self.into = _given(operation.into, "total, g", list(range(len(wanted))))
         self.keeps_inputs = tuple(i for i, name in enumerate(operation.inputs) if name in wanted)
         self.keeps_output = "y" in wanted
         self.keeps_arrays = self.keeps_output or bool(self.keeps_inputs)
@@ -168,9 +170,10 @@ class Plan:
         )
 
 
-def _picker(positions: list[int]) -> Callable[[tuple], tuple]:
-    """A function that picks these positions from what was kept."""
-    return eval(f"lambda kept: ({''.join(f'kept[{p}], ' for p in positions)})")
+def _given(function: Callable, first: str, positions: list[int]) -> Callable:
+    """`function`, to be called with its first arguments and what was kept, from which it takes these positions."""
+    given = ", ".join([first, *(f"kept[{p}]" for p in positions)])
+    return eval(f"lambda {first}, kept: function({given})", {"function": function})
 
 
 class Node:
@@ -436,12 +439,12 @@ class _ListPlan(Plan):
 
     def __init__(self, operation: ListOperation, needed: list[int]) -> None:
         self.operation, self.into = operation, None
-        self.rules = tuple((i, operation.rule, functools.partial(_with_position, i)) for i in needed)
+        self.rules = tuple((i, functools.partial(_of_list, operation.rule, i)) for i in needed)
         self.keeps_output, self.keeps_inputs, self.keeps_arrays, self.roles = False, (), False, ()
 
 
-def _with_position(i: int, kept: tuple) -> tuple:
-    return (i, *kept)
+def _of_list(rule: Callable, i: int, g: Any, kept: tuple) -> Any:
+    return rule(g, i, *kept)
 
 
 def _edge(x: Any) -> Any:

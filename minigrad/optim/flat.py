@@ -24,16 +24,19 @@ class Piece:
     state: what the optimizer remembers, one array per name, in the order of `Flat.names`.
     scratch: an array of the same size, with no meaning.
     steps: how often the state has been updated, this time included.
+    first, last: the parameters' positions, the last one not included.
     """
 
-    __slots__ = ("gradient", "scratch", "state", "steps", "values")
+    __slots__ = ("first", "gradient", "last", "scratch", "state", "steps", "values")
 
-    def __init__(self, flat: Flat, start: int, stop: int, steps: int) -> None:
-        self.values = flat.values[start:stop]
-        self.gradient = flat.gradient[start:stop]
-        self.scratch = flat.scratch[start:stop]
-        self.state = [array[start:stop] for array in flat.state]
-        self.steps = steps
+    def __init__(self, flat: Flat, first: int, last: int) -> None:
+        place = slice(flat.bounds[first], flat.bounds[last])
+        self.values = flat.values[place]
+        self.gradient = flat.gradient[place]
+        self.scratch = flat.scratch[place]
+        self.state = [array[place] for array in flat.state]
+        self.steps = flat.steps[first]
+        self.first, self.last = first, last
 
 
 class Flat:
@@ -58,9 +61,9 @@ class Flat:
         self.start()
 
     def start(self) -> None:
-        """Take notice of new `steps` or `state`."""
-        self.whole = Piece(self, 0, self.bounds[-1], self.steps[0])
-        self._in_step = len(set(self.steps)) == 1  # then whole.steps alone is counted, until a gradient is missing
+        """Take notice of new `steps`."""
+        self._pieces: list[Piece] = []
+        self._absent: list[int] | None = None  # for which missing gradients the pieces were cut; None: not cut yet
 
     def adopt(self, names: tuple[str, ...]) -> bool:
         """Make sure that the parameters still live here; False if their arrays, or `names`, do not fit any more.
@@ -83,41 +86,42 @@ class Flat:
 
         Counts the step, and the change in place of every parameter that has a gradient.
         """
-        gradients = []
+        gradients, absent = [], []
         for p, _ in self.pairs:
             g = p._grad
             if g is None:
-                return self._gather_pieces()
-            gradients.append(g.array)
-        if not self._in_step:
-            return self._gather_pieces()
-        for p, _ in self.pairs:
-            p._version[0] += 1
-        np.concatenate(gradients, axis=None, out=self.gradient)
-        self.whole.steps += 1
-        return [self.whole]
-
-    def _gather_pieces(self) -> list[Piece]:
-        self.settle()
-        runs: list[list[int]] = []  # [start, stop, steps]
-        for i, (p, _) in enumerate(self.pairs):
-            if p._grad is None:
-                continue
-            p._version[0] += 1
-            self.steps[i] += 1
-            start, stop, steps = self.bounds[i], self.bounds[i + 1], self.steps[i]
-            self.gradient[start:stop] = p._grad.array.reshape(-1)
-            if runs and runs[-1][1:] == [start, steps]:
-                runs[-1][1] = stop
+                absent.append(id(p))
             else:
-                runs.append([start, stop, steps])
-        self.start()
-        return [Piece(self, *run) for run in runs]
+                p._version[0] += 1
+                gradients.append(g.array)
+        if absent != self._absent:  # mostly they stay the same: a frozen body, or none
+            self._cut(absent)
+        start = 0
+        for piece in self._pieces:
+            piece.steps += 1
+            count = piece.last - piece.first
+            np.concatenate(gradients[start : start + count], axis=None, out=piece.gradient)
+            start += count
+        return self._pieces
+
+    def _cut(self, absent: list[int]) -> None:
+        """Make the pieces for the gradients that are there now."""
+        self.settle()
+        there = [p._grad is not None for p, _ in self.pairs]
+        runs: list[list[int]] = []  # [first, last]
+        for i, steps in enumerate(self.steps):
+            if not there[i]:
+                continue
+            if runs and runs[-1][1] == i and self.steps[i - 1] == steps:
+                runs[-1][1] = i + 1
+            else:
+                runs.append([i, i + 1])
+        self._pieces, self._absent = [Piece(self, *run) for run in runs], absent
 
     def settle(self) -> None:
-        """Write the steps that were counted for all parameters together into `steps`."""
-        if self._in_step:
-            self.steps = [self.whole.steps] * len(self.pairs)
+        """Write the steps that the pieces counted into `steps`."""
+        for piece in self._pieces:
+            self.steps[piece.first : piece.last] = [piece.steps] * (piece.last - piece.first)
 
     def remembered(self, i: int) -> dict[str, Any]:
         """What is remembered about the i-th parameter: name -> array of its shape."""

@@ -13,6 +13,8 @@ from ..device import beside
 from ..tensor import Tensor, wrap
 from .flat import Flat, Piece
 
+_NOT_SETTINGS = ("params", "param_names", "initial_lr")  # what a group may hold besides settings
+
 
 class Optimizer:
     """The base of all optimizers. A subclass says what it remembers (`_names`) and how a piece changes (`_update`).
@@ -26,8 +28,29 @@ class Optimizer:
     """
 
     _counts_steps = True  # whether "step" is a part of each parameter's state, as PyTorch has it
+    _remembers_at_once = False  # whether a parameter has state before its first step
+    _stepped = False  # since when a schedule looks (see lr_scheduler.py)
 
-    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        params: Any,
+        defaults: dict[str, Any],
+        *,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        """foreach, fused: PyTorch's faster ways to the same numbers. The flat step is fast: they change nothing.
+
+        capturable (for CUDA graphs) and differentiable (through the step) would change what a step is: they raise.
+        """
+        for name, asked in (("capturable", capturable), ("differentiable", differentiable)):
+            if asked:
+                raise NotImplementedError(
+                    f"{self._kind}: {name}=True is not supported, there is one way to step and it is not {name}; leave "
+                    "it out, and write steps that are to be differentiated with operators"
+                )
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self._flats: list[list[Flat]] = []  # per group, one per dtype
@@ -57,6 +80,24 @@ class Optimizer:
         """One step of a piece, in place."""
         raise NotImplementedError
 
+    def _initially(self, group: dict[str, Any], name: str) -> float:
+        """The value that is remembered before the first step."""
+        return 0.0
+
+    def _prepare(self, group: dict[str, Any], piece: Piece) -> None:
+        """Turn the gradient into what is to be descended: its sign for `maximize`, and the weights' decay.
+
+        With weight_decay the loss has a term ½ weight_decay |θ|², so its gradient one weight_decay · θ. Decoupled from
+        the gradient's scaling the weights shrink by themselves instead: θ ← (1 - lr · weight_decay) θ.
+        """
+        g, decay = piece.gradient, group["weight_decay"]
+        if group["maximize"]:
+            np.negative(g, g)
+        if decay and group.get("decoupled_weight_decay"):
+            np.multiply(piece.values, 1 - group["lr"] * decay, piece.values)
+        elif decay:
+            np.add(g, np.multiply(piece.values, decay, piece.scratch), g)
+
     def _check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for settings that make no sense."""
 
@@ -66,6 +107,13 @@ class Optimizer:
             if not isinstance(value, int | float | np.number | Tensor) or not float(value) >= 0:
                 raise ValueError(f"{self._kind}: {name}={value!r}; expected a number of at least 0")
 
+    def _fractions(self, group: dict[str, Any], name: str, count: int, example: str) -> None:
+        """Refuse anything but `count` numbers in [0, 1): the weight of the past in an average over time."""
+        values = group[name] if count > 1 else [group[name]]
+        if not isinstance(values, tuple | list) or len(values) != count or not all(0 <= v < 1 for v in values):
+            expected = "two numbers" if count == 2 else "a number"
+            raise ValueError(f"{self._kind}: {name}={group[name]!r}; expected {expected} in [0, 1), such as {example}")
+
     # -- stepping -----------------------------------------------------------------------------------------
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -73,7 +121,7 @@ class Optimizer:
 
         closure: computes the loss anew (and its gradients) before the step; its result is returned.
         """
-        loss = None
+        loss, self._stepped = None, True
         if closure is not None:
             with enable_grad():
                 loss = closure()
@@ -107,8 +155,8 @@ class Optimizer:
             )
         if "params" not in param_group:
             raise ValueError(f"{self._kind}: a group has the keys {list(param_group)}, but needs 'params'; add it")
-        params = param_group["params"]
-        parameters = [params] if isinstance(params, Tensor) else list(params)
+        param_group = self._named_apart(param_group)
+        parameters = param_group["params"]
         if not parameters:
             raise ValueError(f"{self._kind}: a group has no parameters; leave the group out, or give it some")
         known = {id(p) for p in self._all}
@@ -120,21 +168,39 @@ class Optimizer:
                     "give each parameter once, in one group"
                 )
             known.add(id(p))
-        unknown = [name for name in param_group if name not in self.defaults and name not in ("params", "initial_lr")]
+        unknown = [name for name in param_group if name not in self.defaults and name not in _NOT_SETTINGS]
         if unknown:
             raise ValueError(
                 f"{self._kind}: a group has the unknown settings {unknown}; expected some of {list(self.defaults)}"
             )
-        group = {"params": parameters, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
+        group = {"params": parameters, **self.defaults, **param_group}
         self._check(group)
         self.param_groups.append(group)
         self._flats.append([])
         self._all += parameters
         self._lay_out(len(self.param_groups) - 1)
 
+    def _named_apart(self, param_group: dict[str, Any]) -> dict[str, Any]:
+        """The group with its parameters as a list, and their names, if there are any (named_parameters), in another."""
+        params = param_group["params"]
+        if isinstance(params, set | frozenset):
+            raise TypeError(f"{self._kind}: a set has no order, so its state could not be saved; give a list")
+        members = [params] if isinstance(params, Tensor) else list(params)
+        named = [isinstance(m, tuple) and len(m) == 2 and isinstance(m[0], str) for m in members]
+        group = {**param_group, "params": members}
+        if members and all(named):
+            group |= {"params": [p for _, p in members], "param_names": [name for name, _ in members]}
+        others = self.param_groups[:1]
+        if (any(named) and not all(named)) or any(("param_names" in g) != ("param_names" in group) for g in others):
+            raise ValueError(
+                f"{self._kind}: some parameters are given with their names and some without; give .named_parameters() "
+                "or .parameters() for all of them"
+            )
+        return group
+
     def _check_parameter(self, p: Any) -> None:
         if not isinstance(p, Tensor):
-            hint = "use .parameters() instead of .named_parameters()" if isinstance(p, tuple) else "pass tensors"
+            hint = "pass tensors, or (name, tensor) for each" if isinstance(p, tuple) else "pass tensors"
             hint = "pass its .parameters()" if callable(getattr(p, "parameters", None)) else hint
             raise TypeError(f"{self._kind}: expected parameters to be Tensors, got {type(p).__name__}; {hint}")
         if not p.is_leaf:
@@ -155,7 +221,7 @@ class Optimizer:
         names = self._names(group)
         self._flats[i] = [Flat(parameters, names) for parameters in kinds.values()]
         for flat in self._flats[i]:
-            self._remember(flat, [before.get(p, {}) for p, _ in flat.pairs])
+            self._remember(group, flat, [before.get(p, {}) for p, _ in flat.pairs])
 
     # -- state on its way in and out ----------------------------------------------------------------------
 
@@ -167,7 +233,7 @@ class Optimizer:
             for flat in flats:
                 flat.settle()
                 for i, (p, _) in enumerate(flat.pairs):
-                    if flat.steps[i] and (flat.names or self._counts_steps):
+                    if (flat.steps[i] or self._remembers_at_once) and (flat.names or self._counts_steps):
                         step = {"step": wrap(np.array(flat.steps[i], dtypes.float32))} if self._counts_steps else {}
                         found[p] = step | {name: wrap(a) for name, a in flat.remembered(i).items()}
         return found
@@ -224,7 +290,7 @@ class Optimizer:
             if any(flat.names != self._names(group) for flat in self._flats[i]):
                 self._lay_out(i)
             for flat in self._flats[i]:
-                self._remember(flat, [entries[p] for p, _ in flat.pairs])
+                self._remember(group, flat, [entries[p] for p, _ in flat.pairs])
 
     def _check_entry(self, i: int, p: Tensor, entry: Mapping[str, Any], groups: list[dict]) -> Mapping[str, Any]:
         entry = {name: value for name, value in entry.items() if value is not None}
@@ -244,12 +310,12 @@ class Optimizer:
                 )
         return entry
 
-    def _remember(self, flat: Flat, entries: list[Mapping[str, Any]]) -> None:
+    def _remember(self, group: dict[str, Any], flat: Flat, entries: list[Mapping[str, Any]]) -> None:
         """Write per-parameter state, {} for none, into the flat arrays."""
         for i, entry in enumerate(entries):
             flat.steps[i] = int(entry.get("step", 1 if entry else 0))
             for name, array in flat.remembered(i).items():
-                array[...] = beside(entry[name].array, array) if name in entry else 0
+                array[...] = beside(entry[name].array, array) if name in entry else self._initially(group, name)
         flat.start()
 
     # A copy (or another process) lays out its own parameters: copied arrays would not be views of each other.
@@ -266,5 +332,6 @@ class Optimizer:
     def __repr__(self) -> str:
         lines = []
         for i, group in enumerate(self.param_groups):
-            lines += [f"Parameter Group {i}", *(f"    {k}: {group[k]}" for k in sorted(group) if k != "params")]
+            settings = [f"    {name}: {group[name]}" for name in sorted(group) if not name.startswith("param")]
+            lines += [f"Parameter Group {i}", *settings]
         return f"{self._kind} (\n" + "\n".join(lines) + "\n)"

@@ -37,6 +37,9 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -48,6 +51,9 @@ class SGD(Optimizer):
                 nesterov=nesterov,
                 maximize=maximize,
             ),
+            foreach=foreach,
+            fused=fused,
+            differentiable=differentiable,
         )
 
     def _check(self, group: dict[str, Any]) -> None:
@@ -62,12 +68,9 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def _update(self, group: dict[str, Any], flat: Flat, piece: Piece) -> None:
-        theta, g, t = piece.values, piece.gradient, piece.scratch
+        g, t = piece.gradient, piece.scratch
+        self._prepare(group, piece)
         momentum, keep, rate = flat.scalars(group["momentum"], 1 - group["dampening"], group["lr"])
-        if group["maximize"]:
-            np.negative(g, g)
-        if group["weight_decay"]:
-            np.add(g, np.multiply(theta, group["weight_decay"], t), g)
         if group["momentum"]:
             (b,) = piece.state
             if piece.steps == 1:
@@ -76,4 +79,4 @@ class SGD(Optimizer):
                 np.multiply(b, momentum, b)
                 np.add(b, np.multiply(g, keep, t), b)
             g = np.add(g, np.multiply(b, momentum, t), g) if group["nesterov"] else b
-        np.subtract(theta, np.multiply(g, rate, t), theta)
+        np.subtract(piece.values, np.multiply(g, rate, t), piece.values)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from mistakes_files import FILE_MISTAKES, net
+from mistakes_optim import OPTIM_MISTAKES
 
 import minigrad as mg
 import minigrad.nn as nn
@@ -277,12 +278,6 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
     ("a generator that was used up", consumed_generator, ValueError, ["empty", "generator", "call it again"]),
     ("a module instead of its parameters", lambda: optim.Adam(net()), TypeError, ["got Sequential", ".parameters()"]),
     ("a list of modules", lambda: optim.SGD([nn.Linear(1, 1)]), TypeError, ["got Linear", ".parameters()"]),
-    (
-        "named parameters",
-        lambda: optim.Adam(net().named_parameters()),
-        TypeError,
-        ["got tuple", ".parameters() instead of .named_parameters()"],
-    ),
     ("one Tensor", lambda: optim.SGD(mg.ones(2, requires_grad=True)), TypeError, ["got Tensor", "list"]),
     (
         "a tensor that is no leaf",
@@ -347,5 +342,6 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
         RuntimeError,
         ["changed in place", "optimizer step", "backward"],
     ),
+    *OPTIM_MISTAKES,
     *FILE_MISTAKES,
 ]

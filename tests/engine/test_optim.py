@@ -7,6 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
+from optim_formulas import BY_THE_BOOK, SETTINGS
 
 import minigrad as mg
 import minigrad.nn as nn
@@ -47,46 +48,6 @@ def train(net, optimizer, steps, seed=0):
 # -- the numbers ------------------------------------------------------------------------------------------------
 
 
-def adam_by_the_book(theta, gradients, *, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False,
-                     maximize=False):  # fmt: skip
-    m = v = largest = np.zeros_like(theta)
-    t = 0
-    for g in gradients:
-        if g is None:
-            continue
-        t += 1
-        g = (-g if maximize else g) + weight_decay * theta
-        m, v = betas[0] * m + (1 - betas[0]) * g, betas[1] * v + (1 - betas[1]) * g * g
-        largest = np.maximum(largest, v)
-        m_hat, v_hat = m / (1 - betas[0] ** t), (largest if amsgrad else v) / (1 - betas[1] ** t)
-        theta = theta - lr * m_hat / (np.sqrt(v_hat) + eps)
-    return theta
-
-
-def sgd_by_the_book(theta, gradients, *, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False,
-                    maximize=False):  # fmt: skip
-    b = None
-    for g in gradients:
-        if g is None:
-            continue
-        g = (-g if maximize else g) + weight_decay * theta
-        b = g if b is None else momentum * b + (1 - dampening) * g
-        theta = theta - lr * (g + momentum * b if nesterov else b if momentum else g)
-    return theta
-
-
-SETTINGS = [
-    *(("SGD", s) for s in (
-        {}, {"lr": 0.1}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True},
-        {"weight_decay": 0.1}, {"maximize": True, "weight_decay": 0.1, "momentum": 0.5, "nesterov": True},
-    )),
-    *(("Adam", s) for s in (
-        {}, {"lr": 0.1, "betas": (0.5, 0.9)}, {"eps": 1e-2}, {"weight_decay": 0.1}, {"amsgrad": True},
-        {"maximize": True, "weight_decay": 0.1}, {"amsgrad": True, "weight_decay": 0.01, "betas": (0.0, 0.9)},
-    )),
-]  # fmt: skip
-
-
 @pytest.mark.parametrize(("kind", "settings"), SETTINGS, ids=str)
 @pytest.mark.parametrize("missing", [False, True], ids=["all gradients", "some gradients"])
 def test_the_numbers_are_the_formulas(kind, settings, missing):
@@ -98,9 +59,9 @@ def test_the_numbers_are_the_formulas(kind, settings, missing):
         for p, gradients in zip(parameters, history, strict=True):
             gradients.append(None if p.grad is None else values(p.grad))
         optimizer.step()
-    by_the_book = {"Adam": adam_by_the_book, "SGD": sgd_by_the_book}[kind]
     for p, start, gradients in zip(parameters, starts, history, strict=True):
-        np.testing.assert_allclose(values(p), by_the_book(start, gradients, **settings), rtol=1e-12, atol=1e-13)
+        expected = BY_THE_BOOK[kind](start, gradients, **settings)
+        np.testing.assert_allclose(values(p), expected, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.oracle
@@ -191,6 +152,10 @@ KINDS = {
     "adam": lambda p: optim.Adam(p, lr=0.01),
     "amsgrad": lambda p: optim.Adam(p, lr=0.01, amsgrad=True),
     "groups": lambda p: optim.Adam([{"params": q} for q in p], lr=0.01),
+    "adamw": lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1),
+    "radam": lambda p: optim.RAdam(p, lr=0.01),
+    "rmsprop": lambda p: optim.RMSprop(p, lr=0.01, centered=True, momentum=0.5),
+    "adagrad": lambda p: optim.Adagrad(p, lr=0.1, initial_accumulator_value=0.1),
 }
 
 
@@ -266,10 +231,20 @@ def test_a_state_that_does_not_fit_changes_nothing():
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("kind", ["Adam", "SGD"])
-def test_state_dicts_are_exchanged_with_pytorch(kind):
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("SGD", {"momentum": 0.9}),
+        ("Adam", {"amsgrad": True}),
+        ("AdamW", {"weight_decay": 0.1}),
+        ("RAdam", {"betas": (0.5, 0.9)}),
+        ("RMSprop", {"momentum": 0.9, "centered": True}),
+        ("Adagrad", {"lr_decay": 0.1, "initial_accumulator_value": 0.5}),
+    ],
+)
+def test_state_dicts_are_exchanged_with_pytorch(kind, settings):
     torch = pytest.importorskip("torch")
-    settings = {"lr": 0.05, **({"momentum": 0.9} if kind == "SGD" else {"amsgrad": True})}
+    settings = {"lr": 0.05, **settings}
     ours = leaves((4, 3), (3,))
     theirs = [torch.tensor(values(p), requires_grad=True) for p in ours]
 
@@ -290,6 +265,8 @@ def test_state_dicts_are_exchanged_with_pytorch(kind):
         }
 
     a, b = getattr(optim, kind)(ours, **settings), getattr(torch.optim, kind)(theirs, **settings)
+    fresh_a, fresh_b = a.state_dict()["state"], b.state_dict()["state"]
+    assert {i: list(e) for i, e in fresh_a.items()} == {i: list(e) for i, e in fresh_b.items()}
     step(a, b, 3)
     given_a, given_b = a.state_dict(), copy.deepcopy(b.state_dict())
     assert list(given_a["state"][0]) == list(given_b["state"][0])

@@ -1,0 +1,316 @@
+"""Schedules: their rates against closed forms and PyTorch; in chains and groups, interrupted, and meddled with."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minigrad as mg
+import minigrad.optim as optim
+from minigrad.optim import lr_scheduler as schedules
+
+
+def optimizer(*rates, kind=optim.SGD, lib=mg):
+    groups = [{"params": [lib.ones(2, requires_grad=True)], "lr": rate} for rate in rates or (0.4,)]
+    return kind(groups)
+
+
+def rates(opt):
+    return [group["lr"] for group in opt.param_groups]
+
+
+def run(opt, scheduler, steps):
+    """The rates with which `steps` updates would be made."""
+    found = []
+    for _ in range(steps):
+        found.append(rates(opt))
+        opt.step()
+        scheduler.step()
+        assert scheduler.get_last_lr() == rates(opt)
+    return found
+
+
+# -- each against its closed form ---------------------------------------------------------------------------------
+
+CLOSED = {
+    "LambdaLR": (lambda o: schedules.LambdaLR(o, lambda e: 0.9**e), lambda e: 0.9**e),
+    "StepLR": (lambda o: schedules.StepLR(o, 3, 0.5), lambda e: 0.5 ** (e // 3)),
+    "MultiStepLR": (
+        lambda o: schedules.MultiStepLR(o, [2, 5, 5], 0.5),
+        lambda e: 0.5 ** ((e >= 2) + 2 * (e >= 5)),
+    ),
+    "ExponentialLR": (lambda o: schedules.ExponentialLR(o, 0.8), lambda e: 0.8**e),
+    "ConstantLR": (lambda o: schedules.ConstantLR(o, 0.5, 4), lambda e: 0.5 if e < 4 else 1),
+    "LinearLR": (lambda o: schedules.LinearLR(o, 0.25, 0.75, 6), lambda e: 0.25 + 0.5 * min(e, 6) / 6),
+    "to zero": (lambda o: schedules.LinearLR(o, 1.0, 0.0, 8), lambda e: 1 - min(e, 8) / 8),
+    "CosineAnnealingLR": (
+        lambda o: schedules.CosineAnnealingLR(o, 6),
+        lambda e: (1 + math.cos(math.pi * e / 6)) / 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_rates_are_the_closed_form(name):
+    make, factor = CLOSED[name]
+    opt = optimizer(0.4, 0.1)
+    found = run(opt, make(opt), 16)
+    for epoch, given_rates in enumerate(found):
+        assert given_rates == pytest.approx([0.4 * factor(epoch), 0.1 * factor(epoch)], abs=1e-12)
+    assert [group["initial_lr"] for group in opt.param_groups] == [0.4, 0.1]
+
+
+def test_cosine_annealing_comes_down_to_eta_min():
+    opt = optimizer(0.5)
+    found = [r for (r,) in run(opt, schedules.CosineAnnealingLR(opt, 5, eta_min=0.1), 21)]
+    expected = [0.1 + 0.4 * (1 + math.cos(math.pi * e / 5)) / 2 for e in range(21)]
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_lambdas_may_differ_between_groups():
+    opt = optimizer(1.0, 1.0)
+    scheduler = schedules.LambdaLR(opt, [lambda e: 1 - e / 10, lambda e: 2.0])
+    assert run(opt, scheduler, 3)[-1] == pytest.approx([0.8, 2.0])
+
+
+# -- together -----------------------------------------------------------------------------------------------------
+
+
+def test_chained_schedules_multiply():
+    opt = optimizer(0.4)
+    a, b = schedules.ExponentialLR(opt, 0.9), schedules.StepLR(opt, 2, 0.5)
+    for epoch in range(8):
+        assert rates(opt) == pytest.approx([0.4 * 0.9**epoch * 0.5 ** (epoch // 2)])
+        opt.step()
+        a.step()
+        b.step()
+
+
+def test_a_chained_scheduler_is_the_schedules_one_by_one():
+    opt, other = optimizer(0.4), optimizer(0.4)
+    chain = schedules.ChainedScheduler([schedules.ConstantLR(opt, 0.5, 3), schedules.ExponentialLR(opt, 0.9)])
+    apart = [schedules.ConstantLR(other, 0.5, 3), schedules.ExponentialLR(other, 0.9)]
+    for _ in range(6):
+        opt.step(), other.step(), chain.step()
+        for scheduler in apart:
+            scheduler.step()
+        assert rates(opt) == rates(other)
+
+
+def test_a_sequence_starts_each_schedule_at_its_epoch_0():
+    opt = optimizer(1.0)
+    warm_up = schedules.LinearLR(opt, 0.5, 1.0, 4)
+    scheduler = schedules.SequentialLR(opt, [warm_up, schedules.ExponentialLR(opt, 0.5)], [4])
+    found = [r for (r,) in run(opt, scheduler, 8)]
+    assert found == pytest.approx([0.5, 0.625, 0.75, 0.875, 1.0, 0.5, 0.25, 0.125])
+
+
+def test_a_rate_that_the_user_changes_stays_changed():
+    opt = optimizer(0.4)
+    scheduler = schedules.ExponentialLR(opt, 0.5)
+    run(opt, scheduler, 2)
+    opt.param_groups[0]["lr"] = 8.0
+    assert run(opt, scheduler, 3) == [[8.0], [4.0], [2.0]]
+
+
+def test_lambda_lr_overrules_the_user():
+    opt = optimizer(0.4)
+    scheduler = schedules.LambdaLR(opt, lambda e: 0.5**e)
+    opt.param_groups[0]["lr"] = 8.0
+    assert run(opt, scheduler, 3) == [[8.0], [0.2], [0.1]]
+
+
+def test_the_rate_reaches_the_step():
+    p = mg.zeros(1, requires_grad=True)
+    opt = optim.SGD([p], lr=1.0)
+    scheduler = schedules.StepLR(opt, 1, 0.1)
+    for expected in (-1.0, -1.1, -1.11):
+        p.grad = mg.ones(1)
+        opt.step()
+        scheduler.step()
+        assert p.item() == pytest.approx(expected)
+
+
+# -- plateaus -----------------------------------------------------------------------------------------------------
+
+
+def test_a_plateau_reduces_the_rate_once_patience_is_over():
+    opt = optimizer(1.0, 0.1)
+    scheduler = schedules.ReduceLROnPlateau(opt, factor=0.5, patience=1, cooldown=1, min_lr=[0.3, 0.0])
+    found = []
+    for loss in (3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, mg.tensor(2.0), 1.0, 1.0):
+        scheduler.step(loss)
+        found.append(rates(opt)[0])
+    assert found == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.3, 0.3, 0.3, 0.3]
+    assert scheduler.get_last_lr() == rates(opt) == [0.3, 0.025]
+
+
+def test_a_plateau_of_negative_returns_is_one():
+    """PyTorch multiplies a negative best by 1 + threshold, which makes a worse return count as better."""
+    scheduler = schedules.ReduceLROnPlateau(optimizer(), mode="max", threshold=0.1)
+    assert not scheduler.is_better(-104.0, -100.0)
+    assert not scheduler.is_better(-95.0, -100.0)
+    assert scheduler.is_better(-89.0, -100.0)
+
+
+# -- state --------------------------------------------------------------------------------------------------------
+
+STATEFUL = {
+    **{name: make for name, (make, _) in CLOSED.items()},
+    "SequentialLR": lambda o: schedules.SequentialLR(
+        o, [schedules.LinearLR(o, 0.5, 1.0, 3), schedules.CosineAnnealingLR(o, 4)], [3]
+    ),
+    "ChainedScheduler": lambda o: schedules.ChainedScheduler(
+        [schedules.ConstantLR(o, 0.5, 3), schedules.ExponentialLR(o, 0.9)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+@pytest.mark.parametrize("steps", [0, 1, 3, 5])
+def test_a_resumed_schedule_is_the_uninterrupted_one(name, steps, tmp_path):
+    opt = optimizer(0.4, 0.1, kind=optim.Adam)
+    scheduler = STATEFUL[name](opt)
+    run(opt, scheduler, steps)
+    mg.save({"scheduler": scheduler.state_dict(), "optimizer": opt.state_dict()}, tmp_path / "state")
+
+    again = optimizer(0.4, 0.1, kind=optim.Adam)
+    resumed = STATEFUL[name](again)
+    state = mg.load(tmp_path / "state")
+    resumed.load_state_dict(state["scheduler"])
+    again.load_state_dict(state["optimizer"])
+    assert resumed.get_last_lr() == scheduler.get_last_lr()
+    assert run(again, resumed, 8) == run(opt, scheduler, 8)
+
+
+def test_a_callable_object_is_saved_by_its_attributes():
+    class Decay:
+        def __init__(self, rate):
+            self.rate = rate
+
+        def __call__(self, epoch):
+            return self.rate**epoch
+
+    scheduler = schedules.LambdaLR(optimizer(), Decay(0.5))
+    resumed = schedules.LambdaLR(optimizer(), Decay(0.1))
+    resumed.load_state_dict(scheduler.state_dict())
+    assert resumed.lr_lambdas[0].rate == 0.5
+    scheduler.load_state_dict(schedules.LambdaLR(optimizer(), lambda e: 1.0).state_dict())
+    assert scheduler.lr_lambdas[0].rate == 0.5
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_going_on_from_an_epoch_without_a_state(name):
+    make, factor = CLOSED[name]
+    kind = type(make(optimizer()))
+    opt = optimizer(0.4)
+    scheduler = make(opt)
+    run(opt, scheduler, 4)
+    arguments = {"StepLR": (3, 0.5), "MultiStepLR": ([2, 5, 5], 0.5), "ExponentialLR": (0.8,), "ConstantLR": (0.5, 4),
+                 "LinearLR": (0.25, 0.75, 6), "CosineAnnealingLR": (6,), "LambdaLR": (lambda e: 0.9**e,)}  # fmt: skip
+    again = kind(opt, *((1.0, 0.0, 8) if name == "to zero" else arguments[name]), last_epoch=4)
+    assert again.last_epoch == 5
+    if name != "ConstantLR":
+        assert rates(opt) == pytest.approx([0.4 * factor(5)])
+
+
+# -- order --------------------------------------------------------------------------------------------------------
+
+
+def test_stepping_the_schedule_first_warns_once():
+    opt = optimizer()
+    scheduler = schedules.StepLR(opt, 2)
+    with pytest.warns(UserWarning, match=r"StepLR.step\(\) was called before optimizer.step\(\)"):
+        scheduler.step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scheduler.step()
+        other = optimizer()
+        scheduler = schedules.StepLR(other, 2)
+        other.step()
+        scheduler.step()
+
+
+# -- against PyTorch ----------------------------------------------------------------------------------------------
+
+KINDS = st.sampled_from([
+    ("StepLR", (2, 0.5)), ("MultiStepLR", ([1, 3, 3], 0.3)), ("ExponentialLR", (0.7,)), ("LinearLR", (0.5, 1.0, 4)),
+    ("LinearLR", (1.0, 0.0, 5)), ("LinearLR", ()), ("CosineAnnealingLR", (4, 0.05)), ("ConstantLR", (0.5, 3)),
+    ("CosineAnnealingLR", (3,)), ("LambdaLR", (lambda e: 1 / (1 + e),)), ("ConstantLR", ()),
+])  # fmt: skip
+ACTIONS = st.lists(st.one_of(st.just("step"), st.floats(0.01, 1.0), st.integers(0, 2)), min_size=5, max_size=25)
+
+
+@pytest.mark.oracle
+@given(kinds=st.lists(KINDS, min_size=1, max_size=3), actions=ACTIONS, sequential=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_rates_are_pytorchs(kinds, actions, sequential):
+    """Chains of schedules, stepped together or one by one, with the user changing the rate in between."""
+    torch = pytest.importorskip("torch")
+    found = []
+    for lib in (mg, torch):
+        module = lib.optim.lr_scheduler
+        opt = optimizer(0.4, 0.1, kind=lib.optim.SGD, lib=lib)
+        chain = [getattr(module, kind)(opt, *arguments) for kind, arguments in kinds]
+        if sequential and len(chain) > 1:
+            chain = [module.SequentialLR(opt, chain, [3, 6][: len(chain) - 1])]
+        opt.step()
+        seen = [rates(opt)]
+        for action in actions:
+            if action == "step":
+                for scheduler in chain:
+                    scheduler.step()
+            elif isinstance(action, float):
+                opt.param_groups[0]["lr"] = action
+            else:
+                chain[action % len(chain)].step()
+            seen.append([*rates(opt), *chain[-1].get_last_lr()])
+        found.append(seen)
+    for ours, theirs in zip(*found, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.oracle
+@given(
+    metrics=st.lists(st.floats(0.0, 5.0), min_size=3, max_size=40),
+    patience=st.integers(0, 3),
+    cooldown=st.integers(0, 3),
+    mode=st.sampled_from(["min", "max"]),
+    threshold_mode=st.sampled_from(["rel", "abs"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_plateaus_are_pytorchs(metrics, patience, cooldown, mode, threshold_mode):
+    torch = pytest.importorskip("torch")
+    found = []
+    for lib in (mg, torch):
+        opt = optimizer(0.4, 0.1, kind=lib.optim.SGD, lib=lib)
+        scheduler = lib.optim.lr_scheduler.ReduceLROnPlateau(
+            opt, mode, 0.5, patience, 0.1, threshold_mode, cooldown, min_lr=0.01
+        )
+        seen = []
+        for metric in metrics:
+            scheduler.step(metric)
+            seen.append([*rates(opt), scheduler.best, scheduler.num_bad_epochs, scheduler.cooldown_counter])
+        found.append(seen)
+    assert found[0] == found[1]
+
+
+@pytest.mark.oracle
+def test_states_are_exchanged_with_pytorch():
+    torch = pytest.importorskip("torch")
+    ours, theirs = optimizer(0.4), optimizer(0.4, kind=torch.optim.SGD, lib=torch)
+    a, b = schedules.LinearLR(ours, 0.5, 1.0, 6), torch.optim.lr_scheduler.LinearLR(theirs, 0.5, 1.0, 6)
+    theirs.step()
+    for _ in range(3):
+        b.step()
+    a.load_state_dict(b.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    b.load_state_dict(a.state_dict())
+    for _ in range(5):
+        assert rates(ours) == pytest.approx(rates(theirs))
+        a.step()
+        b.step()

@@ -137,5 +137,3 @@ class Categorical(Distribution):
 
     def __repr__(self) -> str:
         return f"Categorical({self._given[0]}: {self.logits.shape})"
-
-

@@ -41,9 +41,7 @@ class Distribution:
     has_enumerate_support: Any = False
     _validates_by_default = True
 
-    def __init__(
-        self, batch_shape: tuple = (), event_shape: tuple = (), validate_args: bool | None = None
-    ) -> None:
+    def __init__(self, batch_shape: tuple = (), event_shape: tuple = (), validate_args: bool | None = None) -> None:
         self._batch_shape, self._event_shape = batch_shape, event_shape
         self._validate_args = Distribution._validates_by_default if validate_args is None else validate_args
         if self._validate_args:
@@ -229,9 +227,7 @@ def parameters(*given: Any) -> tuple[Tensor, ...]:
 
 def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
     """Whether an array of `shape` can be stretched to the shape `into`."""
-    return len(shape) <= len(into) and all(
-        n in (1, m) for n, m in zip(shape[::-1], into[::-1], strict=False)
-    )
+    return len(shape) <= len(into) and all(n in (1, m) for n, m in zip(shape[::-1], into[::-1], strict=False))
 
 
 def one_of(name: str, probs: Any, logits: Any) -> None:

@@ -1,8 +1,10 @@
 """The derivative book: every operation next to its rule, one chapter per family."""
 
 from . import (
+    activations,
     arithmetic,
     convolution,
+    densities,
     indexing,
     joining,
     linalg,
@@ -16,8 +18,10 @@ from . import (
 from .table import op
 
 __all__ = [
+    "activations",
     "arithmetic",
     "convolution",
+    "densities",
     "indexing",
     "joining",
     "linalg",

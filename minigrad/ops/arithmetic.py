@@ -73,6 +73,11 @@ remainder = op(
     vjp=dict(a=lambda g: g, b=lambda g, a, b: -g * np.floor_divide(a, b)),
     cases=[(within(0.1, 0.4, 3, 4), within(0.5, 1.0, 4)), (within(2.1, 2.4, 3), within(0.9, 1.0, 3))],
 )
+fmod = op(
+    np.fmod,  # the remainder with the sign of a; `remainder` has that of b
+    vjp=dict(a=lambda g: g, b=lambda g, a, b: -g * np.trunc(a / b)),
+    cases=[(within(-0.4, -0.1, 3, 4), within(0.5, 1.0, 4)), (within(-2.4, -2.1, 3), within(0.6, 0.65, 3))],
+)
 square = op(np.square, vjp=lambda g, x: g * (2 * x))
 sqrt = op(np.sqrt, vjp=lambda g, y: g / (2 * y), fractional=True, cases=unary(positive))
 
@@ -212,12 +217,13 @@ less, less_equal = op(np.less), op(np.less_equal)
 greater, greater_equal = op(np.greater), op(np.greater_equal)
 equal, not_equal = op(np.equal), op(np.not_equal)
 logical_and, logical_or, logical_not = op(np.logical_and), op(np.logical_or), op(np.logical_not)
+logical_xor = op(np.logical_xor)
 bitwise_and, bitwise_or, bitwise_xor = (
     op(f, cases=[(booleans(3, 4), booleans(4))]) for f in (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
 )
 invert = op(np.invert, cases=[(booleans(3, 4),)], name="bitwise_not")
 isfinite, isnan, isinf = op(np.isfinite), op(np.isnan), op(np.isinf)
-floor, ceil = op(np.floor), op(np.ceil)
+floor, ceil, trunc = op(np.floor), op(np.ceil), op(np.trunc)
 round_ = op(lambda x, decimals: np.round(x, decimals), name="round", elementwise=True, cases=unary(real, 0))
 
 # -- dtypes, memory, devices ------------------------------------------------------------------------------

@@ -241,4 +241,37 @@ bce_with_logits = op(
     ],
 )
 
+
+def _log(p: Any) -> Any:
+    """log p, at least -100: a sure and wrong answer costs 100, not ∞."""
+    possible = p > 0
+    return np.maximum(where(possible, np.log(where(possible, p, 1.0)), -100.0), -100.0)
+
+
+def _bce(p: Any, target: Any, weight: Any, reduction: str) -> Any:
+    check_shapes("binary_cross_entropy", p, target)
+    losses = -(target * _log(p) + (1 - target) * _log(1 - p))
+    return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def _weighted(g: Any, shape: tuple[int, ...], weight: Any, reduction: str) -> Any:
+    g = _spread(g, shape, reduction)
+    return g if weight is None else g * weight
+
+
+bce = op(
+    _bce,
+    vjp=dict(
+        p=lambda g, p, target, weight, reduction: (
+            _weighted(g, p.shape, weight, reduction) * ((p - target) / np.maximum(p * (1 - p), 1e-12))
+        ),
+        target=lambda g, p, weight, reduction: _weighted(g, p.shape, weight, reduction) * (np.log(1 - p) - np.log(p)),
+    ),
+    cases=[
+        (within(0.1, 0.9, 4, 3), within(0, 1, 4, 3), None, "mean"),
+        (within(0.1, 0.9, 5), within(0, 1, 5), None, "sum"),
+        (within(0.1, 0.9, 2, 3), within(0, 1, 2, 3), constant([[0.5, 1.0, 2.0]] * 2), "none"),
+    ],
+)
+
 _ = positive

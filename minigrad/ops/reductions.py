@@ -222,7 +222,7 @@ cumprod = op(
         (real(0, 3), 0),
     ],
     mutants_equal={
-        "_cumprod_slope: if type(x) is np.ndarray and x.all() -> if False": "a shortcut: the general way gives the same",
+        "_cumprod_slope: if type(x) is np.ndarray and x.all() -> if False": "a shortcut, the general way agrees",
         "_cumprod_slope: type(x) is np.ndarray and x.all() -> x.all()": "first order meets arrays only",
     },
 )

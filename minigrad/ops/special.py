@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import sigmoid
-from .table import op, positive, unary, within
+from .arithmetic import sigmoid, where
+from .table import binary, op, positive, real, unary, within
 
 # -- angles -----------------------------------------------------------------------------------------------
 
@@ -50,6 +50,25 @@ rsqrt = op(
     elementwise=True,
     fractional=True,
     cases=unary(positive),
+)
+
+
+def _xlogy(a: Any, b: Any) -> Any:
+    """a log b, with 0 log 0 = 0."""
+    if isinstance(b, int | float):  # a number's logarithm must not bring its own dtype
+        b = a.dtype.type(b)
+    return np.where(a == 0, 0, a * np.log(np.where(a == 0, 1, b)))
+
+
+xlogy = op(
+    _xlogy,
+    vjp=dict(
+        a=lambda g, a, b: g * np.log(where((a == 0) & (b <= 0), 1.0, b)),
+        b=lambda g, a, b: g * a / b,
+    ),
+    elementwise=True,
+    fractional=True,
+    cases=binary(real, positive),
 )
 
 # -- the error function -----------------------------------------------------------------------------------

@@ -103,6 +103,28 @@ KINKS: dict[str, list[tuple[list, np.ndarray, list]]] = {
     "huber": [
         known([0.0, 1.0, 2.0], [0.0] * 3, 1.0, "sum", cotangent=4.0, gradients=[[0.0, 4.0, 4.0], [0.0, -4.0, -4.0]]),
     ],
+    "hardtanh": [
+        known([-1.0, -0.5, 0.0, 0.5, 1.0], -0.5, 0.5, cotangent=[3.0] * 5, gradients=[[0.0, 0.0, 3.0, 0.0, 0.0]]),
+    ],
+    "xlogy": [
+        known(
+            [0.0, 2.0, 0.0],
+            [4.0, 1.0, -1.0],
+            cotangent=[3.0, 2.0, 3.0],
+            gradients=[[3 * np.log(4.0), 0.0, 0.0], [0.0, 4.0, 0.0]],
+        ),
+        known([0.0], 0.0, cotangent=[3.0], gradients=[[0.0]]),
+    ],
+    "bce": [
+        known(
+            [1.0, 0.0, 1e-60, 0.5],
+            [1.0, 0.0, 1e-60, 1.0],
+            None,
+            "sum",
+            cotangent=4.0,
+            gradients=[[0.0, 0.0, 0.0, -8.0], [-INF, INF, -4 * np.log(1e-60), 0.0]],
+        ),
+    ],
     "bce_with_logits": [
         known(
             [0.0, 500.0, -500.0],

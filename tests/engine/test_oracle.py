@@ -110,7 +110,7 @@ SAME_NAME = [
     *("floor", "ceil", "clone", "matmul", "reshape", "permute", "transpose", "flip", "roll", "narrow", "broadcast_to"),
     *("cumsum", "gather", "index_select", "softmax", "log_softmax", "cat", "stack"),
     *("sin", "cos", "tan", "atan", "atan2", "atanh", "log2", "log10", "logaddexp", "reciprocal", "rsqrt"),
-    *("erf", "erfc", "erfinv"),
+    *("erf", "erfc", "erfinv", "xlogy", "fmod", "trunc", "logical_xor", "cumprod"),
 ]
 ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "equal": torch.eq,
@@ -170,6 +170,11 @@ ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "nll": lambda x, target, weight, ignore, reduction: F.nll_loss(
         x, target, weight, ignore_index=ignore, reduction=reduction
     ),
+    "gelu": lambda x: F.gelu(x),
+    "silu": lambda x: F.silu(x),
+    "mish": lambda x: F.mish(x),
+    "hardtanh": lambda x, low, high: F.hardtanh(x, low, high),
+    "bce": lambda p, target, weight, reduction: F.binary_cross_entropy(p, target, weight, reduction=reduction),
     "bce_with_logits": lambda x, target, weight, pos_weight, reduction: F.binary_cross_entropy_with_logits(
         x, target, weight, pos_weight=pos_weight, reduction=reduction
     ),

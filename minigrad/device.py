@@ -110,7 +110,10 @@ def on_cpu(array: Any) -> bool:
 
 def is_array(x: Any) -> bool:
     """Whether `x` is an array of either module, rather than a number or a list."""
-    return isinstance(x, np.ndarray) or ("cupy" in sys.modules and isinstance(x, sys.modules["cupy"].ndarray))
+    if isinstance(x, np.ndarray):
+        return True
+    cupy = sys.modules.get("cupy")  # an array of CuPy's can only be there if CuPy is
+    return cupy is not None and isinstance(x, cupy.ndarray)
 
 
 def device_of(array: Any) -> device:

@@ -377,7 +377,8 @@ def _on_one_device(operation: Operation, y: Any, arrays: list) -> Any:
 
 
 def _refuse_two_devices(name: str, arrays: Iterable[Any]) -> None:
-    devices = list(dict.fromkeys(str(device_of(x)) for x in arrays if is_array(x)))
+    parts = [x for a in arrays for x in (a if type(a) is tuple else (a,))]  # an index may be a tuple
+    devices = list(dict.fromkeys(str(device_of(x)) for x in parts if is_array(x)))
     if len(devices) > 1:
         raise GradientError(
             f"{name}: the tensors are on two devices, {' and '.join(devices)}; an operation computes on one: "

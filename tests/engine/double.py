@@ -3,11 +3,11 @@
     with double.installed():
         minigrad.zeros(3, device="cuda")
 
-A GPU's arrays live in other memory, so code that is right on the CPU can leave the device without a word there: it makes
-an array with np.arange, or converts one with np.asarray, and only a machine with a GPU would tell. These arrays tell
+Arrays of a GPU live in other memory, and code that is right on the CPU can leave the device without a word: it makes
+an array with np.arange, say, or converts one with np.asarray. Only a machine with a GPU would tell. These arrays tell
 everywhere. They
 
-- refuse to become NumPy arrays (`np.asarray`, `array[...] = ours`), and to meet one (`ours + array`);
+- refuse to become NumPy arrays (`np.asarray`, `array[...] = ours`) and to meet one (`ours + array`);
 - dispatch as CuPy's do (NEP 13 for ufuncs, NEP 18 for other functions) to what CuPy 14 has, with its arguments:
   no errstate, block, insert, unstack; reduce and accumulate of add and multiply only; no where=, no max(initial=);
 - give 0-d arrays where NumPy gives scalars, and wrap an index out of range where NumPy raises.
@@ -64,6 +64,7 @@ FUNCTIONS = {
     "flip": "a axis",
     "full_like": "a fill_value dtype order subok shape",
     "max": "a axis out keepdims",
+    "isclose": "a b rtol atol equal_nan",
     "may_share_memory": "a b max_work",
     "mean": "a axis dtype out keepdims",
     "median": "a axis out overwrite_input keepdims",
@@ -84,6 +85,7 @@ FUNCTIONS = {
     "roll": "a shift axis",
     "round": "a decimals out",
     "searchsorted": "a v side sorter",
+    "shape": "a",
     "shares_memory": "a b max_work",
     "sliding_window_view": "x window_shape axis subok writeable",
     "sort": "a axis kind",

@@ -58,7 +58,7 @@ def inference_mode(mode: Any = True) -> Any:
 
 
 class set_grad_enabled(_Mode):
-    """Switch recording on or off, at once; as a context manager, until the end of the block."""
+    """Switch recording on or off, at once; as a context manager until the end of the block, as a decorator for the function."""
 
     __slots__ = ()
 
@@ -69,6 +69,10 @@ class set_grad_enabled(_Mode):
 
     def __enter__(self) -> None:
         recording.enabled = self._wanted
+
+    def __call__(self, function: Callable) -> Callable:
+        recording.enabled = self._before  # as a decorator it is about the function alone
+        return super().__call__(function)
 
 
 class detect_anomaly:

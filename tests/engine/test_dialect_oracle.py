@@ -35,7 +35,7 @@ DIFFERENCES: dict[str, str] = {
     r"\.(all|any)\(dim=\(\)\).*shape": "dim=() means all dimensions, for all and any too",
     r"square\(.*x=bool.*int8|(pow|\*\*).*[xy]=(bool|True).*int8": "bool powers are NumPy's int8",
     r"sign\(.*x=bool.*raises": "a bool has no sign",
-    r"Integers to negative integer powers": "an integer to a negative power raises also where it would be 0 or 1",
+    r"[Ii]ntegers (to negative integer powers|cannot be raised to a negative power)": "an integer to a negative power raises also where it would be 0 or 1",
     r"lerp.*where PyTorch raises|lerp.*in PyTorch Runtime|lerp.*dtype": "lerp between integers is computed in floats",
     r"(add_?|sub_?)\(.*alpha.*(dtype|result is int64)": "alpha promotes a bool tensor",
     r"x=uint8.*y=-1.*|x=-1, y=uint8|raises OverflowError": "a number that the dtype cannot hold raises (compares, in NumPy)",

@@ -49,6 +49,7 @@ def test_a_method_changes_the_memory_records_and_counts(change, value, slope):
     assert change(x) is x
     assert x.array is memory
     assert x.requires_grad
+    assert x._version[0] == 1
     (x * mg.tensor([1.0, 10.0, 100.0])).sum().backward()
     np.testing.assert_allclose(leaf.grad.numpy(), slope(VALUES) * [1, 10, 100], rtol=1e-12)
 
@@ -215,3 +216,12 @@ def test_in_place_between_two_recorded_tensors():
     assert buffer.requires_grad
     buffer.sum().backward()
     assert a.grad.tolist() == [5, 6]
+
+
+def test_a_recorded_change_after_its_value_was_kept_is_noticed():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 1
+    loss = (y * y).sum()
+    y[0] = 5.0
+    with pytest.raises(mg.GradientError, match="changed in place since"):
+        loss.backward()

@@ -96,6 +96,16 @@ def test_set_grad_enabled_works_at_once_and_as_a_block(x):
     assert mg.is_grad_enabled()
 
 
+def test_set_grad_enabled_as_a_decorator_is_about_the_function_alone(x):
+    @mg.set_grad_enabled(False)
+    def quiet(a):
+        return a * 2
+
+    assert mg.is_grad_enabled()
+    assert not quiet(x).requires_grad
+    assert mg.is_grad_enabled()
+
+
 def test_a_leaf_made_under_no_grad_may_require_a_gradient():
     with mg.no_grad():
         w = mg.zeros(2, requires_grad=True)

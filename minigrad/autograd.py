@@ -120,7 +120,8 @@ def _roots(tensors: Any, cotangents: Any, who: str) -> tuple[list, list]:
     """Where to start: the nodes (or leaves) of `tensors`, and their cotangents as arrays or Tensors."""
     if cotangents is None and isinstance(tensors, Tensor) and tensors._node is not None and not tensors.array.ndim:
         root = tensors if tensors._node is LEAF else tensors._node  # a loss: the usual case, without the loop
-        return [root], [_one(tensors.array)]
+        array = tensors.array
+        return [root], [array.dtype.type(1) if type(array) is np.ndarray else _one(array)]
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if cotangents is None or isinstance(cotangents, Tensor):
         cotangents = [cotangents] * len(tensors) if cotangents is None else [cotangents]

@@ -49,11 +49,53 @@ def _become(x: Tensor, result: Tensor) -> Tensor:
     return x
 
 
+def _lerp_into(x: Any, end: Any, weight: Any) -> None:
+    step = end - x
+    step *= weight
+    np.add(x, step, out=x)
+
+
+_INTO: dict[str, Callable[..., Any]] = {
+    "add_": lambda x, y: np.add(x, y, out=x),
+    "sub_": lambda x, y: np.subtract(x, y, out=x),
+    "mul_": lambda x, y: np.multiply(x, y, out=x),
+    "div_": lambda x, y: np.divide(x, y, out=x),
+    "lerp_": _lerp_into,
+}
+"""The changes that code makes to many tensors at every step, on arrays: a fifth of the time for a target network."""
+
+
+def _written(x: Tensor, into: Callable[..., Any], args: tuple) -> bool:
+    """Change `x` by `into` at once, if all are floats of one kind (or numbers), so that there is nothing to convert."""
+    array = x.array
+    dtype = array.dtype
+    if dtype.kind != "f" or recording.anomaly:
+        return False
+    raw = []
+    for y in args:
+        if isinstance(y, Tensor):
+            y = y.array
+            if y.dtype is not dtype or type(y) is not type(array):
+                return False
+        elif type(y) is not float and type(y) is not int:
+            return False
+        raw.append(y)
+    try:
+        into(array, *raw)
+    except (ValueError, TypeError):  # of shapes or arguments, before anything was changed: for the general way to explain
+        return False
+    x._version[0] += 1
+    return True
+
+
 def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
     """The method `name` that overwrites a tensor with `operation(tensor, ...)`."""
+    into = _INTO.get(name)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         recorded = _recorded(name, self, *args, *kwargs.values())
+        if not recorded and into is not None and not kwargs and _written(self, into, args):
+            return self
         if recorded:
             # On a copy, because the rule may need the values from before the change.
             before = wrap(self.array.copy(), self._node)

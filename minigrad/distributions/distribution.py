@@ -101,7 +101,12 @@ class Distribution:
         )
 
     def log_prob(self, value: Any) -> Tensor:
-        """The logarithm of the density (or probability) at `value`: one number an event."""
+        """The logarithm of the density (or probability) at `value`: one number an event.
+
+        value: sample_shape + batch_shape + event_shape, or a single number. Anything else raises ValueError where
+        PyTorch broadcasts, because `(64,)` against `(64, 1)` gives `(64, 64)` numbers, nearly all of them for an action
+        under some other state's policy; their mean is a loss that goes down while nothing is learned.
+        """
         raise self._missing("log_prob")
 
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:

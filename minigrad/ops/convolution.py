@@ -20,8 +20,9 @@ neural networks for document processing", section 3.1). What matters for speed (
 the figures):
 - Channels come last in a window, so that it is copied in runs of kw · C numbers. Outside of this file the channels come
   first, as everybody expects; turning a few images around, in the cache, costs little beside the product.
-- A few images at a time: their columns stay in the cache, and memory does not grow with the batch. Keeping the columns
-  for w̄ was tried: no faster, because so much memory has to be fetched again, and three times the memory.
+- A few images at a time, or a few rows of a large one: their columns stay in the cache, and memory does not grow with
+  the batch. Keeping the columns for w̄ was tried: no faster, because so much memory has to be fetched again, and three
+  times the memory.
 - x̄, too, is made of windows, those of g (a gather). Adding columns onto x̄ instead (a scatter, "col2im") is as fast for
   many channels and six times slower for four.
 """
@@ -43,43 +44,51 @@ _CACHED = 1 << 21
 """Bytes of columns at a time on a CPU: about the size of a core's cache."""
 
 
-def _columns(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
+def _columns(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice, Any]]:
     """The windows of x: (N, C, H, W) as rows of matrices (groups, windows, kh · kw · C / groups).
 
-    Yields a few images at a time: which, and their columns. The same memory is used again for the next images.
+    Yields as many as the cache holds at a time: which images, which rows of windows, and their columns. The same memory
+    is used again for the next.
     """
     n, c, h, w = x.shape
     (oh, ow), (kh, kw), (sh, sw), (dh, dw) = window.outputs(h, w), window.kernel, window.stride, window.dilation
     top, _, left, _ = window.padding
-    per_image = oh * ow * kh * kw * c * x.dtype.itemsize
-    step = max(1, _CACHED // max(per_image, 1)) if type(x) is np.ndarray else max(n, 1)
-    step = -(-n // -(-n // step)) if n else 1  # equal parts, as nearly as can be
-    images = 0
-    for start in range(0, n, step):
-        part = x[start : start + step]
-        if images != len(part):
-            images = len(part)
-            padded = np.zeros_like(x, shape=(images, *window.padded(h, w), groups, c // groups), order="C")
-            inside = padded[:, top : top + h, left : left + w]
-            windows = np.lib.stride_tricks.sliding_window_view(padded, window.extent, (1, 2))
-            windows = windows[:, ::sh, ::sw, :, :, ::dh, ::dw].transpose(3, 0, 1, 2, 5, 6, 4)
-            columns = np.empty_like(x, shape=(groups, images, oh, ow, kh, kw, c // groups), order="C")
-            matrix = columns.reshape(groups, images * oh * ow, -1)
-        inside[...] = part.reshape(images, groups, c // groups, h, w).transpose(0, 3, 4, 1, 2)
-        columns[...] = windows
-        yield slice(start, start + images), matrix
+    per_row = ow * kh * kw * c * x.dtype.itemsize
+    at_a_time = max(1, _CACHED // max(per_row, 1)) if type(x) is np.ndarray else max(1, n * oh)  # rows
+    rows, images = _equal(oh, at_a_time), _equal(n, max(1, at_a_time // oh))
+    padded = np.zeros_like(x, shape=(images, *window.padded(h, w), groups, c // groups), order="C")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window.extent, (1, 2))
+    windows = windows[:, ::sh, ::sw, :, :, ::dh, ::dw].transpose(3, 0, 1, 2, 5, 6, 4)
+    memory = np.empty_like(x, shape=(images * rows * ow * kh * kw * c,), order="C")
+    for start in range(0, n, images):
+        part = x[start : start + images]
+        m = len(part)
+        inside = padded[:m, top : top + h, left : left + w]
+        inside[...] = part.reshape(m, groups, c // groups, h, w).transpose(0, 3, 4, 1, 2)
+        for row in range(0, oh, rows):
+            some = windows[:, :m, row : row + rows]
+            columns = memory[: some.size].reshape(some.shape)
+            columns[...] = some
+            matrix = columns.reshape(groups, some.shape[1] * some.shape[2] * ow, kh * kw * c // groups)
+            yield slice(start, start + m), slice(row, row + rows), matrix
+
+
+def _equal(n: int, most: int) -> int:
+    """How many of n to take at a time, at most `most`, so that the parts are as equal as can be."""
+    return -(-n // -(-n // most)) if n else 1
 
 
 def _convolution(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     n, (outputs, c, kh, kw), (oh, ow) = len(x), weight.shape, window.outputs(*x.shape[2:])
     o = outputs // groups
     matrix = weight.reshape(groups, o, c, kh, kw).transpose(0, 3, 4, 2, 1).reshape(groups, kh * kw * c, o)
-    y = np.empty_like(x, shape=(n, groups, o, oh * ow), order="C")
-    for part, columns in _columns(x, window, groups):
-        product = np.matmul(columns, matrix)  # (groups, images · windows, o)
+    y = np.empty_like(x, shape=(n, groups, o, oh, ow), order="C")
+    for images, rows, columns in _columns(x, window, groups):
+        product = np.matmul(columns, matrix)  # (groups, windows, o)
         if bias is not None:
             product += bias.reshape(groups, 1, o)
-        y[part] = product.reshape(groups, -1, oh * ow, o).transpose(1, 0, 3, 2)
+        part = y[images, :, :, rows]
+        part[...] = product.reshape(groups, len(part), -1, ow, o).transpose(1, 0, 4, 2, 3)
     return y.reshape(n, outputs, oh, ow)
 
 
@@ -108,9 +117,10 @@ def _convolution_input(g: Any, weight: Any, size: Pair, window: Window, groups: 
     rh, rw = -(-hp // sh), -(-wp // sw)
     around = Window((lh, lw), (1, 1), ((lh - 1) * dh, rh - oh, (lw - 1) * dw, rw - ow), (dh, dw))
     x = np.empty_like(g, shape=(n, groups, c, rh, sh, rw, sw), order="C")
-    for part, columns in _columns(g, around, groups):
-        product = np.matmul(columns, matrix).reshape(groups, -1, rh, rw, sh, sw, c)
-        x[part] = product.transpose(1, 0, 6, 2, 4, 3, 5)
+    for images, rows, columns in _columns(g, around, groups):
+        part = x[images, :, :, rows]
+        product = np.matmul(columns, matrix).reshape(groups, len(part), -1, rw, sh, sw, c)
+        part[...] = product.transpose(1, 0, 6, 2, 4, 3, 5)
     return x.reshape(n, groups * c, rh * sh, rw * sw)[:, :, top : top + h, left : left + w]
 
 
@@ -118,9 +128,10 @@ def _convolution_weight(g: Any, x: Any, window: Window, groups: int) -> Any:
     outputs, c = g.shape[1], x.shape[1] // groups
     o = outputs // groups
     total = np.zeros_like(x, shape=(groups, o, window.kernel[0] * window.kernel[1] * c), order="C")
-    for part, columns in _columns(x, window, groups):
-        rows = g[part].reshape(-1, groups, o, g.shape[2] * g.shape[3]).transpose(1, 2, 0, 3)
-        total += np.matmul(rows.reshape(groups, o, -1), columns)
+    for images, rows, columns in _columns(x, window, groups):
+        part = g[images, :, rows]
+        cotangents = part.reshape(len(part), groups, o, part.shape[2] * part.shape[3]).transpose(1, 2, 0, 3)
+        total += np.matmul(cotangents.reshape(groups, o, -1), columns)
     return total.reshape(outputs, *window.kernel, c).transpose(0, 3, 1, 2).copy()
 
 

@@ -64,7 +64,7 @@ def test_convolution_is_its_equation_and_its_derivatives_are_its_adjoints(window
 
 
 @pytest.mark.parametrize(("window", "groups"), WINDOWS)
-@pytest.mark.parametrize("size", [1, 2000])
+@pytest.mark.parametrize("size", [1, 2500, 20000])  # one row of windows, some rows, some images
 def test_how_many_images_are_taken_at_a_time_makes_no_difference(monkeypatch, window, groups, size):
     x, weight = RNG.standard_normal((5, 4, 6, 7)), RNG.standard_normal((4, 4 // groups, *window.kernel))
     y = family.convolution(x, weight, None, window, groups)

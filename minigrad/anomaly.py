@@ -22,8 +22,8 @@ _SAFE_IDIOMS = {
     "pow": "the power's slope at 0 may be infinite; bound the base with clamp",
 }
 _UNCHOSEN_BRANCH = (
-    "a cotangent of 0 met an infinite slope, as in a branch that `where` did not choose: make that branch finite first, "
-    "where(mask, f(where(mask, x, 1)), 0)"
+    "a cotangent of 0 met an infinite slope, as in a branch that `where` did not choose: make that branch finite "
+    "first, where(mask, f(where(mask, x, 1)), 0)"
 )
 
 

@@ -94,7 +94,7 @@ def _without_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
     if isinstance(data, Tensor):
         if data.array.size != 1:
             raise ValueError(
-                f"{who}: the list holds a tensor of shape {data.shape}, but only those of one element can stand for a number; "
+                f"{who}: the list holds a tensor of shape {data.shape}, but only one element stands for a number; "
                 "join tensors with stack() or cat()"
             )
         dtypes_found.append(data.dtype)
@@ -170,7 +170,7 @@ def full(
     """A tensor of the given size filled with one value, whose type decides the dtype."""
     if dtype is None:
         dtype = tensor(fill_value).dtype
-    shape = _shape("full", (size,) if isinstance(size, list | tuple) else (size,))
+    shape = _shape("full", (size,))
     fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     return _finish(backend(device).full(shape, fill_value, dtypes.as_dtype(dtype)), None, requires_grad)
 
@@ -191,7 +191,7 @@ def arange(
 ) -> Tensor:
     """The numbers start, start + step, ... below end; int64 if all three are ints."""
     if end is None:
-        start, end = None, start
+        start, end = 0, start
     start = 0 if start is None else start
     if end is None:
         raise TypeError("arange: where to end is missing; give arange(end) or arange(start, end)")
@@ -254,6 +254,46 @@ def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
     """Standard normal numbers of the shape and dtype of `input`, on its device."""
     device = input.device if device is None else device
     return randn(*input.shape, dtype=_like_dtype(input, dtype), device=device, requires_grad=requires_grad)
+
+
+def new_zeros(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of the given sizes, with this tensor's dtype and on its device unless told otherwise."""
+    return _new(zeros, self, size, dtype, device, requires_grad)
+
+
+def new_ones(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of the given sizes, with this tensor's dtype and on its device unless told otherwise."""
+    return _new(ones, self, size, dtype, device, requires_grad)
+
+
+def new_empty(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uninitialised memory of the given sizes, with this tensor's dtype and on its device unless told otherwise."""
+    return _new(empty, self, size, dtype, device, requires_grad)
+
+
+def new_full(
+    self: Tensor,
+    size: Sequence[int],
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """One value in the given size, with this tensor's dtype and on its device unless told otherwise."""
+    return _new(lambda *a, **k: full(size, fill_value, **k), self, (), dtype, device, requires_grad)
+
+
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A copy of `data` with this tensor's dtype and on its device unless told otherwise."""
+    return _new(lambda *a, **k: tensor(data, **k), self, (), dtype, device, requires_grad)
+
+
+def _new(make: Callable[..., Tensor], like: Tensor, size: tuple, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    device = like.device if device is None else device
+    return make(*size, dtype=_like_dtype(like, dtype), device=device, requires_grad=requires_grad)
 
 
 # -- random numbers ---------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ def _recorded(name: str, x: Tensor, *others: Any) -> bool:
         return False
     if x._node is LEAF:
         raise GradientError(
-            f"{name}: a leaf tensor that requires a gradient (shape {x.shape}) cannot be changed in place while recording, "
-            "because its gradient would belong to the old value; do it under no_grad(), or out of place"
+            f"{name}: a leaf tensor that requires a gradient (shape {x.shape}) cannot be changed in place while "
+            "recording, because its gradient would belong to the old value; do it under no_grad(), or out of place"
         )
     if x._node is None and not any(isinstance(o, Tensor) and o._node is not None for o in others):
         return False
@@ -82,7 +82,7 @@ def _written(x: Tensor, into: Callable[..., Any], args: tuple) -> bool:
         raw.append(y)
     try:
         into(array, *raw)
-    except (ValueError, TypeError):  # of shapes or arguments, before anything was changed: for the general way to explain
+    except (ValueError, TypeError):  # before anything was changed: for the general way to explain
         return False
     x._version[0] += 1
     return True
@@ -119,8 +119,8 @@ def _check_fit(name: str, x: Tensor, result: Tensor) -> None:
     """Refuse a result that `x` cannot hold."""
     if result.array.shape != x.array.shape:
         raise GradientError(
-            f"{name}: the result has shape {result.shape}, which does not fit into the tensor of shape {x.shape}; "
-            "only the argument can be broadcast, not the tensor that is changed"
+            f"{name}: the result has shape {result.shape}, which does not fit into the tensor of shape "
+            f"{x.shape}; only the argument can be broadcast, not the tensor that is changed"
         )
     if dtypes._CATEGORY[result.array.dtype.kind] > dtypes._CATEGORY[x.array.dtype.kind]:
         raise GradientError(
@@ -163,7 +163,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Set every element to `value`, a number or a 0-d tensor; returns the tensor."""
     if isinstance(value, Tensor) and value.ndim:
         raise GradientError(
-            f"fill_: the value must be a number or a 0-d tensor, it has shape {value.shape}; use copy_ for several values"
+            f"fill_: the value must be a number or a 0-d tensor, it has shape {value.shape}; "
+            "use copy_ for several values"
         )
     return _assign("fill_", self, Ellipsis, value)
 
@@ -296,7 +297,8 @@ def _raw_part(k: Any) -> Any:
     if is_array(k):
         if k.dtype.kind not in "iub":
             raise IndexError(
-                f"index: tensors used as indices must be integer or bool, this one is {k.dtype}; convert it with .long()"
+                f"index: tensors used as indices must be integer or bool, this one is {k.dtype}; "
+                "convert it with .long()"
             )
         return k.astype(bool) if k.dtype == np.uint8 else k
     if isinstance(k, bool):
@@ -313,3 +315,41 @@ def getitem(self: Tensor, key: Any) -> Tensor:
         return indexing.index(self, key)
     except IndexError as error:
         raise IndexError(f"index: the index does not fit a tensor of shape {self.shape}: {error}") from None
+
+
+# -- filled with random numbers ---------------------------------------------------------------------------
+
+
+def uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with uniform numbers in [low, high); returns the tensor."""
+    return _filled("uniform_", self, _rng(generator).uniform(low, high, self.shape))
+
+
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with normal numbers; returns the tensor."""
+    return _filled("normal_", self, mean + std * _rng(generator).standard_normal(self.shape))
+
+
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with exponential numbers of rate lambd; returns the tensor."""
+    return _filled("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
+
+
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """Fill with zeros and ones, each one with probability p, a number or a tensor; returns the tensor."""
+    chances = host(p.array) if isinstance(p, Tensor) else np.asarray(p)
+    if not ((chances >= 0) & (chances <= 1)).all():
+        raise GradientError(f"bernoulli_: p is {p}; expected probabilities, between 0 and 1")
+    return _filled("bernoulli_", self, _rng(generator).random(self.shape) < chances)
+
+
+def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Fill with integers in [low, high); given one number in [0, low), given none with all that the dtype can hold."""
+    if high is None:
+        most = 2 ** (24 if self.dtype == dtypes.float32 else 53) if self.is_floating_point() else None
+        low, high = 0, low or most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
+    return _filled("random_", self, _rng(generator).integers(low, high, self.shape))
+
+
+def _filled(name: str, x: Tensor, drawn: Any) -> Tensor:
+    return _assign(name, x, Ellipsis, wrap(beside(np.asarray(drawn).astype(x.dtype), x.array)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, inplace, recording
+from . import creation, dtypes, inplace, layout, recording
 from . import functions as f
 from .device import CPU
 from .errors import GradientError
@@ -18,7 +18,6 @@ from .inplace import augmented, in_place
 from .ops import arithmetic as a
 from .ops import linalg, losses, reductions, special
 from .ops.shapes import axis
-from .random import generator as _rng
 from .tensor import Tensor, wrap
 
 # -- operators --------------------------------------------------------------------------------------------
@@ -77,6 +76,13 @@ def _softmax(self: Tensor, dim: int) -> Tensor:
 def _log_softmax(self: Tensor, dim: int) -> Tensor:
     """log softmax(self), without underflow."""
     return losses.log_softmax(self, axis(dim, self.ndim))
+
+
+def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The name of the tensor's type, or the tensor converted to `dtype` (see typed.py)."""
+    from .typed import type_
+
+    return type_(self, dtype)
 
 
 METHODS = {
@@ -200,11 +206,14 @@ METHODS = {
     "bool": lambda x: f.to(x, dtypes.bool),
     "cpu": lambda x: f.to(x, device=CPU),
     "cuda": lambda x, device=None: f.to(x, device="cuda" if device is None else device),
-    "bernoulli": f.bernoulli,
-    "multinomial": f.multinomial,
     "copy_": inplace.copy_,
     "fill_": inplace.fill_,
     "zero_": inplace.zero_,
+    "uniform_": inplace.uniform_,
+    "normal_": inplace.normal_,
+    "bernoulli_": inplace.bernoulli_,
+    "random_": inplace.random_,
+    "exponential_": inplace.exponential_,
     "add_": in_place("add_", f.add),
     "sub_": in_place("sub_", f.sub),
     "mul_": in_place("mul_", a.multiply),
@@ -225,16 +234,48 @@ METHODS = {
     "scatter_add_": in_place("scatter_add_", f.scatter_add),
 }
 
-
-def _uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Fill with uniform numbers in [low, high); returns the tensor."""
-    return inplace.copy_(self, wrap(np.asarray(_rng(generator).uniform(low, high, self.shape), self.dtype)))
-
-
-def _normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Fill with normal numbers; returns the tensor."""
-    drawn = mean + std * _rng(generator).standard_normal(self.shape)
-    return inplace.copy_(self, wrap(np.asarray(drawn, self.dtype)))
+# Those that have the same name as the function.
+for _name in (
+    "addcdiv addcmul addmm addmv argsort baddbmm bernoulli bincount bmm broadcast_to clamp_max clamp_min "
+    "count_nonzero cumprod diag diag_embed diagonal dot frac index_add index_copy index_fill kthvalue masked_scatter "
+    "median mm movedim multinomial mv nan_to_num nonzero outer ravel repeat_interleave scatter select sort take "
+    "take_along_dim tile topk trace tril triu unflatten unique"
+).split():
+    METHODS[_name] = getattr(f, _name)
+METHODS |= {
+    "fmod": a.fmod,
+    "trunc": a.trunc,
+    "fix": a.trunc,
+    "sgn": a.sign,
+    "ger": f.outer,
+    "not_equal": a.not_equal,
+    "less": a.less,
+    "less_equal": a.less_equal,
+    "greater": a.greater,
+    "greater_equal": a.greater_equal,
+    "logical_xor": a.logical_xor,
+    "bitwise_and": a.bitwise_and,
+    "bitwise_or": a.bitwise_or,
+    "bitwise_xor": a.bitwise_xor,
+    "bitwise_not": a.invert,
+    "xlogy": special.xlogy,
+    "moveaxis": f.movedim,
+    "swapaxes": f.transpose,
+    "swapdims": f.transpose,
+    "short": lambda x: f.to(x, dtypes.int16),
+    "char": lambda x: f.to(x, dtypes.int8),
+    "byte": lambda x: f.to(x, dtypes.uint8),
+    "type": _type,
+    **{f"new_{n}": getattr(creation, f"new_{n}") for n in ("zeros", "ones", "empty", "full", "tensor")},
+    **layout.METHODS,
+}
+# Changes in place of tensors that keep their shape.
+for _name in (
+    "addcdiv addcmul addmm atan ceil clamp_max clamp_min cos cumprod cumsum erf expm1 floor floor_divide fmod frac "
+    "index_add index_copy index_fill log10 log1p log2 masked_scatter nan_to_num reciprocal remainder "
+    "round rsqrt scatter sign sin square tan tril triu trunc"
+).split():
+    METHODS[f"{_name}_"] = in_place(f"{_name}_", METHODS[_name])
 
 
 for _symbol, _name, _operation in (
@@ -244,10 +285,8 @@ for _symbol, _name, _operation in (
     ("/=", "div", f.div),
     ("**=", "pow", a.power),
 ):
-    OPERATORS[f"__i{'truediv' if _name == 'div' else _name}__"] = augmented(_symbol, _operation, METHODS[f"{_name}_"])
+    OPERATORS[f"__i{'truediv' if _name == 'div' else _name}__"] = augmented(_symbol, _operation, METHODS[f"{_name}_"])  # type: ignore[arg-type]
 
-METHODS["uniform_"] = _uniform_
-METHODS["normal_"] = _normal_
 
 
 def _transposed(self: Tensor) -> Tensor:
@@ -318,6 +357,8 @@ def bind() -> None:
         setattr(Tensor, name, method)
     Tensor.T = property(_transposed)  # type: ignore[attr-defined]
     Tensor.mT = property(_matrix_transposed)  # type: ignore[attr-defined]
+    for name, attribute in layout.PROPERTIES.items():
+        setattr(Tensor, name, property(attribute))
     Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
     Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]
 

@@ -58,7 +58,7 @@ def inference_mode(mode: Any = True) -> Any:
 
 
 class set_grad_enabled(_Mode):
-    """Switch recording on or off, at once; as a context manager until the end of the block, as a decorator for the function."""
+    """Switch recording on or off, at once; as a context manager for the block, as a decorator for the function."""
 
     __slots__ = ()
 

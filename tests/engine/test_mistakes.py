@@ -64,7 +64,7 @@ CATALOGUE: dict[str, list[Mistake]] = {
         same("ragged lists", "mg.tensor([[1.0, 2.0], [3.0]])", V, "rows of 1 and 2", "the same length", "pad them"),
         same("not a number", "mg.tensor([1.0, None])", T, "got None", "expected numbers", "convert it first"),
         same("an array of strings", 'mg.tensor(np.array(["left", "up"]))', T, "<U4", "tensors", "convert them to numbers"),
-        same("tensors in a list", "mg.tensor([mg.ones(3), mg.ones(3)])", V, "shape (3,)", "one element", "stack()"),
+        same("tensors in a list", "mg.tensor([mg.ones(3), mg.ones(3)])", V, "shape (3,)", "only one element", "stack()"),
         same("a number too large", "mg.tensor([300], dtype=mg.uint8)", OverflowError, "300", "uint8", "a wider dtype"),
         same("an unknown dtype", 'mg.zeros(3, dtype="float33")', T, "'float33'", "not supported", "use one of bool, float32"),
         same("an unknown device", 'mg.zeros(3, device="tpu")', R, "'tpu'", "expected 'cpu'", "'cuda'"),
@@ -385,6 +385,7 @@ def _collected(file: str) -> list[Mistake]:
 
 
 CATALOGUE["Networks, optimizers and files"] = _collected("mistakes_nn")
+CATALOGUE["Convolution"] = _collected("mistakes_convolution")
 CATALOGUE["Distributions"] = _collected("mistakes_distributions")
 ALL = [(chapter, row) for chapter, rows in CATALOGUE.items() for row in rows]
 

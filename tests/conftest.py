@@ -17,8 +17,11 @@ else:
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print what tests recorded with `record_property("summary", text)`."""
+    """Print what tests recorded with `record_property("summary", text)`, and why the GPU's tests were skipped."""
     for report in terminalreporter.stats.get("passed", []):
         for name, text in report.user_properties:
             if name == "summary":
                 terminalreporter.write_line(text)
+    skipped = [r.longrepr[2] for r in terminalreporter.stats.get("skipped", []) if "test_gpu.py" in r.nodeid]
+    for reason in sorted(set(skipped)):
+        terminalreporter.write_line(f"{skipped.count(reason)} tests of the GPU: {reason.removeprefix('Skipped: ')}")

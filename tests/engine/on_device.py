@@ -1,22 +1,26 @@
-"""Comparing the same work on the CPU and on the double of a GPU (see double.py)."""
+"""The same work on the CPU and on a GPU, or on its double (double.py), and what it takes to compare them."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import double
 import numpy as np
+from rows import Case, leaf
 
-from minigrad.device import CPU, GPU, host
-from minigrad.tensor import Tensor
+from minigrad import autograd
+from minigrad.device import CPU, GPU, device_of, host, put
+from minigrad.recording import ListOperation, Operation
+from minigrad.tensor import Tensor, wrap
 
 
 def moved(x: Any) -> Any:
     """Arrays, Tensors, and whatever holds them, on the device."""
     if isinstance(x, np.ndarray):
-        return double.array(x)
+        return put(x, GPU)
     if isinstance(x, Tensor):
         return x.detach().to("cuda").requires_grad_(x.requires_grad)
     if type(x) in (list, tuple):
@@ -24,12 +28,12 @@ def moved(x: Any) -> Any:
     return GPU if x is CPU else x
 
 
-def assert_same(there: Any, here: Any, what: str) -> None:
+def assert_same(there: Any, here: Any, what: str, rtol: float = 1e-12) -> None:
     """What the device made: the host's numbers, and still on the device."""
     if isinstance(here, list | tuple):
         assert len(there) == len(here), what
         for t, h in zip(there, here, strict=True):
-            assert_same(t, h, what)
+            assert_same(t, h, what, rtol)
         return
     if isinstance(here, Tensor):
         assert isinstance(there, Tensor), what
@@ -37,15 +41,39 @@ def assert_same(there: Any, here: Any, what: str) -> None:
     if not isinstance(here, np.ndarray | np.generic):
         assert there == here or (there != there and here != here), what
         return
-    assert isinstance(there, double.ndarray), f"{what}: left the device, it is a {type(there).__name__}"
+    assert device_of(there) is GPU, f"{what}: left the device, it is a {type(there).__name__}"
     assert (there.shape, there.dtype) == (here.shape, here.dtype), what
-    rtol, atol = (1e-5, 1e-6) if here.dtype == np.float32 else (1e-12, 1e-14)
-    np.testing.assert_allclose(host(there), here, rtol=rtol, atol=atol, err_msg=what)
+    rtol = max(rtol, 1e-5) if here.dtype == np.float32 else rtol
+    np.testing.assert_allclose(host(there), here, rtol=rtol, atol=rtol / 10, err_msg=what)
 
 
 @contextlib.contextmanager
 def staying(what: str) -> Iterator[None]:
-    """Inside, no whole array may cross between host and device."""
+    """Inside, no whole array may cross between host and double."""
     before = len(double.crossings)
     yield
     assert double.crossings[before:] == [], f"{what}: arrays crossed between host and device"
+
+
+def on_device(case: Case) -> Case:
+    """The same case with all its arrays on the device."""
+    there = copy.copy(case)
+    there.arguments, there.cotangent = moved(case.arguments), moved(case.cotangent)
+    is_list = isinstance(case.operation, ListOperation)
+    there.leaves = there.arguments[0] if is_list else [there.arguments[i] for i in case.places]
+    return there
+
+
+def derivatives(case: Case, operation: Operation | None = None) -> dict[str, Any]:
+    """What a case makes: the output, its first derivatives, the recorded ones, and second derivatives."""
+    inputs = [leaf(x) for x in case.leaves]
+    y = case(inputs, operation)
+    found: dict[str, Any] = {"the output": y}
+    y.backward(wrap(case.cotangent), retain_graph=True)
+    found["the gradients"] = [x.grad for x in inputs]
+    found["the recorded gradients"] = recorded = autograd.grad(y, inputs, wrap(case.cotangent), create_graph=True)
+    ends = [g for g in recorded if g.requires_grad]
+    if ends and case.operation.second_order is True:
+        seconds = autograd.grad(ends, inputs, [g.detach() for g in ends], allow_unused=True)
+        found["the second derivatives"] = [g for g in seconds if g is not None]
+    return found

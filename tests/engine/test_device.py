@@ -12,42 +12,17 @@ from typing import Any
 import double
 import numpy as np
 import pytest
-from on_device import assert_same, moved, staying
+from on_device import assert_same, derivatives, on_device, staying
 from rows import DIFFERENTIABLE, Case, cases, leaf
 
-from minigrad import autograd
 from minigrad.ops import indexing
-from minigrad.recording import TABLE, ListOperation, Operation
+from minigrad.recording import TABLE, Operation
 from minigrad.tensor import Tensor, wrap
 
 pytestmark = pytest.mark.usefixtures("cupy")
 
 
 # -- the table --------------------------------------------------------------------------------------------
-
-
-def on_device(case: Case) -> Case:
-    """The same case with all its arrays on the device."""
-    there = copy.copy(case)
-    there.arguments, there.cotangent = moved(case.arguments), moved(case.cotangent)
-    is_list = isinstance(case.operation, ListOperation)
-    there.leaves = there.arguments[0] if is_list else [there.arguments[i] for i in case.places]
-    return there
-
-
-def derivatives(case: Case, operation: Operation | None = None) -> dict[str, Any]:
-    """What a case makes: the output, its first derivatives, the recorded ones, and second derivatives."""
-    inputs = [leaf(x) for x in case.leaves]
-    y = case(inputs, operation)
-    found: dict[str, Any] = {"the output": y}
-    y.backward(wrap(case.cotangent), retain_graph=True)
-    found["the gradients"] = [x.grad for x in inputs]
-    found["the recorded gradients"] = recorded = autograd.grad(y, inputs, wrap(case.cotangent), create_graph=True)
-    ends = [g for g in recorded if g.requires_grad]
-    if ends and case.operation.second_order is True:
-        seconds = autograd.grad(ends, inputs, [g.detach() for g in ends], allow_unused=True)
-        found["the second derivatives"] = [g for g in seconds if g is not None]
-    return found
 
 
 def check_on_device(case: Case, operation: Operation | None = None) -> None:

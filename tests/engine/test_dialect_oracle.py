@@ -59,6 +59,7 @@ DIFFERENCES: dict[str, str] = {
     r"x\[y\.bool\(\)\].*y=\w+\(0": "an empty mask picks nothing from any tensor, as in NumPy",
     r"x\.mT \| x=\w+\(\)|x\.(permute|expand|repeat)\(\)": "no sizes are the sizes of a 0-d tensor",
     r"x\.view\(T\.int32\) \| x=\w+\(0": "an empty tensor can be viewed as any type",
+    r"bernoulli\(\).*\(0": "bernoulli needs probabilities, of an empty tensor too",
     r"T\.randn_like\(x\).*\(0": "randn_like needs a floating dtype, for an empty tensor too",
     r"one_hot.*\(0": "an empty tensor has no classes to infer, and any number of classes",
     # Indexing.

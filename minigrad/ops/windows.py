@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,8 +69,13 @@ def sizes(name: str, what: str, value: Any, dims: int, least: int) -> Pair:
     return first, last
 
 
-def window_of(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Window:
-    """PyTorch's arguments as a Window."""
+def window_of(name: str, dims: int, *arguments: Any) -> Window:
+    """PyTorch's kernel_size, stride, padding and dilation as a Window."""
+    return _window_of(name, dims, *(tuple(a) if isinstance(a, list) else a for a in arguments))
+
+
+@functools.lru_cache(maxsize=256, typed=True)  # a layer asks for the same one at every step: 5 µs
+def _window_of(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Window:
     kh, kw = sizes(name, "kernel_size", kernel, dims, 1)
     sh, sw = sizes(name, "stride", stride, dims, 1)
     dh, dw = sizes(name, "dilation", dilation, dims, 1)

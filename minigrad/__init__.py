@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import numpy as _np
+
 from . import autograd, random
 from . import methods as _methods  # gives Tensor its operators and methods
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
@@ -44,10 +46,12 @@ from .device import device
 from .dtypes import (
     bool,
     double,
+    finfo,
     float,
     float32,
     float64,
     get_default_dtype,
+    iinfo,
     int,
     int8,
     int16,
@@ -61,6 +65,10 @@ from .dtypes import (
 from .errors import GradientError
 from .functions import (
     add,
+    addcdiv,
+    addcmul,
+    addmm,
+    addmv,
     all,
     allclose,
     amax,
@@ -68,52 +76,106 @@ from .functions import (
     any,
     argmax,
     argmin,
+    argsort,
+    atleast_1d,
+    atleast_2d,
+    baddbmm,
     bernoulli,
+    bincount,
+    bmm,
+    broadcast_tensors,
+    broadcast_to,
+    bucketize,
     cat,
     chunk,
     clamp,
+    clamp_max,
+    clamp_min,
     clone,
+    count_nonzero,
+    cumprod,
     cumsum,
+    diag,
+    diag_embed,
+    diagonal,
     div,
+    dot,
+    einsum,
     equal,
     flatten,
     flip,
+    frac,
     gather,
+    hstack,
+    index_add,
+    index_copy,
+    index_fill,
     index_select,
     is_tensor,
     isclose,
+    kthvalue,
     lerp,
     logsumexp,
     masked_fill,
+    masked_scatter,
     masked_select,
     matmul,
     max,
     mean,
+    median,
+    meshgrid,
     min,
+    mm,
+    movedim,
     multinomial,
+    mv,
+    nan_to_num,
     narrow,
+    nonzero,
     norm,
+    normal,
+    outer,
     permute,
     prod,
+    randint_like,
+    ravel,
     repeat,
+    repeat_interleave,
     reshape,
     roll,
     round,
+    scatter,
     scatter_add,
+    searchsorted,
+    select,
+    sort,
     split,
     squeeze,
     stack,
     std,
+    std_mean,
     sub,
     sum,
     t,
+    take,
+    take_along_dim,
+    tile,
+    topk,
+    trace,
     transpose,
+    tril,
+    triu,
     unbind,
+    unflatten,
+    unique,
     unsqueeze,
     var,
+    var_mean,
+    vstack,
     where,
 )
 from .gradcheck import gradcheck, gradgradcheck  # not lazily: the functions must hide the module of that name
+from .layout import is_floating_point, is_nonzero, numel
 from .ops.arithmetic import (
     absolute,
     bitwise_and,
@@ -124,6 +186,7 @@ from .ops.arithmetic import (
     expm1,
     floor,
     floor_divide,
+    fmod,
     greater,
     greater_equal,
     isfinite,
@@ -136,6 +199,7 @@ from .ops.arithmetic import (
     logical_and,
     logical_not,
     logical_or,
+    logical_xor,
     maximum,
     minimum,
     multiply,
@@ -148,7 +212,10 @@ from .ops.arithmetic import (
     sqrt,
     square,
     tanh,
+    trunc,
 )
+from .ops.arithmetic import invert as bitwise_not
+from .ops.arithmetic import positive_ as positive
 from .ops.arithmetic import power as pow
 from .ops.special import (
     atan,
@@ -158,17 +225,19 @@ from .ops.special import (
     erf,
     erfc,
     erfinv,
-    log10,
     log2,
+    log10,
     logaddexp,
     reciprocal,
     rsqrt,
     sin,
     tan,
+    xlogy,
 )
 from .random import Generator, manual_seed
 from .random import get_state as get_rng_state
 from .random import set_state as set_rng_state
+from .size import Size
 from .tensor import Tensor
 
 abs = absolute
@@ -178,8 +247,14 @@ mul = multiply
 subtract = sub
 divide = true_divide = div
 clip = clamp
+fix, sgn = trunc, sign
+ger = outer
+moveaxis, swapaxes, swapdims = movedim, transpose, transpose
 concat = concatenate = cat
 gt, ge, lt, le, ne, eq = greater, greater_equal, less, less_equal, not_equal, _methods.a.equal
+dtype = _np.dtype
+newaxis = None
+e, pi = _np.e, _np.pi
 inf, nan = float64.type("inf").item(), float64.type("nan").item()
 
 # Parts that not every program needs are imported when they are first asked for.
@@ -193,7 +268,15 @@ _LAZY = {
     "log_softmax": ("minigrad.nn.functional", "log_softmax"),
     "backends": "minigrad.backends",
     "cuda": "minigrad.cuda",
+    "linalg": "minigrad.linalg",
 }
+for _name in ("Float", "Double", "Long", "Int", "Short", "Char", "Byte", "Bool"):
+    _LAZY[f"{_name}Tensor"] = ("minigrad.typed", f"{_name}Tensor")
+_SETTINGS = (
+    "set_printoptions get_num_threads set_num_threads use_deterministic_algorithms are_deterministic_algorithms_enabled"
+)
+for _name in _SETTINGS.split():
+    _LAZY[_name] = ("minigrad.settings", _name)
 
 
 def __getattr__(name: str) -> Any:

@@ -291,7 +291,7 @@ def new_tensor(
     return _new(lambda *a, **k: tensor(data, **k), self, (), dtype, device, requires_grad)
 
 
-def _new(make: Callable[..., Tensor], like: Tensor, size: tuple, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _new(make: Callable, like: Tensor, size: tuple, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     device = like.device if device is None else device
     return make(*size, dtype=_like_dtype(like, dtype), device=device, requires_grad=requires_grad)
 

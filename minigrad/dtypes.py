@@ -55,6 +55,42 @@ def as_dtype(dtype: Any) -> np.dtype:
     return found  # type: ignore[return-value]
 
 
+class _Limits:
+    """What a dtype can hold, as Python numbers."""
+
+    def __init__(self, limits: Any, names: str) -> None:
+        for name in names.split():
+            value = getattr(limits, name)
+            setattr(self, name, value.item() if isinstance(value, np.generic) else value)
+        self.dtype = str(limits.dtype)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{type(self).__name__} has no {name!r}; it has {', '.join(vars(self))}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
+
+
+class finfo(_Limits):
+    """The limits of a floating-point dtype: bits, eps, max, min, tiny (smallest_normal), resolution."""
+
+    def __init__(self, type: Any = None) -> None:
+        dtype = _default if type is None else as_dtype(type)
+        if dtype.kind != "f":
+            raise TypeError(f"finfo: expected a floating-point dtype, got {dtype}; for integers use iinfo")
+        super().__init__(np.finfo(dtype), "bits eps max min tiny smallest_normal resolution")
+
+
+class iinfo(_Limits):
+    """The limits of an integer dtype: bits, max, min."""
+
+    def __init__(self, type: Any) -> None:
+        dtype = as_dtype(type)
+        if dtype.kind not in "iu":
+            raise TypeError(f"iinfo: expected an integer dtype, got {dtype}; for floating-point ones use finfo")
+        super().__init__(np.iinfo(dtype), "bits max min")
+
+
 def result_type(*operands: Any, fractional: builtins.bool = False) -> np.dtype:
     """The dtype PyTorch computes in when it mixes `operands`: arrays, and Python or NumPy numbers.
 

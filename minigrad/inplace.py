@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, recording
-from .device import beside, is_array, namespace, on_cpu
+from .device import beside, host, is_array, namespace, on_cpu
 from .errors import GradientError
 from .modes import no_grad
 from .ops import arithmetic, indexing
+from .random import Generator
+from .random import generator as _rng
 from .tensor import LEAF, Tensor, wrap
 
 

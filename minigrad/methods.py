@@ -18,7 +18,7 @@ from .inplace import augmented, in_place
 from .ops import arithmetic as a
 from .ops import linalg, losses, reductions, special
 from .ops.shapes import axis
-from .tensor import Tensor, wrap
+from .tensor import Tensor
 
 # -- operators --------------------------------------------------------------------------------------------
 
@@ -234,13 +234,14 @@ METHODS = {
     "scatter_add_": in_place("scatter_add_", f.scatter_add),
 }
 
-# Those that have the same name as the function.
-for _name in (
+SAME_NAME = (
     "addcdiv addcmul addmm addmv argsort baddbmm bernoulli bincount bmm broadcast_to clamp_max clamp_min "
-    "count_nonzero cumprod diag diag_embed diagonal dot frac index_add index_copy index_fill kthvalue masked_scatter "
-    "median mm movedim multinomial mv nan_to_num nonzero outer ravel repeat_interleave scatter select sort take "
-    "take_along_dim tile topk trace tril triu unflatten unique"
-).split():
+    "count_nonzero cumprod diag diag_embed diagonal dot frac index_add index_copy index_fill kthvalue "
+    "masked_scatter median mm movedim multinomial mv nan_to_num nonzero outer ravel repeat_interleave scatter "
+    "select sort take take_along_dim tile topk trace tril triu unflatten unique"
+)
+"""Methods that are the function of the same name."""
+for _name in SAME_NAME.split():
     METHODS[_name] = getattr(f, _name)
 METHODS |= {
     "fmod": a.fmod,
@@ -269,13 +270,15 @@ METHODS |= {
     **{f"new_{n}": getattr(creation, f"new_{n}") for n in ("zeros", "ones", "empty", "full", "tensor")},
     **layout.METHODS,
 }
-# Changes in place of tensors that keep their shape.
-for _name in (
-    "addcdiv addcmul addmm atan ceil clamp_max clamp_min cos cumprod cumsum erf expm1 floor floor_divide fmod frac "
-    "index_add index_copy index_fill log10 log1p log2 masked_scatter nan_to_num reciprocal remainder "
-    "round rsqrt scatter sign sin square tan tril triu trunc"
-).split():
-    METHODS[f"{_name}_"] = in_place(f"{_name}_", METHODS[_name])
+IN_PLACE_TOO = (
+    "addcdiv addcmul addmm atan ceil clamp_max clamp_min cos cumprod cumsum erf expm1 floor floor_divide fmod "
+    "frac index_add index_copy index_fill log10 log1p log2 masked_scatter nan_to_num reciprocal remainder round "
+    "rsqrt scatter sign sin square tan tril triu trunc"
+)
+"""Methods that have a twin with an underscore, which changes the tensor in place."""
+for _name in IN_PLACE_TOO.split():
+    _operation: Any = METHODS[_name]
+    METHODS[f"{_name}_"] = in_place(f"{_name}_", _operation)
 
 
 for _symbol, _name, _operation in (

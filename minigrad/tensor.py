@@ -16,6 +16,7 @@ import numpy as np
 from . import dtypes
 from .device import device, device_of, host, namespace
 from .errors import GradientError
+from .size import Size
 
 if TYPE_CHECKING:
     from .recording import Node
@@ -30,6 +31,9 @@ class _Leaf:
 
 LEAF = _Leaf()
 _new = object.__new__
+
+PRINTING: dict[str, Any] = {"precision": 4}
+"""How `repr` writes the values (see settings.set_printoptions)."""
 
 
 class Tensor:
@@ -75,9 +79,9 @@ class Tensor:
     # -- what it is ---------------------------------------------------------------------------------------
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of the dimensions, a tuple of ints."""
-        return self.array.shape
+    def shape(self) -> Size:
+        """The sizes of the dimensions, a tuple of ints with `.numel()`."""
+        return Size(self.array.shape)
 
     @property
     def ndim(self) -> int:
@@ -97,7 +101,7 @@ class Tensor:
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of dimension `dim`."""
         if dim is None:
-            return self.array.shape
+            return Size(self.array.shape)
         try:
             return self.array.shape[dim]
         except IndexError:
@@ -110,10 +114,6 @@ class Tensor:
     def numel(self) -> int:
         """The number of elements."""
         return self.array.size
-
-    def element_size(self) -> int:
-        """Bytes per element."""
-        return self.array.itemsize
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating-point one (only those carry gradients)."""
@@ -331,7 +331,7 @@ class Tensor:
         return format(self.array.item(), spec) if self.array.ndim == 0 and spec else format(str(self), spec)
 
     def __repr__(self) -> str:
-        values = np.array2string(self._host(), separator=", ", prefix="tensor(", precision=4, suppress_small=True)
+        values = np.array2string(self._host(), separator=", ", prefix="tensor(", suppress_small=True, **PRINTING)
         notes = []
         if self.dtype not in (dtypes.float32, dtypes.int64, dtypes.bool):
             notes.append(f"dtype={self.dtype}")

@@ -5,12 +5,56 @@ first argument is a tensor are methods of Tensor too (methods.py). NumPy's `axis
 and `keepdim`.
 """
 
-from .arithmetic import add, clamp, div, elu, leaky_relu, lerp, round, softplus, sub
+from .arithmetic import (
+    add,
+    addcdiv,
+    addcmul,
+    clamp,
+    clamp_max,
+    clamp_min,
+    div,
+    elu,
+    frac,
+    leaky_relu,
+    lerp,
+    nan_to_num,
+    round,
+    softplus,
+    sub,
+)
 from .comparing import allclose, equal, is_tensor, isclose
 from .conversion import clone, contiguous, to
-from .joining import cat, chunk, narrow, split, stack, unbind
-from .linalg import matmul
-from .picking import gather, index_select, masked_fill, masked_select, scatter_add, where
+from .einsum import einsum
+from .joining import atleast_1d, atleast_2d, cat, chunk, hstack, meshgrid, narrow, split, stack, unbind, vstack
+from .linalg import (
+    addmm,
+    addmv,
+    baddbmm,
+    bmm,
+    diag,
+    diag_embed,
+    diagonal,
+    dot,
+    matmul,
+    mm,
+    mv,
+    outer,
+    trace,
+    tril,
+    triu,
+)
+from .picking import (
+    gather,
+    index_select,
+    masked_fill,
+    masked_select,
+    repeat_interleave,
+    select,
+    take,
+    take_along_dim,
+    where,
+)
+from .placing import index_add, index_copy, index_fill, masked_scatter, scatter, scatter_add
 from .reductions import (
     Extremes,
     all,
@@ -19,6 +63,7 @@ from .reductions import (
     any,
     argmax,
     argmin,
+    cumprod,
     cumsum,
     logsumexp,
     max,
@@ -27,22 +72,44 @@ from .reductions import (
     norm,
     prod,
     std,
+    std_mean,
     sum,
     var,
+    var_mean,
 )
-from .sampling import bernoulli, multinomial
+from .sampling import bernoulli, multinomial, normal, randint_like
 from .shapes import (
+    broadcast_tensors,
+    broadcast_to,
     expand,
     expand_as,
     flatten,
     flip,
+    movedim,
     permute,
+    ravel,
     repeat,
     reshape,
     roll,
     squeeze,
     t,
+    tile,
     transpose,
+    unflatten,
     unsqueeze,
     view,
+)
+from .sorting import (
+    Sorted,
+    argsort,
+    bincount,
+    bucketize,
+    count_nonzero,
+    kthvalue,
+    median,
+    nonzero,
+    searchsorted,
+    sort,
+    topk,
+    unique,
 )

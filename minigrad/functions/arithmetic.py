@@ -84,3 +84,49 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """input where positive, alpha * (exp(input) - 1) elsewhere."""
     return arithmetic.elu(input, alpha)
+
+
+def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+    """input + value * tensor1 * tensor2."""
+    return add(input, arithmetic.multiply(tensor1, tensor2), alpha=value)
+
+
+def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
+    """input + value * tensor1 / tensor2. Refused for two integer tensors, as in PyTorch."""
+    if not any(getattr(x, "dtype", dtypes.float32).kind == "f" for x in (tensor1, tensor2)):
+        raise GradientError(
+            "addcdiv: tensor1 and tensor2 are integers, so it is not clear which division is meant; "
+            "convert one with .float(), or write input + value * div(tensor1, tensor2, rounding_mode='trunc')"
+        )
+    return add(input, arithmetic.divide(tensor1, tensor2), alpha=value)
+
+
+def frac(input: Tensor) -> Tensor:
+    """What is behind the decimal point, with the sign of input: input - trunc(input)."""
+    return arithmetic.subtract(input, arithmetic.trunc(input))
+
+
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """input, or `min` where it is below."""
+    return clamp(input, min, None)
+
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """input, or `max` where it is above."""
+    return clamp(input, None, max)
+
+
+def nan_to_num(
+    input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
+    """input with NaN replaced by `nan` (0), ∞ by `posinf` (the largest number) and -∞ by `neginf` (the lowest)."""
+    if not input.is_floating_point():
+        return arithmetic.clone(input)
+    limits = np.finfo(input.dtype)
+    for found, value in (
+        (arithmetic.isnan(input), 0.0 if nan is None else nan),
+        (arithmetic.equal(input, np.inf), limits.max if posinf is None else posinf),
+        (arithmetic.equal(input, -np.inf), limits.min if neginf is None else neginf),
+    ):
+        input = arithmetic.where(found, input.dtype.type(value), input)
+    return input

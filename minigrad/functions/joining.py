@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import dtypes
@@ -11,6 +11,7 @@ from ..ops import indexing, joining, shapes
 from ..ops.shapes import axis as axis_of
 from ..tensor import Tensor
 from .conversion import to
+from .shapes import expand, reshape
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
@@ -86,3 +87,50 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, one by one."""
     d = axis_of(dim, input.ndim)
     return tuple(indexing.index(input, (slice(None),) * d + (i,)) for i in range(input.shape[d]))
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """Tensors with at least one dimension; one, or a tuple of several."""
+    return _each(tensors, lambda x: x if x.ndim else reshape(x, 1))
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Tensors with at least two dimensions, new ones in front; one, or a tuple of several."""
+    return _each(tensors, lambda x: x if x.ndim > 1 else reshape(x, 1, -1))
+
+
+def _each(tensors: tuple, change: Callable[[Tensor], Tensor]) -> Any:
+    if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+        return change(tensors[0])
+    return tuple(change(x) for x in (tensors[0] if len(tensors) == 1 else tensors))
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors below each other: along dimension 0, vectors as rows."""
+    return cat([atleast_2d(x) for x in _several("vstack", tensors)], 0)
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors beside each other: along dimension 1, vectors one after the other."""
+    several = [atleast_1d(x) for x in _several("hstack", tensors)]
+    return cat(several, 0 if several and several[0].ndim == 1 else 1)
+
+
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """The coordinates of a grid, one tensor for each vector. indexing: 'ij' (default) rows first, 'xy' columns."""
+    if indexing not in (None, "ij", "xy"):
+        raise ValueError(f"meshgrid: indexing={indexing!r}; expected 'ij' or 'xy'")
+    several = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else list(tensors)
+    if any(x.ndim > 1 for x in several):
+        raise GradientError(f"meshgrid: expected vectors, got shapes {', '.join(str(x.shape) for x in several)}")
+    n = len(several)
+    places = list(range(n))
+    if indexing == "xy" and n > 1:
+        places[:2] = 1, 0
+    sizes = [0] * n
+    for place, x in zip(places, several, strict=True):
+        sizes[place] = x.numel()
+    spread = [
+        reshape(x, *(-1 if d == place else 1 for d in range(n))) for place, x in zip(places, several, strict=True)
+    ]
+    return tuple(expand(x, *sizes) for x in spread)

@@ -1,9 +1,17 @@
-"""Matrix products."""
+"""Matrix products, and what is special about two dimensions: diagonals and triangles."""
 
 from __future__ import annotations
 
-from ..ops import linalg
+from typing import Any
+
+from ..device import namespace
+from ..errors import GradientError
+from ..ops import arithmetic, indexing, linalg, reductions
+from ..ops.shapes import axis
 from ..tensor import Tensor
+from .shapes import movedim, reshape
+
+# -- products ---------------------------------------------------------------------------------------------
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
@@ -15,3 +23,124 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
                 "use * for a number"
             )
     return linalg.matmul(input, other)
+
+
+def _product(name: str, a: Tensor, b: Tensor, a_ndim: int, b_ndim: int) -> Tensor:
+    words = {1: "a vector", 2: "a matrix", 3: "a stack of matrices (3-d)"}
+    if a.ndim != a_ndim or b.ndim != b_ndim:
+        raise GradientError(
+            f"{name}: expected {words[a_ndim]} and {words[b_ndim]}, got shapes {a.shape} and {b.shape}; "
+            "use matmul for others"
+        )
+    if a_ndim == 3 and a.shape[0] != b.shape[0]:
+        raise GradientError(f"{name}: got {a.shape[0]} matrices and {b.shape[0]}; expected as many; matmul broadcasts")
+    return linalg.matmul(a, b)
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Σ inputᵢ tensorᵢ for two vectors."""
+    return _product("dot", input, tensor, 1, 1)
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """A matrix times a vector."""
+    return _product("mv", input, vec, 2, 1)
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """A matrix times a matrix."""
+    return _product("mm", input, mat2, 2, 2)
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """A stack of matrices times a stack of as many: (b, n, m) and (b, m, p) give (b, n, p)."""
+    return _product("bmm", input, mat2, 3, 3)
+
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """The matrix inputᵢ vec2ⱼ of two vectors."""
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise GradientError(f"outer: expected two vectors, got shapes {input.shape} and {vec2.shape}; flatten them")
+    return arithmetic.multiply(reshape(input, -1, 1), vec2)
+
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2), of two matrices."""
+    return _plus(input, _product("addmm", mat1, mat2, 2, 2), beta, alpha)
+
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat @ vec), of a matrix and a vector."""
+    return _plus(input, _product("addmv", mat, vec, 2, 1), beta, alpha)
+
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (batch1 @ batch2), of stacks of matrices."""
+    return _plus(input, _product("baddbmm", batch1, batch2, 3, 3), beta, alpha)
+
+
+def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    x = x if beta == 1 else arithmetic.multiply(x, beta)
+    return arithmetic.add(x, product if alpha == 1 else arithmetic.multiply(product, alpha))
+
+
+# -- diagonals and triangles ------------------------------------------------------------------------------
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The elements of a diagonal of the dimensions dim1 and dim2, as the last dimension. A copy, not a view."""
+    d1, d2 = axis(dim1, input.ndim), axis(dim2, input.ndim)
+    if d1 == d2:
+        raise GradientError(f"diagonal: dim1={dim1} and dim2={dim2} are the same dimension; give two")
+    rows, columns = _diagonal_places(input, input.shape[d1], input.shape[d2], offset)
+    x = input if (d1, d2) == (0, 1) else movedim(input, (d1, d2), (0, 1))
+    picked = indexing.index(x, (rows, columns))
+    return picked if picked.ndim == 1 else movedim(picked, 0, -1)
+
+
+def _diagonal_places(like: Tensor, n: int, m: int, offset: int) -> tuple[Any, Any]:
+    length = max(0, min(n, m - offset) if offset >= 0 else min(n + offset, m))
+    steps = namespace(like).arange(length)
+    return steps + max(0, -offset), steps + max(0, offset)
+
+
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
+    if input.ndim == 2:
+        return indexing.index(input, _diagonal_places(input, input.shape[0], input.shape[1], diagonal))
+    if input.ndim != 1:
+        raise GradientError(
+            f"diag: expected a vector or a matrix, got shape {input.shape}; see diagonal and diag_embed"
+        )
+    return diag_embed(input, diagonal)
+
+
+def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
+    """Matrices with the last dimension of `input` on their diagonal: (..., n) gives (..., n, n)."""
+    n = input.shape[-1] + abs(offset)
+    key = (Ellipsis, *_diagonal_places(input, n, n, offset))
+    return indexing.index_add(input, (*input.shape[:-1], n, n), key)
+
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix."""
+    if input.ndim != 2:
+        raise GradientError(f"trace: expected a matrix, got shape {input.shape}; for stacks use diagonal(...).sum(-1)")
+    return reductions.sum_(diag(input), None, False)
+
+
+def _triangle(name: str, x: Tensor, diagonal: int, upper: bool) -> Tensor:
+    if x.ndim < 2:
+        raise GradientError(f"{name}: expected at least 2 dimensions, got shape {x.shape}; unsqueeze it")
+    below = namespace(x).tri(x.shape[-2], x.shape[-1], diagonal - upper, dtype=bool)
+    return arithmetic.where(~below if upper else below, x, x.array.dtype.type(0))
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle of matrices, 0 above it; `diagonal` says how far above the main one it ends."""
+    return _triangle("tril", input, diagonal, False)
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle of matrices, 0 below it; `diagonal` says how far above the main one it begins."""
+    return _triangle("triu", input, diagonal, True)

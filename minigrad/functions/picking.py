@@ -1,4 +1,4 @@
-"""Picking elements by a condition or an index, and putting values where an index says."""
+"""Picking elements by a condition or an index. Putting them back is placing.py."""
 
 from __future__ import annotations
 
@@ -71,21 +71,6 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return indexing.gather(input, dim, _index_array("gather", index))
 
 
-def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """input with src added at the places that `gather(dim, index)` would read; repeated places add up."""
-    positions = _index_array("scatter_add", index)
-    if input.dtype != src.dtype:
-        raise GradientError(f"scatter_add: the input is {input.dtype}, src {src.dtype}; convert one of them with .to()")
-    indexing._check_along("scatter_add", input.shape, dim, positions)
-    indexing._check_along("scatter_add", src.shape, dim, positions, longer=False)
-    indexing.check_bounds("scatter_add", positions, 0, input.shape[dim] if input.ndim else 1)
-    if not input.ndim:
-        return arithmetic.add(input, src)
-    if positions.shape != src.shape:
-        src = indexing.index(src, tuple(slice(0, n) for n in positions.shape))
-    return arithmetic.add(input, indexing.scatter_add_zeros(src, input.shape, dim, positions))
-
-
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices along `dim` that a 1-d integer tensor names."""
     positions = _index_array("index_select", index)
@@ -94,3 +79,55 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if not input.ndim:
         return reshape(indexing.index_select(reshape(input, 1), axis(dim, 0), positions.reshape(-1)), ())
     return indexing.index_select(input, axis(dim, input.ndim), positions.reshape(-1))
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather`, with input and indices broadcast against each other in the other dimensions (dim=None: flattened)."""
+    positions = _index_array("take_along_dim", indices)
+    if dim is None:
+        return indexing.gather(reshape(input, -1), 0, positions.reshape(-1))
+    d = axis(dim, input.ndim)
+    if positions.ndim != input.ndim:
+        raise GradientError(
+            f"take_along_dim: indices have shape {positions.shape} and the input {input.shape}; they must have "
+            "the same number of dimensions"
+        )
+    beside = [1 if i == d else n for i, n in enumerate(input.shape)]
+    shape = np.broadcast_shapes(tuple(beside), tuple(1 if i == d else n for i, n in enumerate(positions.shape)))
+    along = lambda n: tuple(n if i == d else m for i, m in enumerate(shape))
+    xp = namespace(positions)
+    return indexing.gather(
+        expand(input, *along(input.shape[d])), d, xp.broadcast_to(positions, along(positions.shape[d]))
+    )
+
+
+def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
+    """Each element (or slice along `dim`) several times in a row; `repeats` is a number, or one for each."""
+    if dim is None:
+        input, dim = reshape(input, -1), 0
+    xp = namespace(input.array)
+    n = input.shape[axis(dim, input.ndim)]
+    counts = repeats.array.reshape(-1) if isinstance(repeats, Tensor) else xp.asarray(repeats).reshape(-1)
+    if counts.dtype.kind not in "iu" or len(counts) not in (1, n) or bool((counts < 0).any()):
+        raise GradientError(
+            f"repeat_interleave: repeats must be an int >= 0 or a vector of {n} of them, got {counts.dtype} of "
+            f"{len(counts)}"
+        )
+    places = xp.arange(n).repeat(int(counts[0]) if len(counts) == 1 else counts.tolist())
+    return indexing.index_select(input, axis(dim, input.ndim), places)
+
+
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements of the flattened input that `index` names, in its shape."""
+    positions = _index_array("take", index)
+    indexing.check_bounds("take", positions, -input.numel(), input.numel())
+    return indexing.index(reshape(input, -1), positions)
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice at one place along `dim`; a view without that dimension."""
+    d = axis(dim, input.ndim)
+    n = input.shape[d]
+    if not -n <= index < n:
+        raise IndexError(f"select: index {index} is out of bounds for dimension {dim} of size {n}; see .shape")
+    return indexing.index(input, (slice(None),) * d + (int(index),))

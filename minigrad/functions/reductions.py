@@ -5,8 +5,6 @@ from __future__ import annotations
 import builtins
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .. import dtypes
 from ..device import as_array
 from ..errors import GradientError
@@ -232,3 +230,20 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     input = input if dtype is None else to(input, dtype)
     d = axis(dim, input.ndim)
     return reductions.cumsum(input, d) if input.ndim else sum(input)
+
+
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running products along `dim`; the derivative is right at zeros too."""
+    input = input if dtype is None else to(input, dtype)
+    d = axis(dim, input.ndim)
+    return reductions.cumprod(input, d) if input.ndim else prod(input)
+
+
+def var_mean(input: Tensor, dim: Any = None, **how: Any) -> tuple[Tensor, Tensor]:
+    """(var, mean), with the arguments of `var`."""
+    return var(input, dim, **how), mean(input, dim, how.get("keepdim", False))
+
+
+def std_mean(input: Tensor, dim: Any = None, **how: Any) -> tuple[Tensor, Tensor]:
+    """(std, mean), with the arguments of `std`."""
+    return std(input, dim, **how), mean(input, dim, how.get("keepdim", False))

@@ -1,27 +1,75 @@
-"""Random choices that depend on a tensor: its elements are probabilities or weights.
+"""Random choices that depend on a tensor: its elements are probabilities, weights, means or deviations.
 
-The random numbers are the host's, whatever the device (see creation.py).
+Drawn on the host, as in creation.py, and without a derivative: for one, use distributions (rsample).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..device import as_array, beside, host
+from .. import dtypes
+from ..creation import _finish, _like_dtype, _shape, randint
+from ..device import as_array, beside, device_of, host
 from ..errors import GradientError
 from ..random import Generator
 from ..random import generator as _rng
 from ..tensor import Tensor, wrap
 
 
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """Zeros and ones, each one with the probability that `input` gives."""
-    p = input.array
-    if not ((p >= 0) & (p <= 1)).all():
-        bad = p[~((p >= 0) & (p <= 1))].reshape(-1)[0]
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Normal numbers, one for each element of mean and std: tensors, a tensor and a number, or numbers and a size."""
+    given = [x for x in (mean, std) if isinstance(x, Tensor)]
+    if size is None and not given:
+        raise TypeError(f"normal: mean={mean} and std={std} are numbers, so size is needed: normal(0.0, 1.0, (2, 3))")
+    if size is not None and given:
+        raise TypeError("normal: the size is that of the tensors mean and std; leave size out, or give numbers")
+    lowest = host(std.array).min(initial=0) if isinstance(std, Tensor) else std
+    if lowest < 0:
+        raise GradientError(f"normal: std holds {lowest}; expected deviations >= 0 (see abs and exp)")
+    if not given:
+        found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        drawn = mean + std * _rng(generator).standard_normal(_shape("normal", (size,)))
+        return _finish(np.asarray(drawn).astype(found), device, requires_grad)
+    found = dtypes.result_type(*(x.array for x in given), fractional=True)
+    loc, scale = (host(x.array) if isinstance(x, Tensor) else x for x in (mean, std))
+    shape = np.broadcast_shapes(np.shape(loc), np.shape(scale))
+    drawn = np.asarray(loc + scale * _rng(generator).standard_normal(shape)).astype(found)
+    return wrap(beside(drawn, given[0].array))
+
+
+def randint_like(
+    input: Tensor, low: Any, high: Any = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Integers in [low, high), or [0, low), in the shape and dtype of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    where = device_of(input.array) if device is None else device
+    drawn = randint(low, high, tuple(input.shape), dtype=_like_dtype(input, dtype), device=where)
+    return drawn.requires_grad_() if requires_grad else drawn
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Zeros and ones in the shape of `input`, each one with the probability that `input` gives, or with p."""
+    chances = input.array
+    if p is not None:
+        chances = np.full_like(chances, p, dtype=np.float64)
+    elif chances.dtype.kind != "f":
+        raise GradientError(f"bernoulli: the input is {input.dtype}; expected probabilities, convert it with .float()")
+    if not ((chances >= 0) & (chances <= 1)).all():
+        bad = chances[~((chances >= 0) & (chances <= 1))].reshape(-1)[0]
         raise GradientError(f"bernoulli: the input holds {bad}; expected probabilities, between 0 and 1 (see sigmoid)")
-    drawn = beside(np.asarray(_rng(generator).random(p.shape)), p)
-    return wrap(as_array(drawn < p).astype(p.dtype))
+    drawn = beside(np.asarray(_rng(generator).random(chances.shape)), chances)
+    return wrap(as_array(drawn < chances).astype(input.dtype))
 
 
 def multinomial(
@@ -44,7 +92,10 @@ def multinomial(
     if replacement or num_samples == 1:
         edges = weights.cumsum(1)
         u = rng.random((len(weights), num_samples)) * edges[:, -1:]
-        drawn = (u[:, :, None] >= edges[:, None, :]).sum(2)
+        if len(weights) == 1:  # a replay's priorities, say: many weights
+            drawn = np.searchsorted(edges[0], u, side="right")
+        else:
+            drawn = (u[:, :, None] >= edges[:, None, :]).sum(2)
     else:
         if num_samples > (weights > 0).sum(1).min():
             raise GradientError(

@@ -136,3 +136,51 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
     as_tuple = lambda v: tuple(v) if isinstance(v, tuple | list) else (v,)
     return shapes.roll(input, as_tuple(shifts), tuple(axis(d, input.ndim) for d in as_tuple(dims)))
+
+
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Dimensions moved to other places, the others keeping their order; a view."""
+    many = lambda v: tuple(v) if isinstance(v, tuple | list) else (v,)
+    start = [axis(d, input.ndim) for d in many(source)]
+    end = [axis(d, input.ndim) for d in many(destination)]
+    if len(start) != len(end) or len(set(start)) < len(start) or len(set(end)) < len(end):
+        raise GradientError(
+            f"movedim: source {source} and destination {destination} must name as many dimensions, each once"
+        )
+    rest = iter(d for d in range(input.ndim) if d not in start)
+    moved = dict(zip(end, start, strict=True))
+    return shapes.permute(input, tuple(moved[d] if d in moved else next(rest) for d in range(input.ndim)))
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """Copies side by side, `dims` along each dimension; missing counts, at the front, are 1."""
+    counts = _sizes("tile", dims)
+    return shapes.repeat(input, (1,) * (input.ndim - len(counts)) + counts)
+
+
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """Expanded to `size` without copying; a view."""
+    return expand(input, *size)
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """All tensors expanded to the shape that they broadcast to."""
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in tensors))
+    except ValueError:
+        found = ", ".join(str(x.shape) for x in tensors)
+        raise GradientError(
+            f"broadcast_tensors: shapes {found} do not fit; from the last dimension on, sizes must be equal or 1"
+        ) from None
+    return tuple(expand(x, *shape) for x in tensors)
+
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension."""
+    return reshape(input, -1)
+
+
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    """One dimension made several, of the given sizes; one of them may be -1."""
+    d = axis(dim, input.ndim)
+    return reshape(input, *input.shape[:d], *sizes, *input.shape[d + 1 :])

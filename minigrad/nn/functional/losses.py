@@ -35,7 +35,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """½ d² where |d| = |input - target| <= delta, delta (|d| - ½ delta) beyond (Huber 1964). The shapes must be equal."""
+    """½ d² where |d| = |input - target| <= delta, delta (|d| - ½ delta) beyond (Huber 1964). Shapes must be equal."""
     input, target = _operands("huber_loss", input, target)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
@@ -94,8 +94,8 @@ def _soft_cross_entropy(
     if target.is_floating_point():
         if target.shape != log_p.shape:
             raise GradientError(
-                f"cross_entropy: target is {target.dtype} with shape {target.shape}; probabilities need the input's shape "
-                f"{log_p.shape}, and classes an integer dtype: convert them with .long()"
+                f"cross_entropy: target is {target.dtype} with shape {target.shape}; probabilities need the "
+                f"input's shape {log_p.shape}, and classes an integer dtype: convert them with .long()"
             )
         target = target * (1 - smoothing) + smoothing / classes
         loss = -(per_class * target).sum(dim)
@@ -149,7 +149,10 @@ def nll_loss(
     chosen = target.array[target.array != ignore_index]
     if chosen.size and (chosen.min() < 0 or chosen.max() >= classes):
         bad = chosen[(chosen < 0) | (chosen >= classes)][0]
-        raise IndexError(f"nll_loss: target {bad} is out of range; with {classes} classes expected 0 to {classes - 1} (ignore_index skips a class)")
+        raise IndexError(
+            f"nll_loss: target {bad} is out of range; with {classes} classes expected 0 to {classes - 1} (ignore_index skips "
+            "a class)"
+        )
     return losses.nll(input, target.array, None if weight is None else weight.array, ignore_index, reduction)
 
 

@@ -1,0 +1,167 @@
+"""Sorting, ranking, counting and searching.
+
+Places are found with NumPy's sort and have no derivative; values are then picked at these places (`gather`), which has.
+Sorting is stable in both directions, and NaN counts as the largest number.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..device import beside, namespace
+from ..errors import GradientError
+from ..ops import indexing
+from ..ops.reductions import sum_
+from ..ops.shapes import axis
+from ..tensor import Tensor, wrap
+from .reductions import Extremes
+from .shapes import reshape
+
+
+class Sorted(NamedTuple):
+    """What sort and topk return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """The indices that sort `input` along `dim`. Equal elements keep their order, stable or not."""
+    d, x = axis(dim, input.ndim), input.array
+    if not x.ndim:
+        return wrap(np.zeros_like(x, dtype=np.int64))
+    if not descending:
+        return wrap(np.argsort(x, axis=d, kind="stable"))
+    backwards = np.argsort(np.flip(x, d), axis=d, kind="stable")
+    return wrap(np.flip(x.shape[d] - 1 - backwards, d).copy())
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
+    """(values, indices) in order along `dim`. Equal elements keep their order, stable or not."""
+    indices = argsort(input, dim, descending)
+    return Sorted(_at(input, dim, indices), indices)
+
+
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
+    """(values, indices) of the k largest (or smallest) elements along `dim`, in order."""
+    d = axis(dim, input.ndim)
+    n = input.shape[d] if input.ndim else 1
+    if not 0 <= k <= n:
+        raise GradientError(f"topk: k is {k}, but dimension {dim} of {input.shape} has {n} elements; expected 0 to {n}")
+    order = argsort(input, dim, descending=largest)
+    if input.ndim:
+        order = wrap(order.array[(slice(None),) * d + (slice(0, k),)])
+    return Sorted(_at(input, dim, order), order)
+
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Extremes:
+    """(values, indices) of the k-th smallest elements along `dim`, counted from 1."""
+    d = axis(dim, input.ndim)
+    n = input.shape[d] if input.ndim else 1
+    if not 1 <= k <= n:
+        raise GradientError(
+            f"kthvalue: k is {k}, but dimension {dim} of {input.shape} has {n} elements; expected 1 to {n}"
+        )
+    if not input.ndim:
+        return Extremes(input.clone(), argsort(input))
+    index = argsort(input, dim).array[(slice(None),) * d + (slice(k - 1, k),)]
+    return Extremes(indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d)))
+
+
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The median, of all elements or (values, indices) along `dim`; of an even number the lower one in the middle."""
+    if dim is None:
+        return median(reshape(input, -1), 0).values
+    if input.ndim and not input.shape[axis(dim, input.ndim)]:
+        raise GradientError(
+            f"median: a tensor of shape {input.shape} has no elements along dim={dim}; check numel() first"
+        )
+    n = input.shape[axis(dim, input.ndim)] if input.ndim else 1
+    return kthvalue(input, (n + 1) // 2, dim, keepdim)
+
+
+def _at(input: Tensor, dim: int, indices: Tensor) -> Tensor:
+    return indexing.gather(input, axis(dim, input.ndim), indices.array)
+
+
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """The different elements (or slices along `dim`) in ascending order; with their places and counts when asked for.
+
+    Returns values, or (values, inverse, counts) less what was not asked for. `values[inverse]` is the input.
+    """
+    d = None if dim is None else axis(dim, input.ndim)
+    search: Any = np.unique
+    found = search(input.array, return_inverse=return_inverse, return_counts=return_counts, axis=d)
+    if not (return_inverse or return_counts):
+        return wrap(found)
+    values, *rest = found
+    if return_inverse:
+        rest[0] = rest[0].reshape(input.shape if d is None else -1)
+    return (wrap(values), *map(wrap, rest))
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each of 0, 1, ... occurs in a vector of integers, or the sum of the weights where it occurs."""
+    x = input.array
+    if x.ndim != 1 or x.dtype.kind not in "iu" or (x.size and bool((x < 0).any())):
+        raise GradientError(
+            f"bincount: expected a vector of integers >= 0, got {input.dtype} of shape {input.shape}"
+            + (f" with {x.min()}" if x.size and x.dtype.kind in "iu" else "; flatten or convert it")
+        )
+    counted = np.bincount(x, None if weights is None else weights.array, minlength)
+    single = weights is not None and weights.dtype == np.float32
+    return wrap(counted.astype(np.float32) if single else counted)
+
+
+def searchsorted(
+    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None
+) -> Tensor:
+    """Where to insert each element of `input` to keep the last dimension of `sorted_sequence` in order.
+
+    sorted_sequence: one vector for all, or (..., n) beside an input (..., m). right: after equal elements, not before.
+    """
+    if side not in (None, "left", "right"):
+        raise ValueError(f"searchsorted: side={side!r}; expected 'left' or 'right'")
+    right = right or side == "right"
+    edges = sorted_sequence.array
+    x = input.array if isinstance(input, Tensor) else beside(np.asarray(input), edges)
+    if edges.ndim != 1 and edges.shape[:-1] != x.shape[:-1]:
+        raise GradientError(
+            f"searchsorted: the sequence has shape {edges.shape} and the input {x.shape}; all dimensions but the last "
+            "must be equal, unless the sequence is a vector"
+        )
+    if edges.ndim == 1:
+        found = namespace(edges).searchsorted(edges, x, side="right" if right else "left")
+    else:
+        below = edges[..., None, :] <= x[..., None] if right else edges[..., None, :] < x[..., None]
+        found = below.sum(-1)
+    return wrap(np.asarray(found) if isinstance(found, np.generic) else found).to(np.int32 if out_int32 else np.int64)
+
+
+def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
+    """The bucket of each element: how many boundaries are below it (`right`: below or equal)."""
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements are not 0, of all or over the dimensions `dim`."""
+    return sum_(wrap(input.array != 0), tuple(dim) if isinstance(dim, list) else dim, False)
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The places of the elements that are not 0: (how many, ndim), or with as_tuple one vector per dimension."""
+    x = input.array
+    places = np.nonzero(x if x.ndim or not as_tuple else x.reshape(1)) if x.ndim or as_tuple else ()
+    if as_tuple:
+        return tuple(wrap(p) for p in places)
+    if not x.ndim:
+        return wrap(namespace(x).empty((int(x != 0), 0), np.int64))
+    return wrap(namespace(x).stack(places, axis=1))

@@ -33,7 +33,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "batch_size": 128,
             "replay_size": 20_000,
             "target_every": 100,
-            "epsilon_end": 0.04,
+            "epsilon_end": 0.1,
             "epsilon_fraction": 0.1,
         },
     ),

@@ -1,10 +1,14 @@
 """How fast is the engine? A whole training step, acting on one state, and one operation above NumPy.
 
     python benchmarks/engine.py
+    python benchmarks/engine.py --device cuda
 
 A step is what DQN does: forward, gather the actions' values, mean squared error, backward, Adam. The same step
 stands beside it written by hand in NumPy (flat parameters, gradients and Adam in place), and in PyTorch if that is
 installed. The contestants take turns in one process, on one thread; the ratios are what counts.
+
+With --device cuda the step runs on the GPU, beside the CPU's and PyTorch's CUDA, from the sizes of RL up to those where
+a GPU pays. Without a GPU that ends with the engine's own words on what is missing.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from benchmarks.common import fair_start, ratio, side_by_side, table, write
 
 fair_start()
 
+import argparse
 from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
@@ -35,6 +40,12 @@ except ImportError:
     torch = None  # type: ignore[assignment]
 
 NETWORKS = [((4, 128, 2), 64), ((4, 128, 128, 2), 64), ((17, 256, 256, 6), 256)]
+GPU_NETWORKS = [
+    *NETWORKS,
+    ((17, 256, 256, 6), 4096),
+    ((17, 1024, 1024, 6), 1024),
+    ((64, 2048, 2048, 64), 4096),
+]
 GOALS = {  # times hand-written NumPy, times PyTorch
     (4, 128, 2): (1.6, 0.25),
     (4, 128, 128, 2): (1.3, 0.36),
@@ -118,10 +129,10 @@ def network(lib: Any, sizes: tuple[int, ...]) -> Any:
     return lib.nn.Sequential(*layers[:-1])
 
 
-def library_step(lib: Any, sizes: tuple[int, ...], size: int, **adam: Any) -> Callable[[], Any]:
+def library_step(lib: Any, sizes: tuple[int, ...], size: int, device: str = "cpu", **adam: Any) -> Callable[[], Any]:
     """The step as users write it; the same lines for minigrad and PyTorch."""
-    states, actions, targets = (lib.from_numpy(a) for a in batch(sizes, size))
-    net = network(lib, sizes)
+    states, actions, targets = (lib.from_numpy(a).to(device) for a in batch(sizes, size))
+    net = network(lib, sizes).to(device)
     optimizer = lib.optim.Adam(net.parameters(), lr=LEARNING_RATE, **adam)
     mse_loss = lib.nn.functional.mse_loss
 
@@ -132,7 +143,12 @@ def library_step(lib: Any, sizes: tuple[int, ...], size: int, **adam: Any) -> Ca
         optimizer.step()
         return loss
 
-    return step
+    def finished_step() -> Any:
+        loss = step()
+        lib.cuda.synchronize()  # a GPU's calls return before they are done
+        return loss
+
+    return step if device == "cpu" else finished_step
 
 
 def actor(lib: Any, sizes: tuple[int, ...]) -> Callable[[], Any]:
@@ -244,8 +260,38 @@ def measure_operations() -> tuple[str, dict]:
     return "## One small operation above NumPy\n\n" + table(header, rows), data
 
 
+def measure_gpu() -> tuple[str, dict]:
+    """The training steps on the GPU and on the CPU."""
+    rows, data = [], {}
+    for sizes, size in GPU_NETWORKS:
+        contestants = {"cuda": library_step(mg, sizes, size, "cuda"), "cpu": library_step(mg, sizes, size)}
+        if torch is not None and torch.cuda.is_available():
+            contestants["torch cuda"] = library_step(torch, sizes, size, "cuda")
+            contestants["torch cuda fused"] = library_step(torch, sizes, size, "cuda", fused=True)
+        times = side_by_side(contestants, rounds=25)
+        us = {k: round(median(v) * 1e6, 1) for k, v in times.items()}
+        ratios = {k: round(ratio(times, "cuda", k), 3) for k in contestants if k != "cuda"}
+        name = "→".join(map(str, sizes))
+        data[f"{name}, {size}"] = {"microseconds": us, "ratios": ratios}
+        rows.append([f"{name}, {size}", us["cuda"], us["cpu"], f"**{ratios['cpu']:.2f}**"])
+        rows[-1] += [f"{ratios[k]:.2f}" if k in ratios else "" for k in ("torch cuda", "torch cuda fused")]
+    header = ["network, batch", "GPU µs", "CPU µs", "GPU to CPU", "to PyTorch's CUDA", "to its fused Adam"]
+    return f"## One training step on {mg.cuda.get_device_name()}\n\n" + table(header, rows), data
+
+
 def main() -> None:
-    """Measure everything and write results/engine.md and .json."""
+    """Measure everything and write results/engine.md and .json, or engine-cuda.md and .json."""
+    parser = argparse.ArgumentParser(description="Speed of the engine: see the top of this file.")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where the engine computes")
+    if parser.parse_args().device == "cuda":
+        try:
+            mg.zeros(1, device="cuda")
+        except RuntimeError as error:
+            sys.exit(f"benchmarks/engine.py: {error}")
+        text, figures = measure_gpu()
+        figures["gpu"] = mg.cuda.get_device_name()
+        write("engine-cuda", "Speed of the engine on a GPU", [text], figures)
+        return
     tables, data = [], {}
     for key, measure in (("steps", measure_steps), ("acting", measure_acting), ("operations", measure_operations)):
         text, figures = measure()

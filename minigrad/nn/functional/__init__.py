@@ -4,7 +4,7 @@ from ...ops.convolution import conv1d, conv2d, conv_transpose2d
 from ...ops.normalization import batch_norm
 from ...ops.pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from .activations import elu, leaky_relu, log_softmax, logsigmoid, relu, sigmoid, softmax, softplus, tanh
-from .layers import linear, one_hot
+from .layers import dropout, embedding, linear, one_hot
 from .losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Size(tuple):
+class Size(tuple[int, ...]):
     """A shape: a tuple of ints that knows how many elements it holds."""
 
     __slots__ = ()
@@ -19,7 +19,7 @@ class Size(tuple):
 
     def __getitem__(self, index: Any) -> Any:
         found = tuple.__getitem__(self, index)
-        return Size(found) if type(index) is slice else found
+        return Size(found) if isinstance(found, tuple) else found
 
     def __add__(self, other: Any) -> Size:
         return Size(tuple.__add__(self, other))

@@ -1,17 +1,28 @@
-"""Activation functions."""
+"""Activation functions. With inplace=True they overwrite their input, where recording allows it."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
-from ...functions import elu, leaky_relu, softplus
-from ...ops import arithmetic, losses
-from ...ops.shapes import axis
-from ...tensor import Tensor
+import numpy as np
 
-__all__ = ["elu", "leaky_relu", "log_softmax", "logsigmoid", "relu", "sigmoid", "softmax", "softplus", "tanh"]
+from ... import functions
+from ...functions import clamp_min, softplus
+from ...inplace import in_place
+from ...ops import activations, arithmetic, losses
+from ...ops.shapes import axis
+from ...random import generator as _rng
+from ...tensor import Tensor, wrap
 
 tanh, sigmoid = arithmetic.tanh, arithmetic.sigmoid
+
+
+def _applied(inplace: bool, operation: Callable[..., Tensor], input: Tensor, *settings: Any) -> Tensor:
+    if inplace:
+        return in_place(f"{operation.__name__}_", operation)(input, *settings)
+    return operation(input, *settings)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -19,9 +30,107 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return input.relu_() if inplace else arithmetic.relu(input)
 
 
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """input where positive, negative_slope * input elsewhere."""
+    return _applied(inplace, functions.leaky_relu, input, negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """input where positive, alpha * (exp(input) - 1) elsewhere."""
+    return _applied(inplace, functions.elu, input, alpha)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """1.0507 elu(input, 1.6733): keeps mean 0 and variance 1 from layer to layer (Klambauer et al. 2017)."""
+    return _applied(inplace, _selu, input)
+
+
+def _selu(input: Tensor) -> Tensor:
+    return functions.elu(input, 1.6732632423543772848170429916717) * 1.0507009873554804934193349852946
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """input where positive, alpha * (exp(input / alpha) - 1) elsewhere: an elu whose slope is continuous."""
+    return _applied(inplace, _celu, input, alpha)
+
+
+def _celu(input: Tensor, alpha: float) -> Tensor:
+    return functions.elu(input / alpha, 1.0) * alpha
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """input · Φ(input), Φ the normal distribution function; approximate='tanh' is the older formula with tanh."""
+    if approximate == "none":
+        return activations.gelu(input)
+    if approximate != "tanh":
+        raise ValueError(f"gelu: approximate={approximate!r}; expected 'none' or 'tanh'")
+    return 0.5 * input * (1 + arithmetic.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))))
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """input · sigmoid(input), also called swish."""
+    return _applied(inplace, activations.silu, input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """input · tanh(softplus(input)) (Misra 2019)."""
+    return _applied(inplace, activations.mish, input)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """input limited to [min_val, max_val]; at the limits the slope is 0 (clamp's is 1)."""
+    if not min_val <= max_val:
+        raise ValueError(f"hardtanh: min_val={min_val} is above max_val={max_val}; exchange them")
+    return _applied(inplace, activations.hardtanh, input, min_val, max_val)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(input, 0), 6)."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """input / 6 + 1/2 limited to [0, 1]."""
+    return _applied(inplace, _hardsigmoid, input)
+
+
+def _hardsigmoid(input: Tensor) -> Tensor:
+    return activations.hardtanh(input + 3, 0.0, 6.0) / 6
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """input · hardsigmoid(input)."""
+    return _applied(inplace, _hardswish, input)
+
+
+def _hardswish(input: Tensor) -> Tensor:
+    return input * _hardsigmoid(input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """input / (1 + |input|)."""
+    return input / (1 + arithmetic.absolute(input))
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """input - tanh(input)."""
+    return input - arithmetic.tanh(input)
+
+
 def logsigmoid(input: Tensor) -> Tensor:
     """log sigmoid(input) = -softplus(-input), without overflow."""
     return -softplus(-input)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a · sigmoid(b), where a and b are the halves of the input along `dim` (Dauphin et al. 2017)."""
+    a, b = functions.split(input, input.shape[axis(dim, input.ndim)] // 2, dim)
+    return a * arithmetic.sigmoid(b)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
+    """input divided by its p-norm along `dim`, or by eps where that is larger."""
+    return input / clamp_min(functions.norm(input, p, dim, True), eps)
 
 
 def _implicit_dim(ndim: int) -> int:
@@ -36,8 +145,28 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tens
     return losses.softmax(input, d) if input.ndim else arithmetic.exp(input - input)
 
 
+def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+    """softmax of -input."""
+    return softmax(-input, dim, dtype=dtype)
+
+
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """log softmax(input), computed without forming the softmax, so that no probability underflows to log 0."""
     input = input if dtype is None else input.to(dtype)
     d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
     return losses.log_softmax(input, d) if input.ndim else input - input
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """A draw from the categorical distribution of the logits, softened by tau so that it has a derivative.
+
+    softmax((logits + Gumbel noise) / tau) (Jang et al. 2017, eq. 2). hard: one-hot going forward, the soft draw's
+    derivative going back. eps has no effect (as in PyTorch).
+    """
+    noise = -np.log(_rng().standard_exponential(logits.shape))
+    soft = softmax((logits + wrap(np.asarray(noise).astype(logits.dtype)).to(logits.device)) / tau, dim)
+    if not hard:
+        return soft
+    index = functions.argmax(soft, dim, True)
+    one_hot = functions.scatter(soft.detach() * 0, axis(dim, soft.ndim), index, 1.0)
+    return one_hot - soft.detach() + soft

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from ... import random
-from ...device import beside
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import functions, random
+from ...device import beside, namespace
 from ...errors import GradientError
-from ...ops import arithmetic, indexing, linalg
+from ...ops import arithmetic, indexing, linalg, normalization
 from ...tensor import Tensor, wrap
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input Wᵀ + b. input: (..., in), weight: (out, in), bias: (out,) or None; returns (..., out)."""
     return linalg.linear(input, weight, bias)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(input - mean) / √(variance + eps) · weight + bias, over the last dimensions, of the sizes normalized_shape."""
+    sizes = tuple(int(n) for n in normalized_shape)
+    if not sizes or tuple(input.shape[-len(sizes) :]) != sizes:
+        raise GradientError(
+            f"layer_norm: normalized_shape is {sizes}, but the input has shape {input.shape}; "
+            "expected the sizes of its last dimensions"
+        )
+    for name, x in (("weight", weight), ("bias", bias)):
+        if x is not None and x.shape != sizes:
+            raise GradientError(f"layer_norm: {name} has shape {x.shape}; expected normalized_shape, {sizes}")
+    return normalization.layer_norm(input, weight, bias, len(sizes), eps)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -60,3 +85,64 @@ def embedding(
         return rows
     padding = wrap((names == padding_idx % weight.shape[0])[..., None])
     return arithmetic.where(padding, rows.detach(), rows)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """x1·x2 / (|x1| |x2|) along `dim`, each norm at least eps."""
+    sizes = [functions.clamp_min(functions.norm(x, 2, dim), eps) for x in (x1, x2)]
+    return functions.sum(x1 * x2, dim) / (sizes[0] * sizes[1])
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """The input with a border. pad: (before, after) of the last dimension, then of the last but one, and so on.
+
+    mode: 'constant' fills the border with `value` (0), 'reflect' mirrors the inside without repeating the edge,
+    'replicate' repeats the edge, 'circular' continues at the other end. Negative numbers of 'constant' cut off.
+    """
+    borders = [(int(a), int(b)) for a, b in zip(pad[::2], pad[1::2], strict=False)]
+    if len(pad) % 2 or len(borders) > input.ndim:
+        raise GradientError(
+            f"pad: got {len(pad)} numbers for an input of shape {input.shape}; expected (before, after) for each of "
+            f"its last dimensions, at most {2 * input.ndim}"
+        )
+    by_dim = dict(zip(range(input.ndim - 1, -1, -1), borders, strict=False))
+    if mode == "constant":
+        return _with_constant(input, by_dim, 0 if value is None else value)
+    if mode not in ("reflect", "replicate", "circular"):
+        raise ValueError(f"pad: mode={mode!r}; expected 'constant', 'reflect', 'replicate' or 'circular'")
+    for d, (before, after) in by_dim.items():
+        if before or after:
+            input = indexing.index_select(input, d, _continued(input, d, before, after, mode))
+    return input
+
+
+def _with_constant(x: Tensor, by_dim: dict[int, tuple[int, int]], value: Any) -> Tensor:
+    shape, place = list(x.shape), [slice(None)] * x.ndim
+    for d, (before, after) in by_dim.items():
+        start, end = max(0, -before), x.shape[d] - max(0, -after)
+        shape[d] += before + after
+        if shape[d] < 0 or end < start:
+            raise GradientError(f"pad: {before} and {after} cut off more than the {x.shape[d]} of dimension {d}")
+        x = functions.narrow(x, d, start, end - start)
+        place[d] = slice(max(0, before), max(0, before) + end - start)
+    key = tuple(place)
+    if value == 0:
+        return indexing.index_add(x, tuple(shape), key)
+    return indexing.assign(functions.to(wrap(np.full_like(x.array, value, shape=tuple(shape))), x.dtype), x, key)
+
+
+def _continued(x: Tensor, d: int, before: int, after: int, mode: str) -> Any:
+    """Which place of dimension d each element of the padded one shows."""
+    n = x.shape[d]
+    most = n - 1 if mode == "reflect" else n
+    if before < 0 or after < 0 or (mode != "replicate" and max(before, after) > most) or not n:
+        raise GradientError(
+            f"pad: ({before}, {after}) does not suit mode='{mode}' and dimension {d} of size {n}; expected 0 to {most}"
+        )
+    xp = namespace(x)
+    places = xp.arange(-before, n + after)
+    if mode == "replicate":
+        return xp.clip(places, 0, n - 1)
+    if mode == "circular":
+        return places % n
+    return n - 1 - xp.abs(n - 1 - xp.abs(places))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 from ... import dtypes
 from ...errors import GradientError
-from ...ops import losses
+from ...functions import clamp_min
+from ...ops import arithmetic, losses, special
 from ...tensor import Tensor
 
 
@@ -150,8 +153,8 @@ def nll_loss(
     if chosen.size and (chosen.min() < 0 or chosen.max() >= classes):
         bad = chosen[(chosen < 0) | (chosen >= classes)][0]
         raise IndexError(
-            f"nll_loss: target {bad} is out of range; with {classes} classes expected 0 to {classes - 1} (ignore_index skips "
-            "a class)"
+            f"nll_loss: target {bad} is out of range; with {classes} classes expected 0 to {classes - 1} (ignore_index "
+            "skips a class)"
         )
     return losses.nll(input, target.array, None if weight is None else weight.array, ignore_index, reduction)
 
@@ -167,3 +170,105 @@ def binary_cross_entropy_with_logits(
     input, target = _operands("binary_cross_entropy_with_logits", input, target)
     raw = [None if w is None else w.array.astype(input.dtype, copy=False) for w in (weight, pos_weight)]
     return losses.bce_with_logits(input, target, *raw, reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """-(target log input + (1 - target) log(1 - input)) for probabilities; each logarithm is at least -100.
+
+    The shapes must be equal. From logits, binary_cross_entropy_with_logits is exact and does not saturate.
+    """
+    input, target = _operands("binary_cross_entropy", input, target)
+    p = input.array
+    if not ((p >= 0) & (p <= 1)).all():
+        bad = p[~((p >= 0) & (p <= 1))].reshape(-1)[0]
+        raise GradientError(
+            f"binary_cross_entropy: the input holds {bad}; expected probabilities, between 0 and 1: apply sigmoid, or "
+            "use binary_cross_entropy_with_logits"
+        )
+    raw = None if weight is None else weight.array.astype(input.dtype, copy=False)
+    return losses.bce(input, target, raw, reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """KL(target ‖ input) = Σ target (log target - input): `input` holds log-probabilities, `target` probabilities.
+
+    (With log_target both hold logarithms.) The shapes must be equal. reduction='batchmean', the sum divided by the
+    number of rows, is the divergence; 'mean' also divides by the number of classes, and warns.
+    """
+    input, target = _operands("kl_div", input, target)
+    losses.check_shapes("kl_div", input, target)
+    if reduction == "mean":
+        warnings.warn(
+            "kl_div: reduction='mean' divides by the number of elements, which is not the mean divergence of the rows; "
+            "for that give reduction='batchmean'",
+            stacklevel=2,
+        )
+    if log_target:
+        loss = arithmetic.exp(target) * (target - input)
+    else:
+        loss = special.xlogy(target, target) - target * input
+    if reduction == "batchmean":
+        return loss.sum() / input.shape[0] if input.ndim else loss
+    return _reduced(loss, reduction)
+
+
+def _reduced(loss: Tensor, reduction: str) -> Tensor:
+    losses.check_reduction(reduction)
+    return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Tensor:
+    """-log Poisson(target; rate) without the constant log target!; `input` is the rate's logarithm, or the rate.
+
+    The shapes must be equal. full: add Stirling's approximation of the constant where target > 1.
+    """
+    input, target = _operands("poisson_nll_loss", input, target)
+    losses.check_shapes("poisson_nll_loss", input, target)
+    loss = arithmetic.exp(input) - target * input if log_input else input - target * arithmetic.log(input + eps)
+    if full:
+        large = target > 1
+        safe = arithmetic.where(large, target, 1.0)
+        stirling = safe * arithmetic.log(safe) - safe + 0.5 * arithmetic.log(2 * math.pi * safe)
+        loss = loss + arithmetic.where(large, stirling, 0.0)
+    return _reduced(loss, reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """½ (log var + (input - target)² / var), with var at least eps (the clamping has no derivative of its own).
+
+    Input and target must have one shape; var that shape too, or 1 for (or without) its last dimension, or be a number.
+    """
+    input, target = _operands("gaussian_nll_loss", input, target)
+    losses.check_shapes("gaussian_nll_loss", input, target)
+    if not isinstance(var, Tensor):
+        var = Tensor([var]).to(input.dtype, device=input.device).expand(input.shape or (1,)).reshape(input.shape)
+    if var.shape != input.shape:
+        if var.shape == input.shape[:-1]:
+            var = var.unsqueeze(-1)
+        elif var.shape != (*input.shape[:-1], 1):
+            raise GradientError(
+                f"gaussian_nll_loss: var has shape {var.shape}; expected that of the input, {input.shape}, or "
+                f"{(*input.shape[:-1], 1)}"
+            )
+    if (var.array < 0).any():
+        raise GradientError("gaussian_nll_loss: var holds a negative number; expected variances (see exp and softplus)")
+    bounded = var + (clamp_min(var, eps) - var).detach()
+    difference = input - target
+    loss = 0.5 * (arithmetic.log(bounded) + difference * difference / bounded)
+    return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

@@ -2,7 +2,7 @@
 
     python benchmarks/updates.py
 
-The same lines run on minigrad and on PyTorch, whichever is given as `lib`: PPO (Schulman et al. 2017) on a minibatch of 64,
+The same lines run on minigrad and on PyTorch, whichever is given as `lib`: PPO (Schulman et al. 2017), minibatches of 64,
 SAC (Haarnoja et al. 2018) on a batch of 256 with networks of 256×256. The libraries take turns in one process, on one
 thread; the ratios are what counts. The smoothing of target networks, a part of SAC's update, is measured by itself too.
 """
@@ -56,12 +56,30 @@ def arrays(lib: Any, **shapes: tuple[int, ...]) -> dict[str, Any]:
 # -- PPO ----------------------------------------------------------------------------------------------------------
 
 
-def ppo_update(lib: Any, shared: bool, continuous: bool, size: int = 64) -> Step:
+def categorical(lib: Any, out: Any, log_std: Any, taken: Any) -> tuple[Any, Any]:
+    """The actions' log-probabilities and the policy's entropy, for each state."""
+    policy = lib.distributions.Categorical(logits=out)
+    return policy.log_prob(taken), policy.entropy()
+
+
+def written_out(lib: Any, out: Any, log_std: Any, taken: Any) -> tuple[Any, Any]:
+    """The same without the class and its checks."""
+    log_p = lib.nn.functional.log_softmax(out, -1)
+    return log_p.gather(1, taken.unsqueeze(1)).squeeze(1), -(log_p.exp() * log_p).sum(-1)
+
+
+def normal(lib: Any, out: Any, log_std: Any, taken: Any) -> tuple[Any, Any]:
+    """The same for actions of several dimensions."""
+    policy = lib.distributions.Independent(lib.distributions.Normal(out, log_std.exp()), 1)
+    return policy.log_prob(taken), policy.entropy()
+
+
+def ppo_update(lib: Any, judge: Callable[..., tuple[Any, Any]], shared: bool = False, size: int = 64) -> Step:
     """One minibatch: the clipped objective, the value loss and the entropy bonus (eq. 9), gradient clipping and Adam.
 
-    shared: one body of 2×64 with two heads, or a network each. continuous: six actions with a diagonal normal policy
-    (17 observations), or one of two choices (4 observations).
+    judge: one of the three above. shared: one body of 2×64 with two heads, or a network each.
     """
+    continuous = judge is normal
     observations, actions = (17, 6) if continuous else (4, 2)
 
     class Agent(lib.nn.Module):
@@ -73,17 +91,11 @@ def ppo_update(lib: Any, shared: bool, continuous: bool, size: int = 64) -> Step
             else:
                 self.actor = mlp(lib, (observations, 64, 64, actions), "Tanh")
                 self.critic = mlp(lib, (observations, 64, 64, 1), "Tanh")
-            if continuous:
-                self.log_std = lib.nn.Parameter(lib.zeros(actions))
+            self.log_std = lib.nn.Parameter(lib.zeros(actions)) if continuous else None
 
         def forward(self, x: Any) -> tuple[Any, Any]:
             features = self.body(x) if shared else x
-            out = self.actor(features)
-            if continuous:
-                policy = lib.distributions.Independent(lib.distributions.Normal(out, self.log_std.exp()), 1)
-            else:
-                policy = lib.distributions.Categorical(logits=out)
-            return policy, self.critic(features).squeeze(-1)
+            return self.actor(features), self.critic(features).squeeze(-1)
 
     agent = Agent()
     optimizer = lib.optim.Adam(agent.parameters(), lr=3e-4, eps=1e-5)
@@ -91,15 +103,16 @@ def ppo_update(lib: Any, shared: bool, continuous: bool, size: int = 64) -> Step
     states, returns, advantages = batch["states"], batch["returns"], batch["advantages"]
     taken = batch["actions"] if continuous else (batch["actions"][:, 0] > 0).long()
     with lib.no_grad():
-        old_log_prob = agent(states)[0].log_prob(taken) + 0.1 * batch["actions"][:, 1]
+        old_log_prob = judge(lib, agent(states)[0], agent.log_std, taken)[0] + 0.1 * batch["actions"][:, 1]
 
     def update() -> Any:
-        policy, values = agent(states)
-        ratio = (policy.log_prob(taken) - old_log_prob).exp()
+        out, values = agent(states)
+        log_prob, entropy = judge(lib, out, agent.log_std, taken)
+        ratio = (log_prob - old_log_prob).exp()
         normalized = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         policy_loss = -lib.min(normalized * ratio, normalized * ratio.clamp(0.8, 1.2)).mean()
         value_loss = ((values - returns) ** 2).mean()
-        loss = policy_loss + 0.5 * value_loss - 0.01 * policy.entropy().mean()
+        loss = policy_loss + 0.5 * value_loss - 0.01 * entropy.mean()
         optimizer.zero_grad()
         loss.backward()
         lib.nn.utils.clip_grad_norm_(agent.parameters(), 0.5)
@@ -125,10 +138,10 @@ def sac_update(lib: Any, size: int = 256, observations: int = 17, actions: int =
         def forward(self, x: Any) -> tuple[Any, Any]:
             features = self.body(x)
             log_std = self.log_std(features).clamp(-20, 2)
-            normal = lib.distributions.Normal(self.mean(features), log_std.exp())
-            u = normal.rsample()
+            before = lib.distributions.Normal(self.mean(features), log_std.exp())
+            u = before.rsample()
             squeezed = 2 * (math.log(2) - u - F.softplus(-2 * u))  # log(1 - tanh² u)
-            return u.tanh(), (normal.log_prob(u) - squeezed).sum(1, keepdim=True)
+            return u.tanh(), (before.log_prob(u) - squeezed).sum(1, keepdim=True)
 
     class Critic(lib.nn.Module):
         def __init__(self) -> None:
@@ -197,9 +210,10 @@ def smoothing(lib: Any, how: Callable[..., None]) -> Step:
 
 
 UPDATES: dict[str, tuple[Callable[[Any], Step], float | None]] = {
-    "PPO, 64: 4→2×64→2, a network each": (lambda lib: ppo_update(lib, False, False), PPO_GOAL),
-    "PPO, 64: 4→2×64→2, shared body": (lambda lib: ppo_update(lib, True, False), PPO_GOAL),
-    "PPO, 64: 17→2×64→6, normal policy": (lambda lib: ppo_update(lib, False, True), PPO_GOAL),
+    "PPO, 64: 4→2×64→2, a network each": (lambda lib: ppo_update(lib, categorical), PPO_GOAL),
+    "PPO, 64: 4→2×64→2, shared body": (lambda lib: ppo_update(lib, categorical, shared=True), PPO_GOAL),
+    "PPO, 64: the same, log_softmax and gather": (lambda lib: ppo_update(lib, written_out, shared=True), PPO_GOAL),
+    "PPO, 64: 17→2×64→6, normal policy": (lambda lib: ppo_update(lib, normal), PPO_GOAL),
     "SAC, 256: 17→256×256→6": (sac_update, SAC_GOAL),
     "target 23→256×256→1: mul_, add_": (lambda lib: smoothing(lib, smooth), None),
     "target 23→256×256→1: lerp_": (lambda lib: smoothing(lib, lerp), None),

@@ -83,6 +83,112 @@ class Sigmoid(Module):
         return arithmetic.sigmoid(input)
 
 
+class _Plain(Module):
+    """A function without settings. `inplace` is accepted and changes nothing."""
+
+    _function: staticmethod
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The function of each element."""
+        return self._function(input)
+
+
+class LogSigmoid(_Plain):
+    """log sigmoid(x) = -log(1 + e⁻ˣ), without overflow."""
+
+    _function = staticmethod(F.logsigmoid)
+
+
+class SiLU(_Plain):
+    """x sigmoid(x), also called swish (Elfwing, Uchibe & Doya 2018)."""
+
+    _function = staticmethod(F.silu)
+
+
+class Mish(_Plain):
+    """x tanh(softplus(x)) (Misra 2020)."""
+
+    _function = staticmethod(F.mish)
+
+
+class SELU(_Plain):
+    """1.0507 ELU(x, 1.6733), which keeps mean 0 and variance 1 from layer to layer (Klambauer et al. 2017)."""
+
+    _function = staticmethod(F.selu)
+
+
+class Softsign(_Plain):
+    """x / (1 + |x|)."""
+
+    _function = staticmethod(F.softsign)
+
+
+class Tanhshrink(_Plain):
+    """x - tanh x."""
+
+    _function = staticmethod(F.tanhshrink)
+
+
+class Hardsigmoid(_Plain):
+    """x / 6 + ½ limited to [0, 1]."""
+
+    _function = staticmethod(F.hardsigmoid)
+
+
+class Hardswish(_Plain):
+    """x Hardsigmoid(x)."""
+
+    _function = staticmethod(F.hardswish)
+
+
+class GELU(Module):
+    """x Φ(x) with the normal distribution function Φ (Hendrycks & Gimpel 2016); approximate="tanh" for their eq. 2."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x Φ(x)."""
+        return F.gelu(input, approximate=self.approximate)
+
+    def extra_repr(self) -> str:
+        """PyTorch's words."""
+        return f"approximate={self.approximate!r}"
+
+
+class Hardtanh(Module):
+    """x limited to [min_val, max_val]; the slope at the bounds is 0. `inplace` is accepted and changes nothing."""
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        if not min_val < max_val:
+            raise ValueError(f"{type(self).__name__}: min_val={min_val} must be below max_val={max_val}; swap them")
+        self.min_val, self.max_val = min_val, max_val
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x limited to [min_val, max_val]."""
+        return F.hardtanh(input, self.min_val, self.max_val)
+
+    def extra_repr(self) -> str:
+        """PyTorch's words."""
+        return f"min_val={self.min_val}, max_val={self.max_val}"
+
+
+class ReLU6(Hardtanh):
+    """min(max(x, 0), 6)."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0)
+
+    def extra_repr(self) -> str:
+        """PyTorch's words: none."""
+        return ""
+
+
 class _AlongDim(Module):
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
@@ -107,3 +213,11 @@ class LogSoftmax(_AlongDim):
     def forward(self, input: Tensor) -> Tensor:
         """x - log Σ eˣ along `dim`."""
         return F.log_softmax(input, self.dim)
+
+
+class Softmin(_AlongDim):
+    """Softmax of -x."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """e⁻ˣ / Σ e⁻ˣ along `dim`."""
+        return F.softmin(input, self.dim)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..tensor import Tensor
 from .module import Module
+from .parameter import Parameter
 
 
 class Sequential(Module):
@@ -133,6 +134,50 @@ class ModuleDict(Module):
         return _named(self).items()
 
 
+class ParameterList(Module):
+    """A list of parameters that are found: `self.scales[i]`. Tensors that are no Parameters become trainable ones."""
+
+    def __init__(self, values: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self.extend(values)
+
+    def _held(self) -> dict[str, Parameter]:
+        return {name: value for name, value in self.__dict__.items() if isinstance(value, Parameter)}
+
+    def append(self, value: Tensor) -> ParameterList:
+        """Add a parameter at the end; returns the list."""
+        self.register_parameter(str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
+        return self
+
+    def extend(self, values: Iterable[Tensor]) -> ParameterList:
+        """Add several parameters at the end; returns the list."""
+        for value in values:
+            self.append(value)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._held())
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._held().values())
+
+    def __getitem__(self, index: int | slice) -> Any:
+        held = list(self)
+        return ParameterList(held[index]) if isinstance(index, slice) else held[_position(self, index)]
+
+    def __setitem__(self, index: int, value: Tensor) -> None:
+        setattr(self, str(_position(self, index)), value if isinstance(value, Parameter) else Parameter(value))
+
+    def forward(self, *inputs: Any) -> Any:
+        """Raises NotImplementedError: what to do with the parameters is for the owner to say."""
+        raise NotImplementedError("ParameterList: cannot be called; use its parameters in your own forward")
+
+    def extra_repr(self) -> str:
+        """The shape and dtype of each."""
+        lines = [f"({name}): Parameter of {p.dtype} and shape {p.shape}" for name, p in self._held().items()]
+        return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
+
+
 def _named(module: Module) -> dict[str, Module]:
     return {name: value for name, value in module.__dict__.items() if isinstance(value, Module)}
 
@@ -154,6 +199,7 @@ def _add(container: Module, name: str, module: Any) -> None:
 
 def _position(container: Any, index: Any) -> int:
     n, i = len(container), operator.index(index)
+    what = "parameters" if isinstance(container, ParameterList) else "modules"
     if not -n <= i < n:
-        raise IndexError(f"{type(container).__name__}: index {i} is out of range; it holds {n} modules")
+        raise IndexError(f"{type(container).__name__}: index {i} is out of range; it holds {n} {what}")
     return i % n

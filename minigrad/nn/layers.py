@@ -10,11 +10,14 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import GradientError
+from ..modes import no_grad
 from ..ops.linalg import linear
 from ..ops.normalization import layer_norm
-from ..ops.shapes import reshape
+from ..ops.shapes import axis, reshape
 from ..tensor import Tensor, wrap
+from . import functional as F
 from . import init
+from .functional.layers import check_embedding
 from .module import Module
 from .parameter import Parameter
 
@@ -104,6 +107,132 @@ class Flatten(Module):
     def extra_repr(self) -> str:
         """PyTorch's words."""
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Makes several dimensions of one, the inverse of Flatten: Unflatten(1, (3, 4)) takes (batch, 12) to (batch, 3, 4).
+
+    unflattened_size: their sizes; one may be -1, for what is left.
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input, reshaped. Raises IndexError if it has no such dimension, RuntimeError if the sizes don't fit."""
+        shape, d = input.shape, axis(self.dim, input.ndim)
+        known = math.prod(n for n in self.unflattened_size if n != -1)
+        if shape[d] % max(known, 1) or (-1 not in self.unflattened_size and shape[d] != known):
+            raise GradientError(
+                f"Unflatten: dimension {self.dim} of the input {shape} has size {shape[d]}, which is not the "
+                f"product of {self.unflattened_size}; give sizes that multiply to it, or -1 for one of them"
+            )
+        return reshape(input, (*shape[:d], *self.unflattened_size, *shape[d + 1 :]))
+
+    def extra_repr(self) -> str:
+        """PyTorch's words."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+class Dropout(Module):
+    """In training, each element 0 with probability p and divided by 1 - p otherwise; after `eval()`, the identity.
+
+    (Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting", section 4.)
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: p={p}; expected the probability of a zero, between 0 and 1")
+        self.p, self.inplace = p, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input with elements left out."""
+        return F.dropout(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """PyTorch's words."""
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Embedding(Module):
+    """A vector for each of a number of things (states, tokens): the rows of `weight`, which is learnt.
+
+    weight: (num_embeddings, embedding_dim), standard normal to begin with.
+    padding_idx: the row of a thing that is nothing: it starts as zeros and gets no gradient.
+
+    Shapes: integers (*) -> (*, embedding_dim). Raises IndexError for a number that is no row.
+    """
+
+    weight: Parameter
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        check_embedding("Embedding", max_norm, scale_grad_by_freq, sparse)
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ValueError(
+                f"Embedding: padding_idx={padding_idx} is none of the {num_embeddings} rows; expected "
+                f"{-num_embeddings} to {num_embeddings - 1}"
+            )
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        if _weight is None:
+            self.weight = Parameter(_empty((num_embeddings, embedding_dim), dtype))
+            self.reset_parameters()
+        else:
+            self.weight = Parameter(_weight, requires_grad=not _freeze)
+        if device is not None:
+            self.to(device)
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
+        """With given rows, (num_embeddings, embedding_dim), which stay as they are if `freeze`."""
+        if embeddings.ndim != 2:
+            raise ValueError(f"Embedding.from_pretrained: got shape {embeddings.shape}; expected a matrix of rows")
+        rows, features = embeddings.shape
+        return cls(rows, features, padding_idx, _weight=embeddings, _freeze=freeze)
+
+    def reset_parameters(self) -> None:
+        """Draw the rows anew."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx] = 0.0
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The rows that the input names."""
+        return F.embedding(input, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        """PyTorch's words."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+class CosineSimilarity(Module):
+    """x·y / (|x| |y|) along `dim`, the norms at least eps."""
+
+    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
+        super().__init__()
+        self.dim, self.eps = dim, eps
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Shapes: two that broadcast -> that shape without `dim`."""
+        return F.cosine_similarity(x1, x2, self.dim, self.eps)
 
 
 class LayerNorm(Module):

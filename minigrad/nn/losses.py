@@ -11,10 +11,13 @@ from .module import Module
 
 
 class _Loss(Module):
+    reductions: tuple[str, ...] = ("mean", "sum", "none")
+
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"{type(self).__name__}: reduction={reduction!r}; expected 'mean', 'sum' or 'none'")
+        if reduction not in self.reductions:
+            *first, last = map(repr, self.reductions)
+            raise ValueError(f"{type(self).__name__}: reduction={reduction!r}; expected {', '.join(first)} or {last}")
         self.reduction = reduction
 
 
@@ -123,3 +126,41 @@ class BCEWithLogitsLoss(_Loss):
             reduction=self.reduction,
             pos_weight=self.pos_weight,  # type: ignore[attr-defined]
         )
+
+
+class BCELoss(_Loss):
+    """-(t log p + (1 - t) log(1 - p)) for probabilities p, with each logarithm at least -100.
+
+    BCEWithLogitsLoss takes the logits themselves and is exact for all of them. weight: a factor per element.
+    """
+
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Shapes: probabilities and targets in [0, 1] the same; a scalar, or their shape with reduction="none"."""
+        return F.binary_cross_entropy(
+            input,
+            target,
+            weight=self.weight,  # type: ignore[attr-defined]
+            reduction=self.reduction,
+        )
+
+
+class KLDivLoss(_Loss):
+    """t (log t - x) for log-probabilities x: summed over a distribution it is KL(t ‖ eˣ).
+
+    reduction: "batchmean", the sum divided by the batch size, is the divergence; PyTorch's default, "mean", divides by
+        the number of elements and is not. log_target: the target is log t.
+    """
+
+    reductions = (*_Loss.reductions, "batchmean")
+
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Shapes: input and target the same; a scalar, or their shape with reduction="none"."""
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)

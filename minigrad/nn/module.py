@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..autograd import RemovableHandle
 from ..device import beside
 from ..tensor import Tensor, wrap
+from .hooks import Hooked
 from .parameter import Parameter
 
 
@@ -26,7 +26,7 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Module:
+class Module(Hooked):
     """The base of all networks: define attributes in `__init__` and the computation in `forward`.
 
         class Critic(nn.Module):
@@ -44,8 +44,6 @@ class Module:
     # Defaults of the class; an instance has an entry of its own only once it differs.
     training: bool = True
     _buffer_names: dict[str, bool] = {}  # noqa: RUF012  (never mutated here; name -> whether it is saved)
-    _forward_hooks: dict[int, Callable] | None = None
-    _forward_pre_hooks: dict[int, Callable] | None = None
 
     def forward(self, *inputs: Any) -> Any:
         """The computation. Every subclass defines its own."""
@@ -323,32 +321,6 @@ class Module:
                 if tensor._grad is not None:
                     tensor._grad = convert(tensor._grad)
         return self
-
-    # -- hooks --------------------------------------------------------------------------------------------
-
-    def register_forward_hook(self, hook: Callable[[Any, tuple, Any], Any]) -> RemovableHandle:
-        """Call `hook(module, args, output)` after each forward; what it returns, unless None, is the output."""
-        if self._forward_hooks is None:
-            self._forward_hooks = {}
-        return RemovableHandle(self._forward_hooks, hook)
-
-    def register_forward_pre_hook(self, hook: Callable[[Any, tuple], Any]) -> RemovableHandle:
-        """Call `hook(module, args)` before each forward; what it returns, unless None, are the arguments."""
-        if self._forward_pre_hooks is None:
-            self._forward_pre_hooks = {}
-        return RemovableHandle(self._forward_pre_hooks, hook)
-
-    def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        for before in list((self._forward_pre_hooks or {}).values()):
-            replaced = before(self, args)
-            if replaced is not None:
-                args = replaced if isinstance(replaced, tuple) else (replaced,)
-        output = self.forward(*args, **kwargs)
-        for after in list((self._forward_hooks or {}).values()):
-            replaced = after(self, args, output)
-            if replaced is not None:
-                output = replaced
-        return output
 
     # -- printing -----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from mistakes_files import FILE_MISTAKES, net
+from mistakes_layers import LAYER_MISTAKES
 from mistakes_optim import OPTIM_MISTAKES
 
 import minigrad as mg
@@ -342,6 +343,7 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
         RuntimeError,
         ["changed in place", "optimizer step", "backward"],
     ),
+    *LAYER_MISTAKES,
     *OPTIM_MISTAKES,
     *FILE_MISTAKES,
 ]

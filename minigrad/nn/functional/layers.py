@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import functions, random
+from ... import dtypes, functions, random
 from ...device import beside, namespace
 from ...errors import GradientError
 from ...ops import arithmetic, indexing, linalg, normalization
@@ -72,13 +72,12 @@ def embedding(
     padding_idx: a row that gets no gradient, whoever names it.
     Rows named several times add their gradients up. max_norm, scale_grad_by_freq and sparse are not supported.
     """
-    asked = {"max_norm": max_norm is not None, "scale_grad_by_freq": scale_grad_by_freq, "sparse": sparse}
-    for name, wanted in asked.items():
-        if wanted:
-            raise NotImplementedError(f"embedding: {name} is not supported; leave it out, change the weight yourself")
+    check_embedding("embedding", max_norm, scale_grad_by_freq, sparse)
     names = input.array
     if names.dtype.kind not in "iu":
         raise GradientError(f"embedding: the input is {input.dtype}; expected integers, the rows' numbers: use .long()")
+    if weight.ndim != 2:
+        raise GradientError(f"embedding: the weight has shape {weight.shape}; expected (rows, features)")
     indexing.check_bounds("embedding", names, 0, weight.shape[0])
     rows = indexing.index(weight, names)
     if padding_idx is None:
@@ -89,6 +88,8 @@ def embedding(
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1·x2 / (|x1| |x2|) along `dim`, each norm at least eps."""
+    dtype = dtypes.result_type(x1.array, x2.array)
+    x1, x2 = x1.to(dtype), x2.to(dtype)
     sizes = [functions.clamp_min(functions.norm(x, 2, dim), eps) for x in (x1, x2)]
     return functions.sum(x1 * x2, dim) / (sizes[0] * sizes[1])
 
@@ -146,3 +147,11 @@ def _continued(x: Tensor, d: int, before: int, after: int, mode: str) -> Any:
     if mode == "circular":
         return places % n
     return n - 1 - xp.abs(n - 1 - xp.abs(places))
+
+
+def check_embedding(who: str, max_norm: float | None, scale_grad_by_freq: bool, sparse: bool) -> None:
+    """Refuse what an embedding does not do."""
+    asked = {"max_norm": max_norm is not None, "scale_grad_by_freq": scale_grad_by_freq, "sparse": sparse}
+    for name, wanted in asked.items():
+        if wanted:
+            raise NotImplementedError(f"{who}: {name} is not supported; leave it out, change the weight yourself")

@@ -1,0 +1,265 @@
+"""Dropout, embeddings, containers of parameters, hooks with keyword arguments, and every module beside PyTorch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minigrad as mg
+import minigrad.nn as nn
+import minigrad.nn.functional as F
+from minigrad.gradcheck import gradcheck, gradgradcheck
+
+RNG = np.random.default_rng(0)
+
+
+def values(tensor):
+    return tensor.detach().numpy().copy()
+
+
+# -- activations and losses ---------------------------------------------------------------------------------------
+
+ACTIVATIONS = {
+    "GELU()": lambda x: F.gelu(x),
+    "GELU(approximate='tanh')": lambda x: F.gelu(x, approximate="tanh"),
+    "SiLU()": F.silu,
+    "Mish()": F.mish,
+    "SELU()": F.selu,
+    "LogSigmoid()": F.logsigmoid,
+    "Softsign()": F.softsign,
+    "Tanhshrink()": F.tanhshrink,
+    "Hardtanh(-0.5, 0.8)": lambda x: F.hardtanh(x, -0.5, 0.8),
+    "Hardsigmoid()": F.hardsigmoid,
+    "Hardswish()": F.hardswish,
+    "ReLU6()": F.relu6,
+    "Softmin(dim=1)": lambda x: F.softmin(x, 1),
+}
+
+
+@pytest.mark.parametrize("module", ACTIVATIONS)
+def test_activations_are_their_functions(module):
+    x = mg.randn(4, 3) * 2
+    np.testing.assert_array_equal(values(eval(f"nn.{module}")(x)), values(ACTIVATIONS[module](x)))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_losses_are_their_functions(reduction):
+    p, t, weight = mg.rand(4, 3) * 0.9 + 0.05, mg.rand(4, 3), mg.rand(4, 3)
+    np.testing.assert_array_equal(
+        values(nn.BCELoss(weight, reduction)(p, t)), values(F.binary_cross_entropy(p, t, weight, reduction))
+    )
+    log_p, q = F.log_softmax(p, 1), F.softmax(t, 1)
+    with pytest.warns(UserWarning, match="batchmean") if reduction == "mean" else np.errstate():
+        loss = nn.KLDivLoss(reduction)(log_p, q)
+        np.testing.assert_array_equal(values(loss), values(F.kl_div(log_p, q, reduction=reduction)))
+
+
+def test_the_divergence_of_a_batch():
+    log_p, q = F.log_softmax(mg.randn(4, 3), 1), F.softmax(mg.randn(4, 3), 1)
+    expected = (values(q) * (np.log(values(q)) - values(log_p))).sum() / 4
+    assert nn.KLDivLoss("batchmean")(log_p, q).item() == pytest.approx(expected, rel=1e-5)
+    assert nn.KLDivLoss("batchmean", log_target=True)(log_p, q.log()).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_cosine_similarity():
+    x, y = mg.randn(5, 3), mg.randn(5, 3)
+    expected = (values(x) * values(y)).sum(1) / np.linalg.norm(values(x), axis=1) / np.linalg.norm(values(y), axis=1)
+    np.testing.assert_allclose(values(nn.CosineSimilarity()(x, y)), expected, rtol=1e-5)
+
+
+# -- shapes -------------------------------------------------------------------------------------------------------
+
+
+def test_unflatten_undoes_flatten():
+    x = mg.randn(2, 3, 4, 5)
+    net = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 4, 5)))
+    np.testing.assert_array_equal(values(net(x)), values(x))
+    assert nn.Unflatten(-1, (5, -1))(mg.randn(2, 20)).shape == (2, 5, 4)
+
+
+# -- dropout ------------------------------------------------------------------------------------------------------
+
+
+def test_dropout_keeps_the_mean_and_is_off_after_eval():
+    mg.manual_seed(0)
+    layer, x = nn.Dropout(0.25), mg.ones(200, 200)
+    y = values(layer(x))
+    assert set(np.unique(y)) == {0.0, np.float32(1 / 0.75)}
+    assert abs((y == 0).mean() - 0.25) < 0.01
+    assert layer.eval()(x) is x
+    assert nn.Dropout(0.0)(x) is x
+    assert not values(nn.Dropout(1.0)(x)).any()
+
+
+def test_dropout_is_reproducible_and_different_each_time():
+    layer, x = nn.Dropout(), mg.ones(50)
+    draws = []
+    for _ in range(2):
+        mg.manual_seed(1)
+        draws.append([values(layer(x)), values(layer(x))])
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert not np.array_equal(*draws[0])
+
+
+def test_the_gradient_passes_where_dropout_let_the_element_pass():
+    x = mg.randn(100, requires_grad=True)
+    y = nn.Dropout(0.5)(x)
+    y.sum().backward()
+    np.testing.assert_array_equal(values(x.grad) != 0, values(y) != 0)
+
+    def function(x):
+        mg.manual_seed(3)
+        return F.dropout(x, 0.3)
+
+    inputs = (mg.tensor(RNG.standard_normal((4, 3)), requires_grad=True),)
+    assert gradcheck(function, inputs)
+    assert gradgradcheck(function, inputs)
+
+
+def test_dropout_in_place():
+    x = mg.ones(50)
+    assert nn.Dropout(0.5, inplace=True)(x) is x
+    assert 0 < (values(x) == 0).sum() < 50
+
+
+# -- embedding ----------------------------------------------------------------------------------------------------
+
+
+@given(data=st.data())
+@settings(max_examples=50, deadline=None)
+def test_an_embedding_is_a_one_hot_product(data):
+    """In value and gradient, whatever rows are named, and however often."""
+    rows = data.draw(st.integers(1, 6))
+    shape = data.draw(st.sampled_from([(), (3,), (2, 3), (0,)]))
+    names = np.array([data.draw(st.integers(0, rows - 1)) for _ in range(int(np.prod(shape)))], np.int64).reshape(shape)
+    padding = data.draw(st.none() | st.integers(-rows, rows - 1))
+    layer = nn.Embedding(rows, 4, padding_idx=padding, dtype=mg.float64)
+    one_hot = np.eye(rows)[names]
+    cotangent = RNG.standard_normal((*shape, 4))
+    y = layer(mg.tensor(names))
+    np.testing.assert_allclose(values(y), one_hot @ values(layer.weight))
+    y.backward(mg.tensor(cotangent))
+    expected = one_hot.reshape(-1, rows).T @ cotangent.reshape(-1, 4)
+    if padding is not None:
+        expected[padding] = 0
+        assert not values(layer.weight)[padding].any()
+    np.testing.assert_allclose(values(layer.weight.grad), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("padding", [None, 1])
+def test_embedding_passes_the_checks(padding):
+    names = mg.tensor([[0, 2], [2, 3]])
+    weight = (mg.tensor(RNG.standard_normal((5, 3)), requires_grad=True),)
+    assert gradcheck(lambda w: F.embedding(names, w, padding), weight)
+    assert gradgradcheck(lambda w: F.embedding(names, w, padding).square(), weight)
+
+
+def test_embedding_from_given_rows():
+    rows = mg.randn(3, 2)
+    layer = nn.Embedding.from_pretrained(rows)
+    assert not layer.weight.requires_grad
+    np.testing.assert_array_equal(values(layer(mg.tensor([2]))), values(rows)[[2]])
+    assert nn.Embedding.from_pretrained(rows, freeze=False).weight.requires_grad
+
+
+# -- parameters in lists ------------------------------------------------------------------------------------------
+
+
+def test_a_parameter_list_is_a_list_whose_parameters_are_found():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scales = nn.ParameterList([nn.Parameter(mg.ones(2)), mg.zeros(3)])
+
+    net = Net()
+    net.scales.append(nn.Parameter(mg.ones(1), requires_grad=False)).extend([mg.ones(4)])
+    assert [name for name, _ in net.named_parameters()] == [f"scales.{i}" for i in range(4)]
+    assert [p.shape for p in net.scales] == [(2,), (3,), (1,), (4,)]
+    assert [p.requires_grad for p in net.scales] == [True, True, False, True]
+    assert len(net.scales) == 4
+    assert net.scales[-1].shape == (4,)
+    assert [p.shape for p in net.scales[1:3]] == [(3,), (1,)]
+    net.scales[0] = mg.ones(5)
+    assert isinstance(net.scales[0], nn.Parameter)
+    assert net.state_dict()["scales.0"].shape == (5,)
+    assert "(3): Parameter of float32 and shape (4,)" in repr(net)
+
+
+# -- hooks --------------------------------------------------------------------------------------------------------
+
+
+def test_hooks_may_see_and_change_keyword_arguments():
+    class Scaled(nn.Module):
+        def forward(self, x, scale=1.0):
+            return x * scale
+
+    module, seen = Scaled(), []
+    module.register_forward_pre_hook(lambda m, a, k: (a, {**k, "scale": k["scale"] + 1}), with_kwargs=True)
+    module.register_forward_hook(lambda m, a, k, y: seen.append((len(a), k, y.item())), with_kwargs=True)
+    assert module(mg.tensor(2.0), scale=2.0).item() == 6
+    assert seen == [(1, {"scale": 3.0}, 6.0)]
+
+
+def test_hooks_run_in_order_unless_one_asks_to_be_first():
+    module, order = nn.Identity(), []
+    for name, prepend in (("a", False), ("b", False), ("c", True)):
+        module.register_forward_hook(lambda m, a, y, name=name: order.append(name), prepend=prepend)
+        module.register_forward_pre_hook(lambda m, a, name=name: order.append(name.upper()), prepend=prepend)
+    handle = module.register_forward_hook(lambda m, a, y: order.append("d"), prepend=True)
+    module(mg.ones(1))
+    handle.remove()
+    assert order == ["C", "A", "B", "d", "c", "a", "b"]
+    module(mg.ones(1))
+    assert "d" not in order[7:]
+
+
+# -- against PyTorch ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("module", [*ACTIVATIONS, "Unflatten(1, (3, -1))", "Dropout(0.3).eval()", "Softsign()"])
+def test_modules_are_pytorchs(module):
+    torch = pytest.importorskip("torch")
+    ours, theirs = eval(f"nn.{module}"), eval(f"torch.nn.{module}", {"torch": torch})
+    assert repr(ours) == repr(theirs)
+    x = (RNG.standard_normal((4, 6)) * 3).astype(np.float32)
+    a, b = mg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    y, z = ours(a), theirs(b)
+    np.testing.assert_allclose(values(y), z.detach().numpy(), rtol=1e-5, atol=1e-6)
+    (y * y).sum().backward()
+    (z * z).sum().backward()
+    np.testing.assert_allclose(values(a.grad), b.grad.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("padding", [None, 0, -1])
+def test_embedding_is_pytorchs(padding):
+    torch = pytest.importorskip("torch")
+    ours = nn.Embedding(5, 3, padding)
+    theirs = torch.nn.Embedding(5, 3, padding)
+    assert repr(ours) == repr(theirs)
+    theirs.load_state_dict({"weight": torch.tensor(values(ours.weight))})
+    names = RNG.integers(0, 5, (4, 2))
+    ours(mg.tensor(names)).square().sum().backward()
+    theirs(torch.tensor(names)).square().sum().backward()
+    np.testing.assert_allclose(values(ours.weight.grad), theirs.weight.grad.numpy(), rtol=1e-6)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none", "batchmean"])
+@pytest.mark.filterwarnings("ignore")
+def test_losses_are_pytorchs(reduction):
+    torch = pytest.importorskip("torch")
+    p, t = (RNG.uniform(0.05, 0.95, (4, 3)).astype(np.float32) for _ in range(2))
+    results = []
+    for lib in (mg, torch):
+        x, y = lib.tensor(p), lib.tensor(t)
+        pairs = [lib.nn.KLDivLoss(reduction=reduction)(x.log(), y)]
+        pairs.append(lib.nn.KLDivLoss(reduction=reduction, log_target=True)(x, y.log()))
+        if reduction != "batchmean":
+            pairs += [lib.nn.BCELoss(reduction=reduction)(x, y), lib.nn.BCELoss(y, reduction=reduction)(x, y)]
+        results.append(pairs)
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)

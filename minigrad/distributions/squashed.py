@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..device import device_of, put
+from ..device import device_of, host, put
 from ..ops import arithmetic, densities, reductions, special
 from ..tensor import Tensor, wrap
 from . import constraints
@@ -186,7 +186,7 @@ def _is_number(x: Any, number: int) -> bool:
 
 def _array(bound: Any, like: Tensor) -> Any:
     """A bound as an array that mixes with the parameters."""
-    array = np.asarray(bound.array if isinstance(bound, Tensor) else bound, like.dtype)
+    array = np.asarray(host(bound.array) if isinstance(bound, Tensor) else bound, like.dtype)
     return array if type(like.array) is np.ndarray else put(array, device_of(like.array))
 
 

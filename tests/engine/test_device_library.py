@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import double
@@ -425,6 +427,62 @@ CALLS = {
         F.binary_cross_entropy_with_logits(x, (y > 1).float(), pos_weight=y[0].detach(), weight=y.detach()),
     ],
     "one_hot": lambda x, y: [F.one_hot(x.argmax(1), 4), F.one_hot(x.argmax(1))],
+    "sorting": lambda x, y: [*mg.sort(x), *mg.topk(x, 2), mg.argsort(y, 0), *mg.kthvalue(x, 2), *mg.median(x, 1)],
+    "more sorting": lambda x, y: [
+        *mg.sort(x, 0, descending=True),
+        mg.unique(x.sign()),
+        mg.median(x),
+        mg.nonzero(x > 0),
+    ],
+    "counting": lambda x, y: [mg.bincount(x.argmax(1)), mg.count_nonzero(x > 0), mg.searchsorted(y[0].sort()[0], x)],
+    "products": lambda x, y: [mg.mm(x, y.T), mg.dot(x[0], y[0]), mg.mv(x, y[0]), mg.outer(x[0], y[0]), mg.trace(x)],
+    "more products": lambda x, y: [
+        mg.einsum("ij,kj->ik", x, y),
+        mg.einsum("ij->j", x),
+        mg.einsum("ii", x @ y.T),
+        mg.einsum("bij,bjk->bik", x.reshape(2, 2, 3), y.reshape(2, 3, 2)),
+        mg.bmm(x.reshape(2, 2, 3), y.reshape(2, 3, 2)),
+        mg.addmm(x[:, :3], x, y.T),
+    ],
+    "diagonals": lambda x, y: [
+        mg.diag(x),
+        mg.diag(y[0]),
+        mg.diagonal(x, 1),
+        mg.diag_embed(x),
+        mg.tril(x),
+        mg.triu(x, 1),
+    ],
+    "placing": lambda x, y: [
+        mg.scatter(x, 1, x.argmax(1, keepdim=True), y),
+        mg.scatter(x, 1, x.argmax(1, keepdim=True), 2.0),
+        mg.index_add(x, 0, y.argmax(1) % 3, y),
+        mg.index_copy(x, 0, y.argmax(1)[:1] % 3, y[:1]),
+        mg.index_fill(x, 0, y.argmax(1)[:1] % 3, 2.0),
+        mg.masked_scatter(x, x > 0, y),
+    ],
+    "taking": lambda x, y: [
+        mg.take(x, x.argmax(1)),
+        mg.take_along_dim(x, x.argmax(1, keepdim=True), 1),
+        mg.repeat_interleave(x, 2, 0),
+        mg.select(x, 1, 2),
+    ],
+    "stacks": lambda x, y: [
+        mg.hstack([x, y]),
+        mg.vstack([x, y]),
+        *mg.meshgrid(x[0], y[0], indexing="ij"),
+        mg.tile(x, (2, 1)),
+    ],
+    "moments": lambda x, y: [*mg.std_mean(x, 1), *mg.var_mean(x), mg.cumprod(x, 1), mg.nan_to_num(x), mg.frac(x)],
+    "combinations": lambda x, y: [mg.addcmul(x, x, y), mg.addcdiv(x, x, y), mg.clamp_min(x, 0.1), mg.clamp_max(x, y)],
+    "special functions": lambda x, y: [
+        mg.erf(x),
+        mg.erfc(x),
+        mg.erfinv(x.tanh()),
+        mg.sin(x),
+        mg.cos(x),
+        mg.atan2(x, y),
+    ],
+    "logarithms": lambda x, y: [mg.log2(y), mg.log10(y), mg.log1p(y), mg.expm1(x), mg.logaddexp(x, y), mg.rsqrt(y)],
     "NumPy's functions": lambda x, y: [np.tanh(x), np.exp(x), np.maximum(x, y), np.where(x > 0, x, y), np.sum(x)],
     "hooks": lambda x, y: [x.register_hook(lambda g: g * 2) and x * y],
     "version": lambda x, y: [x.detach() * 2, x.data * 2, x.clone()],
@@ -444,6 +502,9 @@ def test_random_choices_are_the_hosts():
         "bernoulli": lambda p: p.bernoulli(),
         "multinomial": lambda p: p.multinomial(5, replacement=True),
         "multinomial without": lambda p: p.multinomial(2),
+        "dropout": lambda p: F.dropout(p, 0.5),
+        "normal": lambda p: mg.normal(p, p),
+        "bernoulli_": lambda p: mg.zeros_like(p).bernoulli_(0.5),
         "uniform_": lambda p: mg.zeros_like(p).uniform_(-1, 1),
         "normal_": lambda p: mg.zeros_like(p).normal_(1, 2),
     }
@@ -523,7 +584,42 @@ MODULES: dict[str, tuple] = {
     "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d(2), numbers(2, 2, 6, 6)),
     "BatchNorm1d": (lambda: nn.BatchNorm1d(4), numbers(5, 4)),
     "BatchNorm2d": (lambda: nn.BatchNorm2d(2), numbers(3, 2, 4, 4)),
+    "Embedding": (lambda: nn.Embedding(5, 3, padding_idx=1), np.array([[0, 4], [1, 1]])),
+    "CosineSimilarity": (lambda: nn.CosineSimilarity(), numbers(5, 4), numbers(5, 4, seed=1)),
+    "Identity": (lambda: nn.Sequential(nn.Identity(), nn.Linear(4, 2)), numbers(5, 4)),
+    "Unflatten": (lambda: nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (2, 3))), numbers(5, 4)),
 }
+for _name, _kind in vars(nn.activations).items():
+    if _name in nn.__all__ and _name not in MODULES and _kind is not nn.Module:
+        MODULES[_name] = (lambda kind=_kind: nn.Sequential(nn.Linear(4, 4), kind()), numbers(5, 4))
+LOSSES: dict[str, Any] = {
+    "MSELoss": lambda x, y: (x, y),
+    "L1Loss": lambda x, y: (x, y),
+    "HuberLoss": lambda x, y: (x, y),
+    "SmoothL1Loss": lambda x, y: (x, y),
+    "CrossEntropyLoss": lambda x, y: (x, y.argmax(1)),
+    "NLLLoss": lambda x, y: (F.log_softmax(x, 1), y.argmax(1)),
+    "BCEWithLogitsLoss": lambda x, y: (x, y.sigmoid()),
+    "BCELoss": lambda x, y: (x.sigmoid(), y.sigmoid()),
+    "KLDivLoss": lambda x, y: (F.log_softmax(x, 1), F.softmax(y, 1)),
+}
+
+
+@on_double
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name):
+    for reduction in ("mean", "sum", "none"):
+        loss = getattr(nn, name)(reduction=reduction)
+        same_on_both(lambda x, y, loss=loss: loss(*LOSSES[name](x, y)), numbers(3, 4), numbers(3, 4, seed=1), what=name)
+
+
+def test_no_module_is_left_out():
+    """A new layer has to be run on the double, too: add it to MODULES or LOSSES."""
+    elsewhere = {"Module", "Parameter", "ModuleDict", "ModuleList", "ParameterList", "Sequential", "Dropout"}
+    assert {n for n in nn.__all__ if isinstance(getattr(nn, n), type)} <= {*LOSSES, *MODULES} | elsewhere
+    assert {n for n in optim.__all__ if isinstance(getattr(optim, n), type)} <= {*OPTIMIZERS, "Optimizer"}
+    known = {*DISTRIBUTIONS, "Distribution"}
+    assert {n for n in distributions.__all__ if isinstance(getattr(distributions, n), type)} <= known
 
 
 @on_double
@@ -679,6 +775,7 @@ DISTRIBUTIONS: dict[str, Any] = {
     "DiagonalNormal": lambda x: distributions.DiagonalNormal(x, x.exp()),
     "SquashedNormal": lambda x: distributions.SquashedNormal(x, x.exp()),
     "SquashedNormal, bounded": lambda x: distributions.SquashedNormal(x, x.exp(), -2.0, 3.0),
+    "SquashedNormal, bounded by a tensor": lambda x: distributions.SquashedNormal(x, x.exp(), -2.0, mg.ones_like(x[0])),
 }
 
 
@@ -706,9 +803,25 @@ def test_distributions(name):
     sum(e.sum() for e in expected if e.requires_grad).backward()
     sum(a.sum() for a in actual if a.requires_grad).backward()
     assert_same(g.grad, c.grad, f"{name}, gradient")
-    value = actual[0].detach()
+    dist, value = make(g), actual[0].detach()
     with staying(name):  # to draw crosses, because the random numbers are the host's; to judge does not
-        make(g).log_prob(value)
+        dist.log_prob(value)
+
+
+# -- the page ---------------------------------------------------------------------------------------------
+
+
+@on_double
+def test_the_listings_of_the_page_run():
+    page = (Path(__file__).parents[2] / "docs" / "gpu.md").read_text()
+    listings = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(listings) == 2
+    names = {"x": double.array(numbers(3)), "n": 3}
+    for listing in listings:
+        exec(listing, names)
+    assert names["device"].type == "cuda"
+    assert names["net"][0].weight.grad.device == names["states"].device == there
+    assert_same(names["positions"], np.arange(3), "positions")
 
 
 # -- one update of DQN ------------------------------------------------------------------------------------

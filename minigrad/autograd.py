@@ -422,7 +422,7 @@ class RemovableHandle:
 
     _next = 0
 
-    def __init__(self, hooks: dict, hook: Callable) -> None:
+    def __init__(self, hooks: dict, hook: Any) -> None:
         RemovableHandle._next += 1
         self._hooks, self._id = hooks, RemovableHandle._next
         hooks[self._id] = hook

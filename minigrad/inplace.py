@@ -334,6 +334,8 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with exponential numbers of rate lambd; returns the tensor."""
+    if not self.is_floating_point():
+        raise GradientError(f"exponential_: expected a floating-point tensor, this one is {self.dtype}; use .float()")
     return _filled("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
 
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from ..device import beside, namespace
 from ..errors import GradientError
-from ..ops import indexing
-from ..ops.reductions import sum_
+from ..ops import arithmetic, indexing, reductions
 from ..ops.shapes import axis
 from ..tensor import Tensor, wrap
 from .reductions import Extremes
@@ -72,8 +71,12 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ext
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The median, of all elements or (values, indices) along `dim`; of an even number the lower one in the middle."""
-    if dim is None:
-        return median(reshape(input, -1), 0).values
+    if dim is None:  # equal elements share the gradient, as in max() of everything
+        middle = median(reshape(input.detach(), -1), 0).values
+        lower = (
+            arithmetic.where(arithmetic.less_equal(input, middle), input, -np.inf) if input.requires_grad else middle
+        )
+        return reductions.amax(lower, None, False) if bool((middle == middle).array) and input.requires_grad else middle
     if input.ndim and not input.shape[axis(dim, input.ndim)]:
         raise GradientError(
             f"median: a tensor of shape {input.shape} has no elements along dim={dim}; check numel() first"
@@ -153,7 +156,7 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
 
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements are not 0, of all or over the dimensions `dim`."""
-    return sum_(wrap(input.array != 0), tuple(dim) if isinstance(dim, list) else dim, False)
+    return reductions.sum_(wrap(input.array != 0), tuple(dim) if isinstance(dim, list) else dim, False)
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import functions
+from ...errors import GradientError
 from ...functions import clamp_min, softplus
 from ...inplace import in_place
 from ...ops import activations, arithmetic, losses
@@ -124,8 +125,12 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · sigmoid(b), where a and b are the halves of the input along `dim` (Dauphin et al. 2017)."""
-    a, b = functions.split(input, input.shape[axis(dim, input.ndim)] // 2, dim)
-    return a * arithmetic.sigmoid(b)
+    n = input.shape[axis(dim, input.ndim)] if input.ndim else 1
+    if n % 2:
+        raise GradientError(
+            f"glu: dimension {dim} of {input.shape} has {n} elements; expected an even number, two halves"
+        )
+    return functions.narrow(input, dim, 0, n // 2) * arithmetic.sigmoid(functions.narrow(input, dim, n // 2, n // 2))
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:

@@ -257,7 +257,7 @@ def gaussian_nll_loss(
     input, target = _operands("gaussian_nll_loss", input, target)
     losses.check_shapes("gaussian_nll_loss", input, target)
     if not isinstance(var, Tensor):
-        var = Tensor([var]).to(input.dtype, device=input.device).expand(input.shape or (1,)).reshape(input.shape)
+        var = input.new_full(input.shape, var)
     if var.shape != input.shape:
         if var.shape == input.shape[:-1]:
             var = var.unsqueeze(-1)
@@ -268,7 +268,7 @@ def gaussian_nll_loss(
             )
     if (var.array < 0).any():
         raise GradientError("gaussian_nll_loss: var holds a negative number; expected variances (see exp and softplus)")
-    bounded = var + (clamp_min(var, eps) - var).detach()
+    bounded: Tensor = var + (clamp_min(var, eps) - var).detach()
     difference = input - target
     loss = 0.5 * (arithmetic.log(bounded) + difference * difference / bounded)
     return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

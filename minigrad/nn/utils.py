@@ -18,12 +18,13 @@ def clip_grad_norm_(
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Scale all gradients, in place, so that the norm of all of them together is at most `max_norm`.
 
     (Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1.)
     Returns the norm before, a 0-d tensor. Parameters without a gradient are passed over.
-    norm_type: 2 for the Euclidean norm, `inf` for the largest absolute value, or another power.
+    norm_type: 2 for the Euclidean norm, `inf` for the largest absolute value, or any power. foreach changes nothing.
 
     Raises RuntimeError for a norm that is NaN or infinite, if error_if_nonfinite.
     """
@@ -52,7 +53,9 @@ def clip_grad_norm_(
     return wrap(namespace(gradients[0]).asarray(total, gradients[0].dtype))
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value_(
+    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
+) -> None:
     """Clamp every element of every gradient to [-clip_value, clip_value], in place."""
     for g in _gradients("clip_grad_value_", parameters, clip_value):
         np.maximum(g, -clip_value, out=g)

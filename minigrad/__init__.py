@@ -173,6 +173,7 @@ from .functions import (
     var_mean,
     vstack,
     where,
+    xlogy,
 )
 from .gradcheck import gradcheck, gradgradcheck  # not lazily: the functions must hide the module of that name
 from .layout import is_floating_point, is_nonzero, numel
@@ -232,7 +233,6 @@ from .ops.special import (
     rsqrt,
     sin,
     tan,
-    xlogy,
 )
 from .random import Generator, manual_seed
 from .random import get_state as get_rng_state

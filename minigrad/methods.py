@@ -259,7 +259,7 @@ METHODS |= {
     "bitwise_or": a.bitwise_or,
     "bitwise_xor": a.bitwise_xor,
     "bitwise_not": a.invert,
-    "xlogy": special.xlogy,
+    "xlogy": f.xlogy,
     "moveaxis": f.movedim,
     "swapaxes": f.transpose,
     "swapdims": f.transpose,

@@ -21,6 +21,7 @@ from .arithmetic import (
     round,
     softplus,
     sub,
+    xlogy,
 )
 from .comparing import allclose, equal, is_tensor, isclose
 from .conversion import clone, contiguous, to

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..device import as_array
 from ..errors import GradientError
-from ..ops import arithmetic
+from ..ops import arithmetic, special
 from ..tensor import Tensor, wrap
 from .conversion import to
 
@@ -104,6 +104,14 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Ten
 def frac(input: Tensor) -> Tensor:
     """What is behind the decimal point, with the sign of input: input - trunc(input)."""
     return arithmetic.subtract(input, arithmetic.trunc(input))
+
+
+def xlogy(input: Any, other: Any) -> Tensor:
+    """input * log(other), with 0 log 0 = 0."""
+    if not isinstance(other, Tensor):  # a number's logarithm must not bring its own dtype
+        dtype = dtypes.result_type(input.array, other, fractional=True)
+        other = wrap(np.full_like(input.array, other, dtype=dtype, shape=()))
+    return special.xlogy(input, other)
 
 
 def clamp_min(input: Tensor, min: Any) -> Tensor:

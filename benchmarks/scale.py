@@ -1,4 +1,4 @@
-"""Does time, and does memory, grow in proportion? Graph length, graph width, tensor size; a training step's peak memory.
+"""Do time and memory grow in proportion? Graph length, graph width, tensor size; a training step's peak memory.
 
     python benchmarks/scale.py
 
@@ -21,6 +21,7 @@ fair_start()
 import resource
 import subprocess
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def step_memory(library: str, batch: int) -> dict[str, float]:
     nn, optim = importer.import_module(f"{library}.nn"), importer.import_module(f"{library}.optim")
     widths = [256, 1024, 1024, 1024, 256]
     layers: list[Any] = []
-    for i, o in zip(widths, widths[1:], strict=False):
+    for i, o in pairwise(widths):
         layers += [nn.Linear(i, o), nn.ReLU()]
     net = nn.Sequential(*layers[:-1])
     optimizer = optim.Adam(net.parameters(), lr=1e-3)

@@ -62,9 +62,9 @@ def code(text: str) -> str:
 def page() -> str:
     """The whole page."""
     parts = [
-        "# The operations\n\nMade from the source by `python docs/make_operations.py`. In a rule `g` is the cotangent of the "
-        "output `y`; an input's name stands for the input, `x_shape` for its shape alone; what a rule names is what a "
-        "recorded call keeps. A name that stands alone is a function in the same chapter.\n"
+        "# The operations\n\nMade from the source by `python docs/make_operations.py`. In a rule `g` is the cotangent "
+        "of the output `y`; an input's name stands for the input, `x_shape` for its shape alone; what a rule names is "
+        "what a recorded call keeps. A name that stands alone is a function in the same chapter.\n"
     ]
     for chapter in chapters():
         module = importlib.import_module(f"minigrad.ops.{chapter}")

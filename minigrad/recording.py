@@ -353,8 +353,8 @@ def _explained(operation: Operation, arrays: list, error: Exception) -> Exceptio
     if "broadcast" in str(error):
         shapes = " and ".join(str(getattr(x, "shape", ())) for x in inputs)
         return GradientError(
-            f"{operation.name}: shapes {shapes} cannot be broadcast together; counted from the last dimension, sizes must "
-            "be equal or 1: reshape, unsqueeze or transpose one of them"
+            f"{operation.name}: shapes {shapes} cannot be broadcast together; counted from the last dimension, sizes "
+            "must be equal or 1: reshape, unsqueeze or transpose one of them"
         )
     if "negative integer powers" in str(error):
         return GradientError(
@@ -364,7 +364,8 @@ def _explained(operation: Operation, arrays: list, error: Exception) -> Exceptio
     if isinstance(error, TypeError):
         kinds = " and ".join(str(getattr(x, "dtype", type(x).__name__)) for x in inputs)
         return GradientError(
-            f"{operation.name}: not defined for {kinds}; expected numbers of a dtype that it takes: convert with .float()"
+            f"{operation.name}: not defined for {kinds}; expected numbers of a dtype that it takes: "
+            "convert with .float()"
         )
     return None
 

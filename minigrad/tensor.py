@@ -105,7 +105,9 @@ class Tensor:
         try:
             return self.array.shape[dim]
         except IndexError:
-            raise IndexError(f"size: dimension {dim} is out of range for a tensor of shape {self.shape}; see .ndim") from None
+            raise IndexError(
+                f"size: dimension {dim} is out of range for a tensor of shape {self.shape}; see .ndim"
+            ) from None
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -261,7 +263,7 @@ class Tensor:
     # -- leaving the engine -------------------------------------------------------------------------------
 
     def numpy(self) -> np.ndarray:
-        """The values as a NumPy array on the same memory. Refused while the tensor requires a gradient or is on a GPU."""
+        """The values as a NumPy array on the same memory. Refused if the tensor requires a gradient or is on a GPU."""
         if self._node is not None:
             raise GradientError(
                 "numpy: this tensor requires a gradient, which the array could not carry; use .detach().numpy()"
@@ -324,7 +326,9 @@ class Tensor:
 
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iub":
-            raise TypeError(f"only an integer tensor of one element can be used as an index, this one is {self.dtype}; use int(x)")
+            raise TypeError(
+                f"only an integer tensor of one element can be used as an index, this one is {self.dtype}; use int(x)"
+            )
         return int(self._single("the index value"))
 
     def __format__(self, spec: str) -> str:

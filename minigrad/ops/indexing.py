@@ -155,7 +155,8 @@ def _check_along(name: str, x_shape: tuple[int, ...], dim: int, index: Any, long
         )
     if index.ndim != len(x_shape):
         raise GradientError(
-            f"{name}: index has shape {index.shape} and the input {x_shape}; they must have the same number of dimensions"
+            f"{name}: index has shape {index.shape} and the input {x_shape}; "
+            "they must have the same number of dimensions"
             + ("; for one element per row use index.unsqueeze(1)" if index.ndim == len(x_shape) - 1 else "")
         )
     if not -max(index.ndim, 1) <= dim < max(index.ndim, 1):
@@ -177,7 +178,9 @@ def check_bounds(name: str, index: Any, low: int, high: int) -> None:
         fits = bool(((index >= low) & (index < high)).all())
     if not fits:
         bad = index[(index < low) | (index >= high)].ravel()[0]
-        raise IndexError(f"{name}: index {bad} is out of bounds for a dimension of size {high}; expected {low} to {high - 1}")
+        raise IndexError(
+            f"{name}: index {bad} is out of bounds for a dimension of size {high}; expected {low} to {high - 1}"
+        )
 
 
 def _gather(x: Any, dim: int, index: Any) -> Any:
@@ -294,6 +297,8 @@ def _one_hot(x: Any, num_classes: int) -> Any:
     return (x[..., None] == namespace(x).arange(n)).astype(np.int64)
 
 
-one_hot = op(_one_hot, name="one_hot", cases=[(integers(0, 3, 4), 3), (integers(0, 3, 2, 2), -1), (integers(0, 3, 0), 4)])
+one_hot = op(
+    _one_hot, name="one_hot", cases=[(integers(0, 3, 4), 3), (integers(0, 3, 2, 2), -1), (integers(0, 3, 0), 4)]
+)
 
 _ = (where, booleans, constant)

@@ -23,7 +23,8 @@ def _cat(arrays: Sequence[Any], dim: int) -> Any:
             n != m for d, (n, m) in enumerate(zip(a.shape, first.shape, strict=True)) if d != dim % max(first.ndim, 1)
         ):
             raise GradientError(
-                f"cat: tensor 0 has shape {first.shape}, tensor {i} {a.shape}; they must agree in every dimension but {dim}"
+                f"cat: tensor 0 has shape {first.shape}, tensor {i} {a.shape}; "
+                f"they must agree in every dimension but {dim}"
             )
         if not a.ndim:
             raise GradientError("cat: 0-d tensors cannot be concatenated; use stack")
@@ -52,12 +53,15 @@ cat = op_of_list(
 
 def _stack(arrays: Sequence[Any], dim: int) -> Any:
     if not arrays:
-        raise GradientError("stack: expected at least one tensor, got an empty list; check that something was collected")
+        raise GradientError(
+            "stack: expected at least one tensor, got an empty list; check that something was collected"
+        )
     shape = arrays[0].shape
     for i, a in enumerate(arrays):
         if a.shape != shape:
             raise GradientError(
-                f"stack: tensor 0 has shape {shape}, tensor {i} {a.shape}; all must have the same shape: pad them, or use cat"
+                f"stack: tensor 0 has shape {shape}, tensor {i} {a.shape}; "
+                "all must have the same shape: pad them, or use cat"
             )
     return np.stack(arrays, axis=axis(dim, len(shape) + 1))
 

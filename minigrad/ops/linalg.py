@@ -100,7 +100,8 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
 def _misfit(x: Any, weight: Any) -> GradientError:
     if weight.ndim != 2:
         return GradientError(
-            f"linear: weight has shape {weight.shape}; expected (out_features, in_features): unsqueeze(0) it for one output"
+            f"linear: weight has shape {weight.shape}; expected (out_features, in_features): "
+            "unsqueeze(0) it for one output"
         )
     return GradientError(
         f"linear: the input has shape {x.shape}, but the weight {weight.shape} takes {weight.shape[-1]} features; "

@@ -25,7 +25,8 @@ def axes(dim: Any, ndim: int) -> tuple[int, ...]:
             raise TypeError(f"dim={dim!r}: expected an int or a tuple of ints, got {type(d).__name__}") from None
         if not -max(ndim, 1) <= d < max(ndim, 1):
             raise IndexError(
-                f"dimension {d} is out of range for a {ndim}-d tensor; expected one in [{-max(ndim, 1)}, {max(ndim, 1) - 1}]"
+                f"dimension {d} is out of range for a {ndim}-d tensor; "
+                f"expected one in [{-max(ndim, 1)}, {max(ndim, 1) - 1}]"
                 ", counting from 0, or backwards from -1"
             )
         found.append(d % max(ndim, 1))

@@ -30,7 +30,7 @@ class Draw:
 
 
 def real(*shape: int) -> Draw:
-    """Standard normal numbers, pushed away from 0 by at least 0.1 so that no finite difference straddles a kink there."""
+    """Standard normal numbers, at least 0.1 away from 0, so that no finite difference straddles a kink there."""
     return Draw(shape, lambda rng, s: _away_from_zero(rng.standard_normal(s)))
 
 

@@ -1,11 +1,10 @@
-"""Rows that add their cotangent in place (`into`): the same gradient as by the rule, and nobody else's memory changed."""
+"""Rows that add their cotangent in place (`into`): the rule's gradient, and nobody else's memory changed."""
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad.recording import TABLE
-
 
 INTO = [name for name, row in TABLE.items() if row.into is not None]
 

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import tyro
 
@@ -53,6 +53,8 @@ class TrainOptions(Generic[H]):
     hyperparameters: H
     seed: int = 0
     """Everything random follows from it: the same command gives the same curve."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the networks are: cuda pays for large ones only, and needs an NVIDIA GPU and CuPy (docs/gpu.md)."""
     run: Path | None = None
     """Where the run goes: a new directory. Left out, one under runs/."""
     checkpoint_every: int = 0
@@ -113,7 +115,11 @@ def command_train(arguments: list[str]) -> None:
     if options.steps < 1:
         raise UsageError(f"--steps must be at least 1, got {options.steps}")
     agent = agent_type(
-        options.env, seed=options.seed, num_envs=options.num_envs, **options.hyperparameters.plain()
+        options.env,
+        seed=options.seed,
+        num_envs=options.num_envs,
+        device=options.device,
+        **options.hyperparameters.plain(),
     )
     agent.total_steps = options.steps
     name = f"{agent.name}-{options.env.replace('/', '-')}-seed{options.seed}"

@@ -103,9 +103,12 @@ def missing_gpu() -> str | None:
 # -- where an array is, and what computes with it ---------------------------------------------------------
 
 
+_NUMPYS = (np.ndarray, np.generic)
+
+
 def on_cpu(array: Any) -> bool:
     """Whether `array` is NumPy's (or no array at all)."""
-    return isinstance(array, np.ndarray | np.generic) or not is_array(array)
+    return isinstance(array, _NUMPYS) or not is_array(array)
 
 
 def is_array(x: Any) -> bool:
@@ -149,7 +152,7 @@ def beside(array: Any, other: Any) -> Any:
 
 def host(array: Any) -> Any:
     """`array` as NumPy's, copied only if it is on a GPU (which waits until the GPU has computed it)."""
-    return array if on_cpu(array) else array.get()
+    return array if type(array) is np.ndarray or on_cpu(array) else array.get()
 
 
 def as_array(y: Any) -> Any:

@@ -19,7 +19,9 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+import minigrad as mg
 from envs import Transition, UsageError, make_environments
+from minigrad.device import CPU, as_device
 
 from ..presets import preset_for
 from .checkpoint import Checkpoints, read
@@ -36,6 +38,7 @@ class Agent:
     env                 an id, an environment, a vector environment, or a function that makes one
     seed                everything random follows from it
     num_envs            environments side by side
+    device              where its networks are: "cpu", or "cuda" for large ones (docs/gpu.md)
     hyperparameters     as keywords; what is left out comes from the environment's preset (agents/presets.py)
     """
 
@@ -46,10 +49,24 @@ class Agent:
     metric_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, env: Any, *, seed: int = 0, num_envs: int | None = None, **hyperparameters: Any
+        self,
+        env: Any,
+        *,
+        seed: int = 0,
+        num_envs: int | None = None,
+        device: Any = "cpu",
+        **hyperparameters: Any,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise UsageError(f"seed must be a whole number from 0 up, got {seed!r}")
+        try:
+            self.device = as_device(device)
+        except RuntimeError as error:  # which says what is missing
+            raise UsageError(str(error)) from None
+        # On the CPU a tensor shares the array's memory, at no further cost.
+        self.tensor = (
+            mg.from_numpy if self.device is CPU else lambda array: mg.from_numpy(array).to(self.device)
+        )
         preset = preset_for(type(self), env)
         self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
@@ -162,6 +179,7 @@ class Agent:
             "env": self.env if isinstance(self.env, str) else self.environments.name,
             "seed": self.seed,
             "num_envs": self.num_envs,
+            "device": self.device.type,
             "steps": self.total_steps,
             "hyperparameters": self.hyperparameters.plain(),
         }
@@ -171,10 +189,12 @@ class Agent:
         Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
 
     @classmethod
-    def load(cls, path: str | Path, env: Any = None, best: bool = False) -> Self:
+    def load(
+        cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu"
+    ) -> Self:
         """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that
         evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
-        again otherwise."""
+        again otherwise. `device` need not be the one it was trained on."""
         path = Path(path)
         directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         if not directory.is_dir():
@@ -189,7 +209,7 @@ class Agent:
         config = tree["agent"]["config"]
         if config["algorithm"] != cls.name:
             raise UsageError(f"{path} holds a {config['algorithm']} agent, not {cls.name}")
-        return cls.from_config(config, env, tree["agent"])
+        return cls.from_config({**config, "device": device}, env, tree["agent"])
 
     @classmethod
     def from_config(
@@ -197,7 +217,13 @@ class Agent:
     ) -> Self:
         """The agent that `config` describes, in `state` if one is given."""
         env = config["env"] if env is None else env
-        agent = cls(env, seed=config["seed"], num_envs=config["num_envs"], **config["hyperparameters"])
+        agent = cls(
+            env,
+            seed=config["seed"],
+            num_envs=config["num_envs"],
+            device=config.get("device", "cpu"),
+            **config["hyperparameters"],
+        )
         agent.total_steps = config["steps"]
         if state is not None:
             agent.load_state_dict(state)

@@ -26,6 +26,7 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
 from envs import Transition
+from minigrad.device import host
 
 from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, Natural, NonNegative, Positive, Sizes
@@ -103,7 +104,7 @@ class DQN(Agent):
 
     def make_network(self) -> nn.Module:
         layers, features = body(self.observation_space, self.hyperparameters.hidden)
-        return nn.Sequential(*layers, *self.head.layers(features, int(self.action_space.n)))
+        return nn.Sequential(*layers, *self.head.layers(features, int(self.action_space.n))).to(self.device)
 
     # -- acting
 
@@ -120,7 +121,7 @@ class DQN(Agent):
     def action_values(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, ·) of (k, ...) observations, (k, actions)."""
         with mg.no_grad():
-            return self.head.values(self.network(mg.from_numpy(observation))).array
+            return host(self.head.values(self.network(self.tensor(observation))).array)
 
     @property
     def epsilon(self) -> float:
@@ -160,24 +161,24 @@ class DQN(Agent):
 
     def prediction(self, batch: Batch) -> mg.Tensor:
         """Q(s, a), (batch, 1)."""
-        action = mg.from_numpy(batch.action[:, None])  # gather wants (batch, 1)
-        return self.head.of_action(self.network(mg.from_numpy(batch.observation)), action)
+        action = self.tensor(batch.action[:, None])  # gather wants (batch, 1)
+        return self.head.of_action(self.network(self.tensor(batch.observation)), action)
 
     def target(self, batch: Batch) -> mg.Tensor:
         """r + γ Q⁻(s', a'), (batch, 1). A constant: no gradient flows through it."""
         with mg.no_grad():
-            next_observation = mg.from_numpy(batch.next_observation)
+            next_observation = self.tensor(batch.next_observation)
             next_output = self.target_network(next_observation)
             next_action = self.next_action(self.head, self.network, next_output, next_observation)
-        target = self.head.target(batch.reward, batch.discount, next_output.array, next_action)
-        return mg.from_numpy(target)
+        target = self.head.target(batch.reward, batch.discount, host(next_output.array), host(next_action))
+        return self.tensor(target)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, weight: np.ndarray | None) -> mg.Tensor:
         """The mean over the batch, of samples that may count differently."""
         if weight is None:
             return self.sample_loss(prediction, target, reduction="mean")
         return (
-            mg.from_numpy(weight[:, None]) * self.sample_loss(prediction, target, reduction="none")
+            self.tensor(weight[:, None]) * self.sample_loss(prediction, target, reduction="none")
         ).mean()
 
     def renew_target(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
+from minigrad.device import host
 
 
 class ExpectedValue:
@@ -39,7 +40,7 @@ class ExpectedValue:
 
     def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
         """|δ| of every sample, (batch,): what a prioritised replay goes by."""
-        return np.abs(target.array - prediction.array)[:, 0]
+        return np.abs(host(target.array) - host(prediction.array))[:, 0]
 
 
 HEADS = {"expected": ExpectedValue}

@@ -49,8 +49,6 @@ class Adagrad(Optimizer):
                 initial_accumulator_value=initial_accumulator_value,
                 maximize=maximize,
             ),
-            foreach=foreach,
-            fused=fused,
             differentiable=differentiable,
         )
 

@@ -53,8 +53,6 @@ class Adam(Optimizer):
                 maximize=maximize,
                 decoupled_weight_decay=decoupled_weight_decay,
             ),
-            foreach=foreach,
-            fused=fused,
             capturable=capturable,
             differentiable=differentiable,
         )

@@ -31,21 +31,12 @@ class Optimizer:
     _remembers_at_once = False  # whether a parameter has state before its first step
     _stepped = False  # since when a schedule looks (see lr_scheduler.py)
 
-    def __init__(
-        self,
-        params: Any,
-        defaults: dict[str, Any],
-        *,
-        foreach: bool | None = None,
-        fused: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        """foreach, fused: PyTorch's faster ways to the same numbers. The flat step is fast: they change nothing.
+    def __init__(self, params: Any, defaults: dict[str, Any], **unsupported: bool) -> None:
+        """unsupported: switches that raise if they are on: capturable (for CUDA graphs), differentiable (the step).
 
-        capturable (for CUDA graphs) and differentiable (through the step) would change what a step is: they raise.
+        PyTorch's foreach and fused are faster ways to the same numbers. The flat step is fast: they change nothing.
         """
-        for name, asked in (("capturable", capturable), ("differentiable", differentiable)):
+        for name, asked in unsupported.items():
             if asked:
                 raise NotImplementedError(
                     f"{self._kind}: {name}=True is not supported, there is one way to step and it is not {name}; leave "

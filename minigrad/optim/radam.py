@@ -49,7 +49,6 @@ class RAdam(Optimizer):
                 decoupled_weight_decay=decoupled_weight_decay,
                 maximize=maximize,
             ),
-            foreach=foreach,
             capturable=capturable,
             differentiable=differentiable,
         )

@@ -51,7 +51,6 @@ class RMSprop(Optimizer):
                 weight_decay=weight_decay,
                 maximize=maximize,
             ),
-            foreach=foreach,
             capturable=capturable,
             differentiable=differentiable,
         )

@@ -51,8 +51,6 @@ class SGD(Optimizer):
                 nesterov=nesterov,
                 maximize=maximize,
             ),
-            foreach=foreach,
-            fused=fused,
             differentiable=differentiable,
         )
 

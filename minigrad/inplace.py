@@ -322,9 +322,9 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 # -- filled with random numbers ---------------------------------------------------------------------------
 
 
-def uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill with uniform numbers in [low, high); returns the tensor."""
-    return _filled("uniform_", self, _rng(generator).uniform(low, high, self.shape))
+def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with uniform numbers in [from_, to); returns the tensor. (PyTorch's `from` is a word of Python's.)"""
+    return _filled("uniform_", self, _rng(generator).uniform(from_, to, self.shape))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -347,8 +347,9 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     return _filled("bernoulli_", self, _rng(generator).random(self.shape) < chances)
 
 
-def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
-    """Fill with integers in [low, high); given one number in [0, low), given none with all that the dtype can hold."""
+def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Fill with integers in [from_, to); given one number in [0, from_), given none with all that the dtype holds."""
+    low, high = from_, to
     if high is None:
         most = 2 ** (24 if self.dtype == dtypes.float32 else 53) if self.is_floating_point() else None
         low, high = 0, low or most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))

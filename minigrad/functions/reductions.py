@@ -207,9 +207,9 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     return reductions.logsumexp(input, *_which("logsumexp", dim, keepdim, None, None))
 
 
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The vector p-norm of all elements or over `dim`; the gradient at 0 is 0 for p = 2."""
-    input = _as_float("norm", input, None)
+    input = _as_float("norm", input, dtype)
     dim, keepdim = _which("norm", dim, keepdim, None, None)
     if p in (2, "fro", None):
         return reductions.norm2(input, dim, keepdim)

@@ -1,0 +1,160 @@
+"""The names that reinforcement-learning scripts written for PyTorch use: each is there, with PyTorch's parameters.
+
+torch_signatures.json holds the parameters as PyTorch has them (from torch.overrides and inspect; `make_signatures`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import minigrad
+import minigrad.distributions
+import minigrad.nn.functional
+import minigrad.nn.utils
+import minigrad.optim
+
+FIXTURE = Path(__file__).parent / "torch_signatures.json"
+
+NAMES = {
+    "torch": """
+        abs add addcdiv addcmul all allclose amax amin any arange argmax argmin argsort as_tensor atan atan2 bernoulli
+        bincount bmm broadcast_tensors broadcast_to cat ceil chunk clamp clamp_max clamp_min clone cos count_nonzero
+        cumprod cumsum diag diagonal div dot einsum empty empty_like eq equal erf exp expm1 eye flatten flip floor fmod
+        frac from_numpy full full_like gather ge gt hstack index_add index_copy index_select is_floating_point is_tensor
+        isclose isfinite isinf isnan kthvalue le lerp linspace log log10 log1p log2 log_softmax logaddexp logical_and
+        logical_not logical_or logsumexp lt manual_seed masked_fill masked_scatter masked_select matmul max maximum mean
+        median meshgrid min minimum mm movedim mul multinomial mv nan_to_num narrow ne neg nonzero norm normal numel ones
+        ones_like outer permute pow prod rand rand_like randint randint_like randn randn_like randperm ravel reciprocal
+        remainder repeat_interleave reshape roll round rsqrt scatter scatter_add searchsorted sigmoid sign sin softmax
+        sort split sqrt square squeeze stack std sub sum swapaxes t take take_along_dim tan tanh tensor tile topk
+        transpose tril triu trunc unbind unflatten unique unsqueeze var vstack where xlogy zeros zeros_like
+        FloatTensor LongTensor DoubleTensor IntTensor BoolTensor Size Tensor Generator device dtype finfo iinfo no_grad
+        enable_grad set_grad_enabled inference_mode is_grad_enabled set_printoptions get_num_threads set_num_threads
+        set_default_dtype get_default_dtype save load float32 float64 int64 int32 uint8 float double long int bool pi inf
+        nan cuda backends nn optim distributions autograd
+    """,
+    "F": """
+        avg_pool2d batch_norm binary_cross_entropy binary_cross_entropy_with_logits conv1d conv2d cosine_similarity
+        cross_entropy dropout elu embedding gaussian_nll_loss gelu gumbel_softmax hardtanh huber_loss kl_div l1_loss
+        layer_norm leaky_relu linear log_softmax logsigmoid max_pool2d mish mse_loss nll_loss normalize one_hot pad
+        poisson_nll_loss relu relu6 selu sigmoid silu smooth_l1_loss softmax softplus softsign tanh
+    """,
+    "Tensor": """
+        add_ addcdiv_ addcmul_ argmax argsort backward bernoulli_ bool clamp_ clone contiguous copy_ cpu cuda cumprod data_ptr
+        detach detach_ dim double element_size exponential_ expand expand_as fill_ flatten float gather index_add_ index_copy_
+        int item lerp_ long masked_fill masked_fill_ masked_scatter_ max mean mul_ multinomial narrow nelement new_empty
+        new_full new_ones new_tensor new_zeros nonzero normal_ numpy permute random_ register_hook repeat requires_grad_
+        reshape retain_grad scatter_ scatter_add_ select size sort squeeze std stride sub_ sum t to tolist topk transpose
+        tril_ triu_ type type_as unbind uniform_ unique unsqueeze var view view_as zero_ grad grad_fn is_leaf is_cuda
+        requires_grad data device dtype shape ndim T itemsize
+    """,
+}
+
+# Parameters that are left out: where a result goes, memory layouts, what PyTorch itself deprecates, and corners.
+LEFT_OUT = {
+    *(
+        "out",
+        "names",
+        "layout",
+        "memory_format",
+        "pin_memory",
+        "size_average",
+        "reduce",
+        "sparse_grad",
+        "out_dtype",
+        "descending",
+    ),
+    *("_stacklevel", "pickle_module", "pickle_protocol", "_use_new_zipfile_serialization", "_disable_byteorder_record"),
+}
+# Weights of the elements, which PyTorch's losses got in 2025: multiply with reduction="none".
+LEFT_OUT_OF = {"mse_loss": {"weight"}, "l1_loss": {"weight"}, "huber_loss": {"weight"}}
+# torch.overrides names the parameters of these otherwise than PyTorch's documentation.
+NOT_AS_DOCUMENTED = {
+    "where",
+    "xlogy",
+    "dot",
+    "set_default_dtype",
+    "broadcast_to",
+    "permute",
+    "expand",
+    "repeat",
+    "random_",
+}
+
+MODULES = {"torch": minigrad, "F": minigrad.nn.functional, "Tensor": minigrad.Tensor}
+
+
+def parameters(function: Any) -> list[str] | None:
+    """The names of a function's parameters, or None if it takes any."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_KEYWORD for p in found):
+        return None
+    return [p.name for p in found]
+
+
+def make_signatures() -> dict[str, dict[str, str]]:
+    """PyTorch's parameters of the names above that are functions written down anywhere."""
+    import torch
+    from torch.overrides import get_testing_overrides
+
+    known = get_testing_overrides()
+    homes = {"torch": torch, "F": torch.nn.functional, "Tensor": torch.Tensor}
+    signatures: dict[str, dict[str, str]] = {}
+    for home, text in NAMES.items():
+        signatures[home] = {}
+        for name in text.split():
+            function = getattr(homes[home], name)
+            if not inspect.isroutine(function):
+                continue
+            found = parameters(function) if inspect.isfunction(function) else None
+            if found is None and function in known:
+                found = parameters(known[function])
+            if found and not {"args", "kwargs"} & set(found) and name not in NOT_AS_DOCUMENTED:
+                signatures[home][name] = ", ".join(found[1:] if home == "Tensor" else found)
+    return signatures
+
+
+SIGNATURES = json.loads(FIXTURE.read_text())
+
+
+@pytest.mark.parametrize(("home", "name"), [(home, name) for home, text in NAMES.items() for name in text.split()])
+def test_the_name_is_there_with_pytorchs_parameters(home, name):
+    ours = getattr(MODULES[home], name)
+    expected = [p for p in SIGNATURES[home].get(name, "").split(", ") if p]
+    operation = getattr(ours, "operation", None)
+    if operation is not None:  # a row of the table: by position only, which is what makes its call cheap
+        assert not expected or len(operation.inputs) == len([p for p in expected if p not in LEFT_OUT])
+        return
+    found = parameters(ours) if expected else None
+    if expected and found is not None:
+        missing = [p for p in expected if p not in found and p not in LEFT_OUT | LEFT_OUT_OF.get(name, set())]
+        assert not missing, f"{home}.{name}({', '.join(found)}) lacks {missing}"
+
+
+def test_a_name_that_is_not_there_raises():
+    for module in (minigrad, minigrad.nn, minigrad.nn.functional, minigrad.optim, minigrad.distributions):
+        with pytest.raises(AttributeError):
+            _ = module.fft_of_something
+    with pytest.raises(AttributeError):
+        _ = minigrad.tensor([1.0]).to_sparse
+    with pytest.raises(AttributeError, match="float16"):
+        _ = minigrad.float16
+
+
+@pytest.mark.oracle
+def test_the_fixture_is_pytorchs():
+    """Written anew with `python tests/engine/test_names.py`."""
+    pytest.importorskip("torch")
+    assert make_signatures() == SIGNATURES
+
+
+if __name__ == "__main__":
+    FIXTURE.write_text(json.dumps(make_signatures(), indent=1, sort_keys=True) + "\n")

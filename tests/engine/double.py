@@ -336,7 +336,7 @@ def _call(function: Any, table: dict[str, str], args: tuple, kwargs: dict) -> An
     _check_arguments(name, kwargs, [k.lstrip("*") for k in known])
     if not known[:1] or (len(args) > len(known) and not known[0].startswith("*")):
         raise TypeError(f"double: CuPy's {name} takes {known}, {len(args)} arguments were given")
-    if name == "where" and len(args) == 3 and not isinstance(args[0], ndarray):
+    if name == "where" and len(args) == 3 and not hasattr(args[0], "astype"):
         raise AttributeError("double: the condition of CuPy's where is an array")
     if name in ("take", "take_along_axis"):
         kwargs = {**kwargs, "mode": "wrap"} if name == "take" else kwargs

@@ -387,6 +387,7 @@ def _collected(file: str) -> list[Mistake]:
 CATALOGUE["Networks, optimizers and files"] = _collected("mistakes_nn")
 CATALOGUE["Convolution"] = _collected("mistakes_convolution")
 CATALOGUE["Distributions"] = _collected("mistakes_distributions")
+CATALOGUE["Functions"] = _collected("mistakes_functions")
 ALL = [(chapter, row) for chapter, rows in CATALOGUE.items() for row in rows]
 
 

@@ -22,21 +22,22 @@ FIXTURE = Path(__file__).parent / "torch_signatures.json"
 
 NAMES = {
     "torch": """
-        abs add addcdiv addcmul all allclose amax amin any arange argmax argmin argsort as_tensor atan atan2 bernoulli
-        bincount bmm broadcast_tensors broadcast_to cat ceil chunk clamp clamp_max clamp_min clone cos count_nonzero
-        cumprod cumsum diag diagonal div dot einsum empty empty_like eq equal erf exp expm1 eye flatten flip floor fmod
-        frac from_numpy full full_like gather ge gt hstack index_add index_copy index_select is_floating_point is_tensor
-        isclose isfinite isinf isnan kthvalue le lerp linspace log log10 log1p log2 log_softmax logaddexp logical_and
-        logical_not logical_or logsumexp lt manual_seed masked_fill masked_scatter masked_select matmul max maximum mean
-        median meshgrid min minimum mm movedim mul multinomial mv nan_to_num narrow ne neg nonzero norm normal numel ones
-        ones_like outer permute pow prod rand rand_like randint randint_like randn randn_like randperm ravel reciprocal
-        remainder repeat_interleave reshape roll round rsqrt scatter scatter_add searchsorted sigmoid sign sin softmax
-        sort split sqrt square squeeze stack std sub sum swapaxes t take take_along_dim tan tanh tensor tile topk
-        transpose tril triu trunc unbind unflatten unique unsqueeze var vstack where xlogy zeros zeros_like
-        FloatTensor LongTensor DoubleTensor IntTensor BoolTensor Size Tensor Generator device dtype finfo iinfo no_grad
-        enable_grad set_grad_enabled inference_mode is_grad_enabled set_printoptions get_num_threads set_num_threads
-        set_default_dtype get_default_dtype save load float32 float64 int64 int32 uint8 float double long int bool pi inf
-        nan cuda backends nn optim distributions autograd
+        abs add addcdiv addcmul all allclose amax amin any arange argmax argmin argsort as_tensor atan atan2
+        bernoulli bincount bmm broadcast_tensors broadcast_to cat ceil chunk clamp clamp_max clamp_min clone cos
+        count_nonzero cumprod cumsum diag diagonal div dot einsum empty empty_like eq equal erf exp expm1 eye
+        flatten flip floor fmod frac from_numpy full full_like gather ge gt hstack index_add index_copy index_select
+        is_floating_point is_tensor isclose isfinite isinf isnan kthvalue le lerp linspace log log10 log1p log2
+        log_softmax logaddexp logical_and logical_not logical_or logsumexp lt manual_seed masked_fill masked_scatter
+        masked_select matmul max maximum mean median meshgrid min minimum mm movedim mul multinomial mv nan_to_num
+        narrow ne neg nonzero norm normal numel ones ones_like outer permute pow prod rand rand_like randint
+        randint_like randn randn_like randperm ravel reciprocal remainder repeat_interleave reshape roll round rsqrt
+        scatter scatter_add searchsorted sigmoid sign sin softmax sort split sqrt square squeeze stack std sub sum
+        swapaxes t take take_along_dim tan tanh tensor tile topk transpose tril triu trunc unbind unflatten unique
+        unsqueeze var vstack where xlogy zeros zeros_like FloatTensor LongTensor DoubleTensor IntTensor BoolTensor
+        Size Tensor Generator device dtype finfo iinfo no_grad enable_grad set_grad_enabled inference_mode
+        is_grad_enabled set_printoptions get_num_threads set_num_threads set_default_dtype get_default_dtype save
+        load float32 float64 int64 int32 uint8 float double long int bool pi inf nan cuda backends nn optim
+        distributions autograd
     """,
     "F": """
         avg_pool2d batch_norm binary_cross_entropy binary_cross_entropy_with_logits conv1d conv2d cosine_similarity
@@ -45,13 +46,14 @@ NAMES = {
         poisson_nll_loss relu relu6 selu sigmoid silu smooth_l1_loss softmax softplus softsign tanh
     """,
     "Tensor": """
-        add_ addcdiv_ addcmul_ argmax argsort backward bernoulli_ bool clamp_ clone contiguous copy_ cpu cuda cumprod data_ptr
-        detach detach_ dim double element_size exponential_ expand expand_as fill_ flatten float gather index_add_ index_copy_
-        int item lerp_ long masked_fill masked_fill_ masked_scatter_ max mean mul_ multinomial narrow nelement new_empty
-        new_full new_ones new_tensor new_zeros nonzero normal_ numpy permute random_ register_hook repeat requires_grad_
-        reshape retain_grad scatter_ scatter_add_ select size sort squeeze std stride sub_ sum t to tolist topk transpose
-        tril_ triu_ type type_as unbind uniform_ unique unsqueeze var view view_as zero_ grad grad_fn is_leaf is_cuda
-        requires_grad data device dtype shape ndim T itemsize
+        add_ addcdiv_ addcmul_ argmax argsort backward bernoulli_ bool clamp_ clone contiguous copy_ cpu cuda
+        cumprod data_ptr detach detach_ dim double element_size exponential_ expand expand_as fill_ flatten float
+        gather index_add_ index_copy_ int item lerp_ long masked_fill masked_fill_ masked_scatter_ max mean mul_
+        multinomial narrow nelement new_empty new_full new_ones new_tensor new_zeros nonzero normal_ numpy permute
+        random_ register_hook repeat requires_grad_ reshape retain_grad scatter_ scatter_add_ select size sort
+        squeeze std stride sub_ sum t to tolist topk transpose tril_ triu_ type type_as unbind uniform_ unique
+        unsqueeze var view view_as zero_ grad grad_fn is_leaf is_cuda requires_grad data device dtype shape ndim T
+        itemsize
     """,
 }
 

@@ -54,15 +54,25 @@ sum_ = op(
         "unreduce: not keepdim and g.ndim -> g.ndim": "a shortcut: with keepdim the shape would not change",
     },
 )
+
+
+def _mean(x: Any, dim: Any, keepdim: bool) -> Any:
+    n = x.size if dim is None else _count(x.shape, dim)
+    return np.add.reduce(x, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(n)
+
+
 mean = op(
-    lambda x, dim, keepdim: np.add.reduce(x, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(_count(x.shape, dim)),
+    _mean,
     vjp=lambda g, x_shape, dim, keepdim: unreduce(g / _count(x_shape, dim), x_shape, dim, keepdim),
-    name="mean",
     cases=_cases(real),
 )
 
 
 def _var(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+    if dim is None and not keepdim:  # of everything: as products of vectors, half the time
+        x = x.ravel()
+        centred = x - np.add.reduce(x) / x.dtype.type(x.size)
+        return centred.dot(centred) / x.dtype.type(max(x.size - correction, 0))
     n = _count(x.shape, dim)
     centred = x - np.add.reduce(x, axis=_axis(x, dim), keepdims=True) / n
     return np.add.reduce(centred * centred, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(max(n - correction, 0))

@@ -95,8 +95,8 @@ def missing_gpu() -> str | None:
         answer = f"the driver answers: {error}"
     return (
         f"CuPy {cupy.__version__} is installed but finds no GPU ({answer}); see whether `nvidia-smi` lists one, "
-        "whether CUDA_VISIBLE_DEVICES hides it, and whether the package fits the driver: cupy-cuda12x (minigrad[cuda12]) "
-        "for CUDA 12, cupy-cuda13x (minigrad[cuda13]) for CUDA 13"
+        "whether CUDA_VISIBLE_DEVICES hides it, and whether the package fits the driver: "
+        "cupy-cuda12x (minigrad[cuda12]) for CUDA 12, cupy-cuda13x (minigrad[cuda13]) for CUDA 13"
     )
 
 

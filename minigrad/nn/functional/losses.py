@@ -256,19 +256,18 @@ def gaussian_nll_loss(
     """
     input, target = _operands("gaussian_nll_loss", input, target)
     losses.check_shapes("gaussian_nll_loss", input, target)
-    if not isinstance(var, Tensor):
-        var = input.new_full(input.shape, var)
-    if var.shape != input.shape:
-        if var.shape == input.shape[:-1]:
-            var = var.unsqueeze(-1)
-        elif var.shape != (*input.shape[:-1], 1):
+    variance: Tensor = var if isinstance(var, Tensor) else input.new_full(input.shape, var)
+    if variance.shape != input.shape:
+        if variance.shape == input.shape[:-1]:
+            variance = variance.unsqueeze(-1)
+        elif variance.shape != (*input.shape[:-1], 1):
             raise GradientError(
-                f"gaussian_nll_loss: var has shape {var.shape}; expected that of the input, {input.shape}, or "
+                f"gaussian_nll_loss: var has shape {variance.shape}; expected that of the input, {input.shape}, or "
                 f"{(*input.shape[:-1], 1)}"
             )
-    if (var.array < 0).any():
+    if (variance.array < 0).any():
         raise GradientError("gaussian_nll_loss: var holds a negative number; expected variances (see exp and softplus)")
-    bounded: Tensor = var + (clamp_min(var, eps) - var).detach()
+    bounded = variance + (clamp_min(variance, eps) - variance).detach()
     difference = input - target
     loss = 0.5 * (arithmetic.log(bounded) + difference * difference / bounded)
     return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

@@ -26,8 +26,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     dimensions, which broadcast. Without '->' the result has the letters that occur once, in alphabetical order.
     """
     tensors = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else list(operands)
-    terms, result = _parse(equation, tuple(x.ndim for x in tensors))
-    _check_sizes(equation, terms, tensors)
+    terms, result = _parse(equation, tuple([x.array.shape if isinstance(x, Tensor) else x.shape for x in tensors]))
     x, letters = _own(tensors[0], terms[0])
     for i in range(1, len(tensors)):
         y, others = _own(tensors[i], terms[i])
@@ -39,13 +38,13 @@ def einsum(equation: str, *operands: Any) -> Tensor:
 
 
 @functools.lru_cache(maxsize=256)
-def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
-    """The letters of each operand and of the result, the ellipses spelled out."""
+def _parse(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[tuple[str, ...], str]:
+    """The letters of each operand and of the result, the ellipses spelled out. Checked against the operands' shapes."""
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
-    if len(terms) != len(ndims):
+    if len(terms) != len(shapes):
         raise GradientError(
-            f"einsum: '{equation}' names {len(terms)} operands, {len(ndims)} were given; give one per comma"
+            f"einsum: '{equation}' names {len(terms)} operands, {len(shapes)} were given; give one per comma"
         )
     for letter in set(inputs + output) - set(",."):
         if not (letter.isascii() and letter.isalpha()):
@@ -53,7 +52,7 @@ def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]
                 f"einsum: {letter!r} in '{equation}' is no letter; expected letters, commas, '...' and '->'"
             )
     hidden = ""
-    for i, (term, ndim) in enumerate(zip(terms, ndims, strict=True)):
+    for i, (term, ndim) in enumerate(zip(terms, map(len, shapes), strict=True)):
         named = term.replace("...", "")
         extra = ndim - len(named)
         if extra < 0 or (extra and "..." not in term) or "." in named:
@@ -75,24 +74,27 @@ def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]
             f"einsum: the result '{output}' of '{equation}' must name letters of the operands, each once"
             + (f"; it has {', '.join(sorted(unknown))}" if unknown else "")
         )
+    _check_sizes(equation, terms, shapes)
     return tuple(terms), result
 
 
-def _check_sizes(equation: str, terms: tuple[str, ...], tensors: list) -> None:
+def _check_sizes(equation: str, terms: list[str], shapes: tuple[tuple[int, ...], ...]) -> None:
     sizes: dict[str, int] = {}
-    for term, x in zip(terms, tensors, strict=True):
-        for letter, n in zip(term, x.shape, strict=True):
+    for term, shape in zip(terms, shapes, strict=True):
+        for letter, n in zip(term, shape, strict=True):
             known = sizes.setdefault(letter, n)
             if known != n and 1 not in (known, n):
                 raise GradientError(
                     f"einsum: in '{equation}' a dimension has size {known} in one operand and {n} in another; the "
-                    f"shapes are {', '.join(str(t.shape) for t in tensors)}; sizes under one letter must be equal"
+                    f"shapes are {', '.join(map(str, shapes))}; sizes under one letter must be equal"
                 )
             sizes[letter] = max(known, n)
 
 
 def _own(x: Any, term: str) -> tuple[Any, str]:
     """An operand whose letters differ: where one is repeated, its diagonal."""
+    if len(set(term)) == len(term):
+        return x, term
     for letter in dict.fromkeys(term):
         while term.count(letter) > 1:
             i = term.index(letter)
@@ -103,14 +105,16 @@ def _own(x: Any, term: str) -> tuple[Any, str]:
 
 
 def _sum_out(x: Any, letters: str, needed: set[str]) -> tuple[Any, str]:
+    if needed.issuperset(letters):
+        return x, letters
     gone = tuple(i for i, letter in enumerate(letters) if letter not in needed)
-    if gone:
-        x = reductions.sum_(x, gone, False)
-    return x, "".join(c for c in letters if c in needed)
+    return reductions.sum_(x, gone, False), "".join(c for c in letters if c in needed)
 
 
 def _stretched(x: Any, letters: str, others: str, y: Any) -> tuple[Any, str]:
     """Without the dimensions of size 1 that the other operand has at another size: there they broadcast."""
+    if 1 not in x.shape:
+        return x, letters
     gone = [i for i, c in enumerate(letters) if c in others and x.shape[i] == 1 and y.shape[others.index(c)] != 1]
     if gone:
         x = shapes.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in gone))

@@ -69,7 +69,8 @@ class Adam(Optimizer):
         beta1, beta2 = group["betas"]
         # m̂ / (√v̂ + ε) = m √c₂ / c₁ / (√v + ε √c₂): both corrections as numbers, not as two more passes
         c1, root_c2 = 1 - beta1**piece.steps, (1 - beta2**piece.steps) ** 0.5
-        self._prepare(group, piece)
+        if group["weight_decay"] or group["maximize"]:
+            self._prepare(group, piece)
         beta1, rest1, beta2, rest2, epsilon, rate = flat.scalars(
             beta1, 1 - beta1, beta2, 1 - beta2, group["eps"] * root_c2, group["lr"] * root_c2 / c1
         )

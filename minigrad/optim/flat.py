@@ -2,7 +2,7 @@
 
 A step costs NumPy about 0.3 µs per call before the first element is touched, so a dozen calls per parameter would
 make the optimizer slower than the backward pass. Instead the parameters of a group are laid end to end in one array,
-each parameter's own array becoming a view of its piece; gradients are gathered by one `concatenate`, what the
+each parameter's own array becoming a view of its piece; gradients are copied to their places in another, what the
 optimizer remembers (moments, momentum) is laid out the same way, and a step is a dozen calls whatever the number of
 layers. (Cutting the array into blocks that fit the cache was tried: no gain from 770 to a million elements.)
 """
@@ -53,6 +53,10 @@ class Flat:
             p.array = self.values[start:stop].reshape(p.array.shape)
             self.pairs.append((p, p.array))
         self.gradient = np.empty_like(self.values)
+        self.homes = [  # each parameter and the place of its gradient
+            (p, self.gradient[start:stop].reshape(p.array.shape))
+            for p, (start, stop) in zip(parameters, pairwise(self.bounds), strict=True)
+        ]
         self.scratch = np.empty_like(self.values)
         self.scalars = Scalars(self.values)
         self.names = names
@@ -86,22 +90,18 @@ class Flat:
 
         Counts the step, and the change in place of every parameter that has a gradient.
         """
-        gradients, absent = [], []
-        for p, _ in self.pairs:
+        absent = []
+        for p, home in self.homes:
             g = p._grad
             if g is None:
                 absent.append(id(p))
             else:
                 p._version[0] += 1
-                gradients.append(g.array)
+                home[...] = g.array  # one by one, because a concatenate takes 0.7 µs longer for four parameters
         if absent != self._absent:  # mostly they stay the same: a frozen body, or none
             self._cut(absent)
-        start = 0
         for piece in self._pieces:
             piece.steps += 1
-            count = piece.last - piece.first
-            np.concatenate(gradients[start : start + count], axis=None, out=piece.gradient)
-            start += count
         return self._pieces
 
     def _cut(self, absent: list[int]) -> None:

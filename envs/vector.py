@@ -199,8 +199,8 @@ class BareEnvironments(Environments):
 
         self.observation = after
         ended = terminated | truncated
-        for i, ends in enumerate(ended.tolist()):
-            self._count(i, float(reward[i]), ends)
+        for i, (ends, gained) in enumerate(zip(ended.tolist(), reward.tolist(), strict=True)):
+            self._count(i, gained, ends)
             if ends:
                 if self.observation is after:
                     self.observation = after.copy()

@@ -54,7 +54,7 @@ class Ring:
         for name, value in values.items():
             array = self.arrays[name]
             # (64, 1) into (64,) would broadcast into nonsense without a word.
-            if value.shape != (count, *array.shape[1:]):
+            if len(value) != count or value.shape[1:] != array.shape[1:]:
                 raise ValueError(
                     f"replay: {name} has shape {value.shape} but {(count, *array.shape[1:])} was expected "
                     f"for {count} transition(s); reshape it before adding it"
@@ -124,8 +124,10 @@ class UniformReplay:
             rows,
         )
 
+    wants_errors = False
+
     def feedback(self, rows: np.ndarray, error: np.ndarray) -> None:
-        """Tells the replay how wrong the agent was about those rows. Uniform replay doesn't care."""
+        """Tells the replay how wrong the agent was about those rows, if `wants_errors`. Uniform replay doesn't care."""
 
     def state_dict(self) -> dict[str, Any]:
         return {"ring": self.ring}

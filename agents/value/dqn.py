@@ -156,8 +156,10 @@ class DQN(Agent):
         if h.anneal_learning_rate:
             self.optimizer.param_groups[0]["lr"] = h.learning_rate * (1 - self.progress)
         self.optimizer.step()
-        self.replay.feedback(batch.rows, self.head.error(prediction, target))
-        self.metrics.add(loss.item(), float(prediction.array.sum()) / len(batch.rows), norm.item())
+        if self.replay.wants_errors:
+            self.replay.feedback(batch.rows, self.head.error(prediction, target))
+        q_value = float(prediction.array.sum()) / len(batch.rows)
+        self.metrics.add(loss.item(), q_value, norm.item())
 
     def prediction(self, batch: Batch) -> mg.Tensor:
         """Q(s, a), (batch, 1)."""

@@ -36,7 +36,11 @@ def clip_grad_norm_(
     if not gradients:
         return wrap(np.zeros((), np.float32))
     if norm_type == 2.0:
-        total = sum(float(np.dot(flat, flat)) for flat in (g.ravel() for g in gradients)) ** 0.5
+        total = 0.0
+        for g in gradients:
+            flat = g.reshape(-1)
+            total += float(flat.dot(flat))
+        total **= 0.5
     elif norm_type == float("inf"):
         total = max(float(np.abs(g).max()) if g.size else 0.0 for g in gradients)
     else:

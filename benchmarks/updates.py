@@ -3,7 +3,7 @@
     python benchmarks/updates.py
 
 The same lines run on minigrad and on PyTorch, whichever is given as `lib`: PPO (Schulman et al. 2017) on minibatches
-of 64, SAC (Haarnoja et al. 2018) on a batch of 256 with networks of 256×256. The libraries take turns in one process, on
+of 64, SAC (Haarnoja et al. 2018) on a batch of 256 with networks of 256×256. They take turns in one process, on
 one thread; the ratios are what counts. The smoothing of target networks, a part of SAC's update, is measured too.
 """
 

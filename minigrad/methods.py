@@ -314,6 +314,7 @@ UFUNCS |= {
     np.subtract: a.subtract,
 }
 FUNCTIONS: dict[Any, Any] = {
+    np.dot: linalg.matmul,
     np.where: a.where,
     np.sum: lambda x, axis=None, keepdims=False: reductions.sum_(x, axis, keepdims),
     np.mean: lambda x, axis=None, keepdims=False: reductions.mean(x, axis, keepdims),

@@ -68,7 +68,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
     index: an integer tensor with as many dimensions as the input. Raises IndexError for an index out of range.
     """
-    return indexing.gather(input, dim, _index_array("gather", index))
+    return indexing.gather(input, dim, index.array if isinstance(index, Tensor) else _index_array("gather", index))
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:

@@ -139,16 +139,20 @@ class Scalars:
     def __init__(self, like: Any) -> None:
         self._like = like
         self._boxes: list[Any] = []
+        self._held: list[float] = []  # what is in the boxes: most numbers are the same at every step
 
     def __call__(self, *values: float) -> Any:
         """The numbers given, converted. Valid until the next call."""
         if type(self._like) is not np.ndarray:
             return values  # a GPU takes them as arguments of the kernel
-        while len(self._boxes) < len(values):
-            self._boxes.append(np.zeros_like(self._like, shape=()))
-        for box, value in zip(self._boxes, values, strict=False):
-            box[()] = value
-        return self._boxes
+        held, boxes = self._held, self._boxes
+        while len(boxes) < len(values):
+            boxes.append(np.zeros_like(self._like, shape=()))
+            held.append(0.0)
+        for i, value in enumerate(values):
+            if value != held[i]:
+                boxes[i][()] = held[i] = value
+        return boxes
 
 
 def _end_to_end(arrays: list[Any]) -> Any:

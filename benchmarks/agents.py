@@ -4,7 +4,7 @@
 
 DQN on CartPole-v1 as both have it: 4→128→2, Adam, a batch of 64 after every step, ε 0.05, a target network
 renewed every 500 steps, Huber loss, gradients clipped to norm 10. Both train in one process on one thread, in
-turns of a thousand steps; every round gives one ratio, and the median is what counts."""
+turns of five thousand steps; every round gives one ratio, and the median is what counts."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def in_turns(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=1_000, help="environment steps in a turn")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=5_000, help="environment steps in a turn")
+    parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
 
     contestants = {"minigrad": minigrad_dqn()}

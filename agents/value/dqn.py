@@ -158,7 +158,7 @@ class DQN(Agent):
         self.optimizer.step()
         if self.replay.wants_errors:
             self.replay.feedback(batch.rows, self.head.error(prediction, target))
-        q_value = float(prediction.array.sum()) / len(batch.rows)
+        q_value = np.add.reduce(prediction.array, axis=None).item() / len(batch.rows)
         self.metrics.add(loss.item(), q_value, norm.item())
 
     def prediction(self, batch: Batch) -> mg.Tensor:

@@ -58,7 +58,6 @@ class Operation:
         "inputs",
         "into",
         "kinks",
-        "mutants_equal",
         "name",
         "parameters",
         "plans",
@@ -81,7 +80,6 @@ class Operation:
         cases: Sequence = (),
         kinks: Sequence[float] = (),
         second_order: str | bool = True,
-        mutants_equal: dict[str, str] | None = None,
         into: Callable | None = None,
     ) -> None:
         self.name, self.into = name, into
@@ -104,7 +102,6 @@ class Operation:
         self.promoted = [i for i, n in enumerate(self.inputs) if n in vjp or not vjp]
         self.elementwise, self.fractional, self.view = elementwise, fractional, view
         self.cases, self.kinks, self.second_order = cases, tuple(kinks), second_order
-        self.mutants_equal = mutants_equal or {}
         self.plans: dict[int, Plan] = {}
         self.apply = _applier(self)
 
@@ -402,9 +399,8 @@ class ListOperation(Operation):
         rule: Callable,
         cases: Sequence,
         second_order: str | bool,
-        mutants_equal: dict[str, str] | None,
     ) -> None:
-        super().__init__(name, forward, {}, cases=cases, second_order=second_order, mutants_equal=mutants_equal)
+        super().__init__(name, forward, {}, cases=cases, second_order=second_order)
         self.keep, self.rule, self.differentiable = keep, rule, True
         self.apply = self._apply
 

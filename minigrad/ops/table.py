@@ -108,7 +108,6 @@ def op(
     cases: Sequence[tuple] | None = None,
     kinks: Sequence[float] = (),
     second_order: str | bool = True,
-    mutants_equal: dict[str, str] | None = None,
     into: Callable | None = None,
 ) -> Callable[..., Any]:
     """Add an operation to the table and return the function that computes and records it.
@@ -124,7 +123,6 @@ def op(
     cases: argument tuples for the tests, with a Draw for each array (default for ufuncs: shapes and broadcasts).
     kinks: points where the function has no derivative, which the checks keep away from.
     second_order: False or the reason if the second derivative is not to be checked.
-    mutants_equal: mutant -> reason, for mutations of the rules that change nothing (see tests/engine/test_mutants.py).
     """
     ufunc = forward if isinstance(forward, np.ufunc) else None
     name = name or forward.__name__.strip("_")
@@ -149,7 +147,6 @@ def op(
         cases=cases or (),
         kinks=kinks,
         second_order=second_order,
-        mutants_equal=mutants_equal,
         into=into,
     )
     TABLE[name] = operation
@@ -164,7 +161,6 @@ def op_of_list(
     name: str | None = None,
     cases: Sequence[tuple] = (),
     second_order: str | bool = True,
-    mutants_equal: dict[str, str] | None = None,
 ) -> Callable[..., Any]:
     """Add an operation on a list of tensors, such as `cat`, to the table.
 
@@ -176,5 +172,5 @@ def op_of_list(
     name = name or forward.__name__.strip("_")
     if name in TABLE:
         raise ValueError(f"operation '{name}' is in the table already; choose another name")
-    TABLE[name] = ListOperation(name, forward, keep, vjp, cases, second_order, mutants_equal)
+    TABLE[name] = ListOperation(name, forward, keep, vjp, cases, second_order)
     return TABLE[name].apply

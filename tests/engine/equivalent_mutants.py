@@ -1,0 +1,46 @@
+"""Mutants that change nothing, each with the reason: row -> mutant -> why no check can notice it.
+
+How mutants are named is said in mutants.py.
+"""
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "add": {
+        "swap:a:b": "both rules are the identity",
+        "swap:b:a": "both rules are the identity",
+    },
+    "pow": {
+        "_exponent_slope: a > 0 -> a >= 0": "0 was dealt with before",
+    },
+    "to_device": {
+        "x: to_device(g, source, device) -> g": "here the cases stay on the CPU; test_device.py's do not",
+    },
+    "assign": {
+        "_to_value: len(shape) > len(g.shape) -> len(shape) >= len(g.shape)": "one more leading 1 is summed away",
+        "_to_value: sum_to(g, shape) if g.shape != shape else g -> sum_to(g, shape)": "a shortcut: nothing to sum",
+    },
+    "sum": {
+        "unreduce: if not keepdim and g.ndim -> if True": "a shortcut: the shape would not change",
+        "unreduce: not keepdim and g.ndim -> not keepdim": "a shortcut: a 0-d cotangent broadcasts anyway",
+        "unreduce: not keepdim and g.ndim -> g.ndim": "a shortcut: with keepdim the shape would not change",
+    },
+    "cumprod": {
+        "_cumprod_slope: if type(x) is np.ndarray and x.all() -> if False": "a shortcut, the general way agrees",
+        "_cumprod_slope: type(x) is np.ndarray and x.all() -> x.all()": "first order meets arrays only",
+    },
+    "normal_log_prob": {
+        "exchange:scale:x:loc": "the density is symmetric about loc",
+    },
+    "matmul": {
+        "_left: if len(b.shape) == 2 -> if False": "a shortcut: the general way gives the same",
+        "_right: if len(a.shape) == 2 -> if False": "a shortcut: the general way gives the same",
+    },
+    "linear": {
+        "_weight_slope: if len(x.shape) != 2 -> if True": "a shortcut: the shape would not change",
+        "_sum_rows: _ones(len(g), g.dtype).dot(g) if type(g) is np.ndarray and g.ndim == 2 else sum"
+        "_to(g, bias_shape) -> sum_to(g, bias_shape)": "a shortcut: the product with ones is the same sum",
+        "_sum_rows: type(g) is np.ndarray and g.ndim == 2 -> g.ndim == 2": "first order meets arrays only",
+    },
+    "bce_with_logits": {
+        "_bce_target_slope: x > 0 -> x >= 0": "both branches are 0 at 0",
+    },
+}

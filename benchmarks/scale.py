@@ -3,7 +3,9 @@
     python benchmarks/scale.py
 
 Each measurement runs in a process of its own, whose peak memory the operating system reports. A line in a log-log
-plot has the exponent of growth as its slope: 1 is proportion.
+plot has the exponent of growth as its slope: 1 is proportion. A graph of a million nodes is some millions of Python
+objects, which Python's cyclic garbage collector walks over again and again as they are made (in vain: a graph has no
+cycles); the slope without the collector is the engine's own.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from benchmarks.common import fair_start, table, write
 
 fair_start()
 
+import gc
 import resource
 import subprocess
 import time
@@ -147,6 +150,12 @@ def main() -> None:
             for n, f in zip(ns, figures, strict=True)
         ]
         lines.append(["**slope**", *(f"**{slope(ns, [f[k] for f in figures]):.2f}**" for k in figures[0])])
+        if name != "size":
+            largest = ns[-2:]
+            alone = [min((in_a_process(name, n, "alone") for _ in range(3)), key=lambda f: f["forward"]) for n in largest]
+            data[f"{name} without the collector"] = dict(zip(map(str, largest), alone, strict=True))
+            own = (f"**{slope(largest, [f[k] for f in alone]):.2f}**" for k in alone[0])
+            lines.append(["**slope** without the collector", *own])
         title = (MEASUREMENTS[name].__doc__ or "").strip()
         tables.append(f"## {title}\n\n" + table(["n", "forward ms", "backward ms", "peak memory MiB"], lines))
     tables.append(measure_memory(data))
@@ -177,6 +186,8 @@ if __name__ == "__main__":
         if what == "step":
             print(json.dumps(step_memory(arguments[0], int(arguments[1]))))
         else:
+            if arguments[1:] == ["alone"]:
+                gc.disable()
             print(json.dumps(MEASUREMENTS[what](int(arguments[0]))))
     else:
         main()

@@ -152,7 +152,8 @@ def main() -> None:
         lines.append(["**slope**", *(f"**{slope(ns, [f[k] for f in figures]):.2f}**" for k in figures[0])])
         if name != "size":
             largest = ns[-2:]
-            alone = [min((in_a_process(name, n, "alone") for _ in range(3)), key=lambda f: f["forward"]) for n in largest]
+            runs = [[in_a_process(name, n, "alone") for _ in range(3)] for n in largest]
+            alone = [min(three, key=lambda f: f["forward"]) for three in runs]
             data[f"{name} without the collector"] = dict(zip(map(str, largest), alone, strict=True))
             own = (f"**{slope(largest, [f[k] for f in alone]):.2f}**" for k in alone[0])
             lines.append(["**slope** without the collector", *own])

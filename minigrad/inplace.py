@@ -290,6 +290,8 @@ def _raw_part(k: Any) -> Any:
         return k
     if isinstance(k, Tensor):
         k = k.array
+        if not k.ndim and k.dtype.kind == "i" and on_cpu(k):
+            return int(k)  # picks a view
     elif isinstance(k, np.integer):
         return int(k)
     elif isinstance(k, list | range):

@@ -271,9 +271,9 @@ METHODS |= {
     **layout.METHODS,
 }
 IN_PLACE_TOO = (
-    "addcdiv addcmul addmm atan ceil clamp_max clamp_min cos cumprod cumsum erf expm1 floor floor_divide fmod "
-    "frac index_add index_copy index_fill log10 log1p log2 masked_scatter nan_to_num reciprocal remainder round "
-    "rsqrt scatter sign sin square tan tril triu trunc"
+    "addcdiv addcmul addmm atan bitwise_and bitwise_or bitwise_xor ceil clamp_max clamp_min cos cumprod cumsum "
+    "erf expm1 floor floor_divide fmod frac index_add index_copy index_fill log10 log1p log2 masked_scatter "
+    "nan_to_num reciprocal remainder round rsqrt scatter sign sin square tan tril triu trunc"
 )
 """Methods that have a twin with an underscore, which changes the tensor in place."""
 for _name in IN_PLACE_TOO.split():
@@ -287,8 +287,14 @@ for _symbol, _name, _operation in (
     ("*=", "mul", a.multiply),
     ("/=", "div", f.div),
     ("**=", "pow", a.power),
+    ("//=", "floor_divide", a.floor_divide),
+    ("%=", "remainder", a.remainder),
+    ("&=", "bitwise_and", a.bitwise_and),
+    ("|=", "bitwise_or", a.bitwise_or),
+    ("^=", "bitwise_xor", a.bitwise_xor),
 ):
-    OPERATORS[f"__i{'truediv' if _name == 'div' else _name}__"] = augmented(_symbol, _operation, METHODS[f"{_name}_"])  # type: ignore[arg-type]
+    _operator = {"div": "truediv", "floor_divide": "floordiv", "remainder": "mod"}.get(_name, _name)
+    OPERATORS[f"__i{_operator.removeprefix('bitwise_')}__"] = augmented(_symbol, _operation, METHODS[f"{_name}_"])  # type: ignore[arg-type]
 
 
 

@@ -56,8 +56,15 @@ def _index_into(total: Any, g: Any, shape: tuple[int, ...], key: Any) -> None:
         total += add_at(g, shape, key)
 
 
+def _index(x: Any, key: Any) -> Any:
+    y = x[key]
+    if isinstance(y, np.generic):  # NumPy copies a single element, unless there is a ... in the key
+        return x[(*key, ...)] if isinstance(key, tuple) else x[key, ...]
+    return y
+
+
 index = op(
-    lambda x, key: x[key],
+    _index,
     vjp=lambda g, x_shape, key: index_add(g, x_shape, key),
     into=_index_into,
     name="index",

@@ -63,6 +63,13 @@ def test_the_divergence_of_a_batch():
     assert nn.KLDivLoss("batchmean", log_target=True)(log_p, q.log()).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_cosine_similarity_broadcasts_before_it_measures():
+    x, y = mg.tensor([[3.0, 4.0]]), mg.tensor([[1.0, 0.0], [0.0, 2.0]])
+    np.testing.assert_allclose(F.cosine_similarity(x, y, dim=0).numpy(), [3 / 18**0.5, 8 / 32**0.5 / 2], rtol=1e-6)
+    np.testing.assert_allclose(F.cosine_similarity(x, y).numpy(), [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(F.cosine_similarity(mg.tensor(2.0), y, dim=1).numpy(), [0.5**0.5] * 2, rtol=1e-6)
+
+
 def test_cosine_similarity():
     x, y = mg.randn(5, 3), mg.randn(5, 3)
     expected = (values(x) * values(y)).sum(1) / np.linalg.norm(values(x), axis=1) / np.linalg.norm(values(y), axis=1)

@@ -89,7 +89,7 @@ def embedding(
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1·x2 / (|x1| |x2|) along `dim`, each norm at least eps."""
     dtype = dtypes.result_type(x1.array, x2.array)
-    x1, x2 = x1.to(dtype), x2.to(dtype)
+    x1, x2 = functions.broadcast_tensors(x1.to(dtype), x2.to(dtype))
     sizes = [functions.clamp_min(functions.norm(x, 2, dim), eps) for x in (x1, x2)]
     return functions.sum(x1 * x2, dim) / (sizes[0] * sizes[1])
 

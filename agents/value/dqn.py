@@ -168,10 +168,9 @@ class DQN(Agent):
 
     def target(self, batch: Batch) -> mg.Tensor:
         """r + γ Q⁻(s', a'), (batch, 1). A constant: no gradient flows through it."""
-        with mg.no_grad():
-            next_observation = self.tensor(batch.next_observation)
-            next_output = self.target_network(next_observation)
-            next_action = self.next_action(self.head, self.network, next_output, next_observation)
+        next_observation = self.tensor(batch.next_observation)
+        next_output = self.target_network(next_observation)  # none of its weights requires a gradient
+        next_action = self.next_action(self.head, self.network, next_output, next_observation)
         target = self.head.target(batch.reward, batch.discount, host(next_output.array), host(next_action))
         return self.tensor(target)
 

@@ -1,7 +1,7 @@
 """The choice of a', the action whose value the target takes. One of DQN's four seams.
 
 Each rule gets the head, the online network, the target network's output for the next observations, and those, and
-returns a', (batch,). It is called without recording: an argmax has no gradient anyway.
+returns a', (batch,). Nothing is recorded: an argmax has no gradient anyway.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def online_argmax(
     head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor
 ) -> np.ndarray:
     """Double DQN: a' = argmax Q(s', a), judged by Q⁻ (van Hasselt et al. 2016, equation 4)."""
-    return head.values(network(next_observation)).array.argmax(1)
+    with mg.no_grad():
+        return head.values(network(next_observation)).array.argmax(1)
 
 
 NEXT_ACTIONS = {"target": target_argmax, "online": online_argmax}

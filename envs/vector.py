@@ -185,27 +185,29 @@ class BareEnvironments(Environments):
     def step(self, action: np.ndarray) -> Transition:
         self.finished = []
         before = self.observation
-        after = np.empty_like(before)
+        after = np.empty(before.shape, before.dtype)
         reward = np.empty(self.num_envs)
         terminated = np.empty(self.num_envs, np.bool_)
         truncated = np.empty(self.num_envs, np.bool_)
         actions = self._for_env(action)
         if self._is_discrete:
             actions = actions.tolist()  # an environment compares and indexes with Python's integers faster
+        ended = []
         for i, env in enumerate(self._envs):
+            observation, gained, terminates, truncates, _ = env.step(actions[i])
             # Copied on assignment: an environment may return the same array at every step.
-            after[i], reward[i], terminated[i], truncated[i], _ = env.step(actions[i])
+            after[i], reward[i], terminated[i], truncated[i] = observation, gained, terminates, truncates
+            ends = bool(terminates or truncates)
+            self._count(i, float(gained), ends)
+            if ends:
+                ended.append(i)
         self._check(after)
 
         self.observation = after
-        ended = terminated | truncated
-        for i, (ends, gained) in enumerate(zip(ended.tolist(), reward.tolist(), strict=True)):
-            self._count(i, gained, ends)
-            if ends:
-                if self.observation is after:
-                    self.observation = after.copy()
+        if ended:
+            self.observation = after.copy()
+            for i in ended:
                 self.observation[i] = self._envs[i].reset()[0]
-        if self.observation is not after:
             self._check(self.observation)
         return Transition(before, action, reward, terminated, truncated, after, self._all)
 

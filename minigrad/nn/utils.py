@@ -54,7 +54,9 @@ def clip_grad_norm_(
     if not scale >= 1:  # also for NaN, which then shows in every weight, as in PyTorch
         for g in gradients:
             np.multiply(g, scale, out=g)
-    return wrap(namespace(gradients[0]).asarray(total, gradients[0].dtype))
+    first = gradients[0]
+    asarray = np.asarray if type(first) is np.ndarray else namespace(first).asarray
+    return wrap(asarray(total, first.dtype))
 
 
 def clip_grad_value_(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a matrix (a vector stays as it is)."""
     if input.ndim > 2:
         raise GradientError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose(dim0, dim1)")
-    return shapes.transpose(input, 0, 1) if input.ndim == 2 else input
+    return shapes.transpose(input, 0, 1 if input.ndim == 2 else 0)
 
 
 def permute(input: Tensor, *dims: Any) -> Tensor:
@@ -183,4 +184,7 @@ def ravel(input: Tensor) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """One dimension made several, of the given sizes; one of them may be -1."""
     d = axis(dim, input.ndim)
+    known = math.prod(n for n in sizes if n != -1)
+    if known and input.ndim:  # reshape could not infer the size where another dimension is 0
+        sizes = [input.shape[d] // known if n == -1 else n for n in sizes]
     return reshape(input, *input.shape[:d], *sizes, *input.shape[d + 1 :])

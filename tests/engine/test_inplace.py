@@ -193,6 +193,23 @@ def test_a_single_element_is_a_view():
     assert x.tolist() == [[1, 20]]
 
 
+def test_the_transpose_of_a_vector_is_a_view_and_no_leaf():
+    for x in (mg.ones(3, requires_grad=True), mg.tensor(1.0, requires_grad=True)):
+        y = x.t()
+        assert not y.is_leaf
+        y.sum().backward()
+        assert x.grad.tolist() == np.ones(x.shape).tolist()
+        assert np.shares_memory(y.array, x.array)
+
+
+def test_an_empty_dimension_is_unflattened():
+    assert mg.zeros(0, 3).unflatten(-1, (1, -1)).shape == (0, 1, 3)
+    assert mg.zeros(2, 6).unflatten(1, (2, -1)).shape == (2, 2, 3)
+    for sizes in ((4, -1), (-1, -1), (0, -1), (5,)):
+        with pytest.raises(mg.GradientError):
+            mg.zeros(2, 6).unflatten(1, sizes)
+
+
 def test_what_pytorch_copies_is_no_view():
     for copied in (lambda x: x.flip(0), lambda x: x.flip(0, 1), lambda x: x.roll(0), lambda x: x[[0]], lambda x: +x):
         x = mg.ones(1, 2)

@@ -54,7 +54,8 @@ class Ring:
         for name, value in values.items():
             array = self.arrays[name]
             # (64, 1) into (64,) would broadcast into nonsense without a word.
-            if len(value) != count or value.ndim != array.ndim or (array.ndim > 1 and value.shape[1:] != array.shape[1:]):
+            fits = len(value) == count and value.ndim == array.ndim
+            if not fits or (array.ndim > 1 and value.shape[1:] != array.shape[1:]):
                 raise ValueError(
                     f"replay: {name} has shape {value.shape} but {(count, *array.shape[1:])} was expected "
                     f"for {count} transition(s); reshape it before adding it"

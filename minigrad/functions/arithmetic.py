@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,16 +48,27 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """input limited to [min, max]; either bound may be missing or a tensor. At a bound the gradient passes."""
+    """input limited to [min, max]; either bound may be missing or a tensor. At a bound the gradient passes.
+
+    A NaN, in the input or in a tensor of bounds, stays a NaN.
+    """
     if min is None and max is None:
         raise GradientError("clamp: neither bound was given; expected min, max or both: clamp(min=0)")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:
-            input = arithmetic.where(arithmetic.less(input, min), min, input)
-        return input if max is None else arithmetic.where(arithmetic.greater(input, max), max, input)
+            input = _bounded(input, min, arithmetic.greater_equal)
+        return input if max is None else _bounded(input, max, arithmetic.less_equal)
     if not input.is_floating_point() and (isinstance(min, float) or isinstance(max, float)):
         input = input.to(dtypes.get_default_dtype())
     return arithmetic.clamp(input, min, max)
+
+
+def _bounded(input: Tensor, bound: Any, inside: Callable[[Any, Any], Tensor]) -> Tensor:
+    """input where it is inside the bound, the bound elsewhere."""
+    kept = inside(input, bound)
+    if input.is_floating_point():  # no comparison holds for NaN
+        kept = arithmetic.logical_or(kept, arithmetic.isnan(input))
+    return arithmetic.where(kept, input, bound)
 
 
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:

@@ -27,7 +27,7 @@ def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-# -- FACTS 4.11: the target network
+# -- the target network
 
 
 def test_target_network_equals_the_online_one_at_the_start(agent_type: type[Agent]) -> None:
@@ -112,7 +112,7 @@ def test_gradient_of_the_loss(loss: str, weighted: bool) -> None:
 
 
 def test_losses_refuse_a_column_for_a_row() -> None:
-    """FACTS 4.12."""
+    """(64, 1) against (64,) is refused, not broadcast."""
     for loss in LOSSES.values():
         with pytest.raises((ValueError, RuntimeError), match=r"\(8, 1\)"):
             loss(mg.zeros(8), mg.zeros(8, 1), reduction="none")

@@ -52,7 +52,7 @@ class BootstrapsThroughTermination(UniformReplay):
     ],
 )
 def test_the_probes_catch_a_mistaken_end(monkeypatch, replay: type, env_id: str, wrong: float) -> None:
-    """FACTS 4.1: bootstrap unless terminated."""
+    """Bootstrap unless terminated."""
     monkeypatch.setitem(__import__("agents.value.dqn", fromlist=["REPLAYS"]).REPLAYS, "uniform", replay)
     learned, exact = learned_and_true(trained(DQN, env_id))
     assert learned[-1, 0] == pytest.approx(wrong, abs=0.05)
@@ -60,7 +60,7 @@ def test_the_probes_catch_a_mistaken_end(monkeypatch, replay: type, env_id: str,
 
 
 def test_the_probes_catch_a_wrong_final_observation(monkeypatch) -> None:
-    """FACTS 4.1: the value of the final observation, not of the one after the reset."""
+    """The value of the final observation, not of the one after the reset."""
     step = BareEnvironments.step
 
     def step_with_reset_observation(self: BareEnvironments, action: np.ndarray) -> Transition:

@@ -65,7 +65,7 @@ def test_every_transition_is_drawn_equally_often() -> None:
     [(False, False, 0.9), (True, False, 0.0), (False, True, 0.9), (True, True, 0.0)],
 )
 def test_only_termination_stops_the_value(terminated: bool, truncated: bool, discount: float) -> None:
-    """FACTS 4.1: truncated alone goes on; when both are set, terminated wins."""
+    """Truncated alone goes on; when both are set, terminated wins."""
     memory = replay()
     memory.add(transitions(0, 3, terminated, truncated))
     assert memory.sample(4).discount == pytest.approx(discount)
@@ -73,7 +73,7 @@ def test_only_termination_stops_the_value(terminated: bool, truncated: bool, dis
 
 @pytest.mark.parametrize("field", ["reward", "terminated", "action", "observation"])
 def test_a_column_for_a_row_is_refused(field: str) -> None:
-    """FACTS 4.12: (64, 1) would broadcast into (64,) without a word."""
+    """(64, 1) would broadcast into (64,) without a word."""
     step = transitions(0, 8)
     wrong = step._replace(**{field: getattr(step, field)[..., None]})
     name = "discount" if field == "terminated" else field

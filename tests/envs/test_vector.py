@@ -117,7 +117,7 @@ def test_next_observation_at_an_end_is_the_final_one(mode: str | None) -> None:
 
 
 def test_only_the_first_reset_is_seeded() -> None:
-    """FACTS 4.2: seeding every reset would make every episode the same one."""
+    """Seeding every reset would make every episode the same one."""
     seeds: list[int | None] = []
 
     class Spy(gym.Wrapper):

@@ -57,12 +57,10 @@ class Operation:
         "fractional",
         "inputs",
         "into",
-        "kinks",
         "name",
         "parameters",
         "plans",
         "promoted",
-        "second_order",
         "ufunc",
         "view",
         "vjp",
@@ -78,8 +76,6 @@ class Operation:
         fractional: bool = False,
         view: bool = False,
         cases: Sequence = (),
-        kinks: Sequence[float] = (),
-        second_order: str | bool = True,
         into: Callable | None = None,
     ) -> None:
         self.name, self.into = name, into
@@ -101,7 +97,7 @@ class Operation:
         # A condition (`where`) has no rule and keeps its dtype; a comparison has no rules and promotes all inputs.
         self.promoted = [i for i, n in enumerate(self.inputs) if n in vjp or not vjp]
         self.elementwise, self.fractional, self.view = elementwise, fractional, view
-        self.cases, self.kinks, self.second_order = cases, tuple(kinks), second_order
+        self.cases = cases
         self.plans: dict[int, Plan] = {}
         self.apply = _applier(self)
 
@@ -252,11 +248,11 @@ def _applier(operation: Operation) -> Callable:
         edges: list[Any] = [None] * count
         needed = 0
         plain = True  # nothing to promote: float32 tensors and Python numbers
-        tensors = 0
+        found = False
         i = 0
         for x in args:
             if isinstance(x, Tensor):
-                tensors += 1
+                found = True
                 arrays[i] = array = x.array
                 if array.dtype is not _FLOAT32 and i in promoted:
                     plain = False
@@ -271,7 +267,7 @@ def _applier(operation: Operation) -> Callable:
             i += 1
             if i == count:
                 break
-        if not tensors:
+        if not found:
             return forward(*args)
         if promotes and not plain:
             args = _promoted(operation, args)
@@ -398,9 +394,8 @@ class ListOperation(Operation):
         keep: Callable,
         rule: Callable,
         cases: Sequence,
-        second_order: str | bool,
     ) -> None:
-        super().__init__(name, forward, {}, cases=cases, second_order=second_order)
+        super().__init__(name, forward, {}, cases=cases)
         self.keep, self.rule, self.differentiable = keep, rule, True
         self.apply = self._apply
 

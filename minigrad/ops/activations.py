@@ -54,5 +54,4 @@ hardtanh = op(
     name="hardtanh",
     elementwise=True,
     cases=unary(real, -0.6, 0.7),
-    kinks=(-0.6, 0.7),
 )

@@ -108,7 +108,7 @@ softplus = op(
 
 # -- functions with a kink: its value there is PyTorch's --------------------------------------------------
 
-absolute = op(np.absolute, vjp=lambda g, x: g * np.sign(x), name="abs", kinks=(0,))
+absolute = op(np.absolute, vjp=lambda g, x: g * np.sign(x), name="abs")
 sign = op(np.sign)
 _ZEROS: dict[Any, Any] = {}
 
@@ -131,7 +131,6 @@ relu = op(
     vjp=lambda g, y: g * (y > 0),  # 0 at 0
     elementwise=True,
     cases=[*unary(), (real(9, 8),)],
-    kinks=(0,),
 )
 leaky_relu = op(
     lambda x, slope: np.where(x > 0, x, slope * x),
@@ -140,7 +139,6 @@ leaky_relu = op(
     elementwise=True,
     fractional=True,
     cases=unary(real, 0.01),
-    kinks=(0,),
 )
 elu = op(
     lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
@@ -149,7 +147,6 @@ elu = op(
     elementwise=True,
     fractional=True,
     cases=[*unary(real, 1.0), (real(3, 4), 0.5)],
-    kinks=(0,),
 )
 maximum = op(
     np.maximum,
@@ -184,7 +181,6 @@ clamp = op(
     name="clamp",
     elementwise=True,
     cases=[*unary(real, -0.5, 0.5), (real(3, 4), None, 0.5), (real(3, 4), -0.5, None)],
-    kinks=(-0.5, 0.5),
 )
 
 # -- choosing ---------------------------------------------------------------------------------------------

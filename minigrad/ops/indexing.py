@@ -14,9 +14,8 @@ import numpy as np
 
 from ..device import is_array, namespace
 from ..errors import GradientError
-from .arithmetic import where
 from .shapes import reshape, sum_to
-from .table import booleans, constant, integers, op, real
+from .table import constant, integers, op, real
 
 # -- x[key] -----------------------------------------------------------------------------------------------
 
@@ -302,5 +301,3 @@ def _one_hot(x: Any, num_classes: int) -> Any:
 one_hot = op(
     _one_hot, name="one_hot", cases=[(integers(0, 3, 4), 3), (integers(0, 3, 2, 2), -1), (integers(0, 3, 0), 4)]
 )
-
-_ = (where, booleans, constant)

@@ -16,7 +16,7 @@ from .arithmetic import sigmoid, where
 from .indexing import _along, scatter_add_zeros
 from .reductions import sum_
 from .shapes import unreduce
-from .table import constant, integers, op, positive, real, within
+from .table import constant, integers, op, real, within
 
 # -- softmax ----------------------------------------------------------------------------------------------
 
@@ -277,5 +277,3 @@ bce = op(
         (within(0.1, 0.9, 2, 3), within(0, 1, 2, 3), constant([[0.5, 1.0, 2.0]] * 2), "none"),
     ],
 )
-
-_ = positive

@@ -10,7 +10,7 @@ from ..device import namespace
 from .arithmetic import cast, where
 from .indexing import select_along
 from .shapes import axes, flip, unreduce
-from .table import constant, distinct, op, positive, real
+from .table import constant, distinct, op, real
 
 
 def _cases(domain: Any) -> list[tuple]:
@@ -239,6 +239,3 @@ def min_along(x: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
     """Values and indices of the smallest elements along `dim`."""
     index = argmin(x, dim, True)
     return select_along(x, index, dim, keepdim), index if keepdim else index.squeeze(dim)
-
-
-_ = positive

@@ -3,9 +3,9 @@
     tanh = op(np.tanh, vjp=lambda g, y: g * (1 - y * y))
 
 `op` returns the function that users call. It computes on Tensors (recording the call if need be) and on raw arrays
-alike; on raw arrays it is just the forward. The row also says how to draw inputs for it (`cases`), where it has
-kinks, and whether it has a second derivative: the gradient checks, the mutation check, the comparison with PyTorch
-and the reference page are made from the table, so an operation can't be added without being checked.
+alike; on raw arrays it is just the forward. The row also says how to draw inputs for it (`cases`): the gradient
+checks at first and second order, the mutation check, the comparison with PyTorch and the reference page are made from
+the table, so an operation can't be added without being checked.
 """
 
 from __future__ import annotations
@@ -106,8 +106,6 @@ def op(
     fractional: bool = False,
     view: bool = False,
     cases: Sequence[tuple] | None = None,
-    kinks: Sequence[float] = (),
-    second_order: str | bool = True,
     into: Callable | None = None,
 ) -> Callable[..., Any]:
     """Add an operation to the table and return the function that computes and records it.
@@ -121,8 +119,6 @@ def op(
     view: the result may share the input's memory.
     into: adds the rule's result to a cotangent in place (see `minigrad.recording.Operation`); one input only.
     cases: argument tuples for the tests, with a Draw for each array (default for ufuncs: shapes and broadcasts).
-    kinks: points where the function has no derivative, which the checks keep away from.
-    second_order: False or the reason if the second derivative is not to be checked.
     """
     ufunc = forward if isinstance(forward, np.ufunc) else None
     name = name or forward.__name__.strip("_")
@@ -145,8 +141,6 @@ def op(
         fractional=fractional,
         view=view,
         cases=cases or (),
-        kinks=kinks,
-        second_order=second_order,
         into=into,
     )
     TABLE[name] = operation
@@ -160,7 +154,6 @@ def op_of_list(
     vjp: Callable,
     name: str | None = None,
     cases: Sequence[tuple] = (),
-    second_order: str | bool = True,
 ) -> Callable[..., Any]:
     """Add an operation on a list of tensors, such as `cat`, to the table.
 
@@ -172,5 +165,5 @@ def op_of_list(
     name = name or forward.__name__.strip("_")
     if name in TABLE:
         raise ValueError(f"operation '{name}' is in the table already; choose another name")
-    TABLE[name] = ListOperation(name, forward, keep, vjp, cases, second_order)
+    TABLE[name] = ListOperation(name, forward, keep, vjp, cases)
     return TABLE[name].apply

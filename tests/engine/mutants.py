@@ -67,7 +67,7 @@ def with_rule(row: Operation, name: str | None, rule: Callable | None) -> Operat
     """The row with another rule for the input `name`; without a name, the row that does not un-broadcast."""
     if isinstance(row, ListOperation):
         assert rule is not None
-        return ListOperation(row.name, row.forward, row.keep, rule, row.cases, row.second_order)
+        return ListOperation(row.name, row.forward, row.keep, rule, row.cases)
     return Operation(
         row.name,
         row.forward,

@@ -73,7 +73,7 @@ def derivatives(case: Case, operation: Operation | None = None) -> dict[str, Any
     found["the gradients"] = [x.grad for x in inputs]
     found["the recorded gradients"] = recorded = autograd.grad(y, inputs, wrap(case.cotangent), create_graph=True)
     ends = [g for g in recorded if g.requires_grad]
-    if ends and case.operation.second_order is True:
+    if ends:
         seconds = autograd.grad(ends, inputs, [g.detach() for g in ends], allow_unused=True)
         found["the second derivatives"] = [g for g in seconds if g is not None]
     return found

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+import gymnasium as gym
 import tyro
 
 from envs.errors import UsageError, did_you_mean
@@ -218,8 +219,8 @@ def command_list(arguments: list[str]) -> None:
     )
     print("algorithms")
     for name, agent_type in AGENTS.items():
-        kinds = " or ".join(space.__name__ for space in agent_type.action_spaces)
-        print(f"  {name:<14} {doc(agent_type)} [{kinds} actions]")
+        takes = f"{kinds(agent_type.observation_spaces)} observations, {kinds(agent_type.action_spaces)} actions"
+        print(f"  {name:<24} {doc(agent_type)} [{takes}]")
     print("environments with presets (any other gymnasium id works too)")
     for (algorithm, env), preset in PRESETS.items():
         print(f"  {env:<30} {algorithm}: {preset.steps:,} steps")
@@ -306,6 +307,10 @@ def interruption() -> Iterator[Callable[[], bool]]:
 def doc(agent_type: type[Agent]) -> str:
     """The first sentence of the algorithm's file."""
     return (sys.modules[agent_type.__module__].__doc__ or "").partition("\n")[0]
+
+
+def kinds(allowed: tuple[type[gym.Space], ...]) -> str:
+    return " or ".join(space.__name__ for space in allowed) or "any"
 
 
 def versions() -> dict[str, str]:

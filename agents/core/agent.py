@@ -20,7 +20,7 @@ import numpy as np
 from gymnasium import spaces
 
 import minigrad as mg
-from envs import Transition, UsageError, make_environments
+from envs import Environments, Transition, UsageError, make_environments
 from minigrad.device import CPU, as_device
 
 from ..presets import preset_for
@@ -44,7 +44,8 @@ class Agent:
 
     name: ClassVar[str]
     Hyperparameters: ClassVar[type[Hyperparameters]]
-    # The action spaces it can choose from, and how to say so.
+    # The spaces it can learn in; `()` is any.
+    observation_spaces: ClassVar[tuple[type[gym.Space], ...]] = ()
     action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete,)
     metric_names: ClassVar[tuple[str, ...]] = ()
 
@@ -70,16 +71,20 @@ class Agent:
         preset = preset_for(type(self), env)
         self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
-        self.environments = make_environments(env, preset.num_envs if num_envs is None else num_envs)
+        self.environments = self.make_environments(env, preset.num_envs if num_envs is None else num_envs)
         self.num_envs = self.environments.num_envs
         self.observation_space = self.environments.observation_space
         self.action_space: Any = self.environments.action_space
-        if not isinstance(self.action_space, self.action_spaces):
-            needed = " or ".join(space.__name__ for space in self.action_spaces)
-            raise UsageError(
-                f"{self.name} needs {needed} actions, but {self.environments.name} has {self.action_space}; "
-                f"`minigrad list` shows what each algorithm takes"
-            )
+        for what, space, allowed in (
+            ("observations", self.observation_space, self.observation_spaces),
+            ("actions", self.action_space, self.action_spaces),
+        ):
+            if allowed and not isinstance(space, allowed):
+                needed = " or ".join(kind.__name__ for kind in allowed)
+                raise UsageError(
+                    f"{self.name} needs {needed} {what}, but {self.environments.name} has {space}; "
+                    f"`minigrad list` shows what each algorithm takes"
+                )
         self.steps = self.total_steps = 0  # environment steps, over all environments
         self.episodes = 0
         self.metrics = Means(self.metric_names)
@@ -89,6 +94,11 @@ class Agent:
         self.environments.reset(seed)
 
     # -- what an algorithm defines
+
+    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
+        """The environments it acts in, to train or to be evaluated. Overridden by agents that see them through a
+        wrapper of their own."""
+        return make_environments(env, num_envs)
 
     def build(self) -> None:
         """Makes the networks, the optimizer, the memory."""

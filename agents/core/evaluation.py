@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from envs import Environments, Episode, make_environments
+from envs import Environments, Episode
 from envs.vector import make_by_id
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def evaluate(
 ) -> Evaluation:
     """Plays `episodes` episodes. `env` is what `make_environments` takes; left out, a new one of the agent's
     own."""
-    environments = other_environments(agent) if env is None else make_environments(env)
+    environments = other_environments(agent) if env is None else agent.make_environments(env)
     # Each environment plays its share. Taking whichever episodes end first would favour the short ones.
     share = [len(range(i, episodes, environments.num_envs)) for i in range(environments.num_envs)]
     finished: list[Episode] = []
@@ -76,5 +76,5 @@ def other_environments(agent: Agent) -> Environments:
     if not isinstance(env_id, str):
         return agent.environments.another()
     if gym.spec(env_id).max_episode_steps is not None:
-        return make_environments(env_id)
-    return make_environments(lambda: gym.wrappers.TimeLimit(make_by_id(env_id), LONGEST_EPISODE))
+        return agent.make_environments(env_id)
+    return agent.make_environments(lambda: gym.wrappers.TimeLimit(make_by_id(env_id), LONGEST_EPISODE))

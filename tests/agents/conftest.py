@@ -1,4 +1,5 @@
-"""Every test that takes `agent_type` runs for every agent in the registry: adding an agent adds its tests."""
+"""Every test that takes `agent_type` runs for every agent in the registry: adding an agent adds its tests.
+`deep_agent_type` are those that take observations of numbers, `dqn_type` DQN and its variants."""
 
 from __future__ import annotations
 
@@ -6,13 +7,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
-from agents import AGENTS, Agent
+from agents import AGENTS, DQN, Agent
+
+
+def env_of(agent_type: type[Agent]) -> str:
+    """A small environment that the agent can learn in: a probe, or a table's where it needs one."""
+    return "FrozenLake-v1" if learns_tables(agent_type) else "minigrad/ProbeBoth-v0"
+
+
+def learns_tables(agent_type: type[Agent]) -> bool:
+    """Whether it needs states that can be counted."""
+    return spaces.Box not in (agent_type.observation_spaces or (spaces.Box,))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "agent_type" in metafunc.fixturenames:
-        metafunc.parametrize("agent_type", AGENTS.values(), ids=AGENTS.keys())
+    for fixture, wanted in (
+        ("agent_type", lambda agent_type: True),
+        ("deep_agent_type", lambda agent_type: not learns_tables(agent_type)),
+        ("dqn_type", lambda agent_type: issubclass(agent_type, DQN)),
+    ):
+        if fixture in metafunc.fixturenames:
+            chosen = {name: agent_type for name, agent_type in AGENTS.items() if wanted(agent_type)}
+            metafunc.parametrize(fixture, chosen.values(), ids=chosen.keys())
 
 
 def arrays_of(tree: Any, place: str = "") -> dict[str, Any]:

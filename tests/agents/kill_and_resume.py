@@ -1,7 +1,7 @@
 """Run by test_resume.py in a process of its own: trains, is killed, resumes, is killed again, resumes to the
 end.
 
-    python kill_and_resume.py ALGORITHM DIRECTORY
+    python kill_and_resume.py ALGORITHM ENV DIRECTORY
 
 Every training is a fork of this process, so that the imports are paid for once. The killing is SIGKILL from
 inside, at a counted moment: before the n-th step of the environments, or before the n-th call that changes
@@ -21,7 +21,6 @@ from agents import cli
 from agents.core import runs
 from envs.vector import BareEnvironments
 
-ENV = "minigrad/ProbeBoth-v0"
 SYSTEM_CALLS = ("fsync", "rename", "replace")
 
 
@@ -97,13 +96,13 @@ def contents(run: Path) -> dict[str, bytes]:
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 
-def main(algorithm: str, directory: Path) -> None:
+def main(algorithm: str, env: str, directory: Path) -> None:
     remember_tables()
     train = [
         "train",
         algorithm,
         "--env",
-        ENV,
+        env,
         "--steps",
         "300",
         "--num-envs",
@@ -140,4 +139,4 @@ def main(algorithm: str, directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agents import AGENTS, Agent, cli
+from tests.agents.conftest import env_of
 
 ENV = "minigrad/ProbeBoth-v0"
 
@@ -47,13 +48,11 @@ def test_from_training_to_picture(tmp_path: Path) -> None:
 
 def test_every_algorithm_trains(agent_type: type[Agent], tmp_path: Path, capsys) -> None:
     run = tmp_path / "run"
-    assert (
-        cli.main(["train", agent_type.name, "--env", ENV, "--steps", "250", "--run", str(run), "--quiet"])
-        == 0
-    )
+    train = ["train", agent_type.name, "--env", env_of(agent_type), "--steps", "250", "--quiet"]
+    assert cli.main([*train, "--run", str(run)]) == 0
     assert cli.main(["evaluate", str(run), "--episodes", "3"]) == 0
     said = capsys.readouterr().out
-    assert f"{agent_type.name} {ENV}, step 250: return" in said
+    assert f"{agent_type.name} {env_of(agent_type)}, step 250: return" in said
     assert "over 3 episodes" in said
 
 

@@ -19,11 +19,11 @@ def weights(agent):
     return [p.detach().cpu().numpy() for p in agent.network.parameters()]
 
 
-def test_training_on_the_double_is_training_on_the_cpu(agent_type):
+def test_training_on_the_double_is_training_on_the_cpu(dqn_type):
     with double.installed():
-        there = agent_type(ENV, seed=1, device="cuda", **SMALL).learn(120)
+        there = dqn_type(ENV, seed=1, device="cuda", **SMALL).learn(120)
         assert {p.device for p in there.network.parameters()} == {mg.device("cuda:0")}
-        here = agent_type(ENV, seed=1, **SMALL).learn(120)
+        here = dqn_type(ENV, seed=1, **SMALL).learn(120)
         for a, b in zip(weights(there), weights(here), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 

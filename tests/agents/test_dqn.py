@@ -30,10 +30,9 @@ def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
 # -- the target network
 
 
-def test_target_network_equals_the_online_one_at_the_start(agent_type: type[Agent]) -> None:
-    agent = agent_type(ENV)
-    if hasattr(agent, "target_network"):
-        assert same(weights(agent.network), weights(agent.target_network))
+def test_target_network_equals_the_online_one_at_the_start(dqn_type: type[DQN]) -> None:
+    agent = dqn_type(ENV)
+    assert same(weights(agent.network), weights(agent.target_network))
 
 
 def test_no_gradient_reaches_the_target_network() -> None:

@@ -25,8 +25,8 @@ def learned_and_true(agent: Agent) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("env_id", PROBES)
-def test_probe(agent_type: type[Agent], env_id: str) -> None:
-    agent = trained(agent_type, env_id)
+def test_probe(deep_agent_type: type[Agent], env_id: str) -> None:
+    agent = trained(deep_agent_type, env_id)
     if hasattr(agent, "action_values"):
         learned, exact = learned_and_true(agent)
         np.testing.assert_allclose(learned, exact, atol=0.05)

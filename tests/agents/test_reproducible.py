@@ -6,35 +6,33 @@ import numpy as np
 import pytest
 
 from agents import Agent, evaluate
-from tests.agents.conftest import assert_same_state
-
-ENV = "minigrad/ProbeBoth-v0"
+from tests.agents.conftest import assert_same_state, env_of
 
 
 @pytest.mark.parametrize("num_envs", [1, 3])
 def test_same_seed_same_run(agent_type: type[Agent], num_envs: int) -> None:
-    first, second = (agent_type(ENV, seed=3, num_envs=num_envs).learn(400) for _ in range(2))
+    first, second = (agent_type(env_of(agent_type), seed=3, num_envs=num_envs).learn(400) for _ in range(2))
     assert_same_state(first, second)
 
 
 def test_other_seed_other_run(agent_type: type[Agent]) -> None:
-    first, second = (agent_type(ENV, seed=seed).learn(400) for seed in (0, 1))
+    first, second = (agent_type(env_of(agent_type), seed=seed).learn(400) for seed in (0, 1))
     with pytest.raises(AssertionError):
         assert_same_state(first, second)
 
 
 def test_another_agent_in_between_changes_nothing(agent_type: type[Agent]) -> None:
-    alone = agent_type(ENV, seed=0).learn(300)
-    agent = agent_type(ENV, seed=0)
-    agent_type(ENV, seed=5).learn(200)
+    alone = agent_type(env_of(agent_type), seed=0).learn(300)
+    agent = agent_type(env_of(agent_type), seed=0)
+    agent_type(env_of(agent_type), seed=5).learn(200)
     np.random.seed(0)  # noqa: NPY002
     agent.learn(300)
     assert_same_state(alone, agent)
 
 
 def test_looking_at_an_agent_changes_nothing(agent_type: type[Agent]) -> None:
-    alone = agent_type(ENV, seed=0).learn(300)
-    agent = agent_type(ENV, seed=0)
+    alone = agent_type(env_of(agent_type), seed=0).learn(300)
+    agent = agent_type(env_of(agent_type), seed=0)
     agent.total_steps = 300
     evaluate(agent, episodes=3)
     evaluate(agent, episodes=3, deterministic=False)
@@ -43,6 +41,6 @@ def test_looking_at_an_agent_changes_nothing(agent_type: type[Agent]) -> None:
 
 def test_a_run_on_disk_learns_the_same(agent_type: type[Agent], tmp_path) -> None:
     # All but the means since the last row of metrics.csv, which only a run writes.
-    assert_same_state(
-        agent_type(ENV).learn(300), agent_type(ENV).learn(300, run=tmp_path / "run"), but="/metrics"
-    )
+    env = env_of(agent_type)
+    without, recorded = agent_type(env).learn(300), agent_type(env).learn(300, run=tmp_path / "run")
+    assert_same_state(without, recorded, but="/metrics")

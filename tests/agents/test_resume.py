@@ -13,13 +13,14 @@ import pytest
 from agents import Agent, cli
 from agents.core.runs import Table
 from envs import UsageError
+from tests.agents.conftest import env_of
 
 DRIVER = Path(__file__).with_name("kill_and_resume.py")
 ENV = "minigrad/ProbeBoth-v0"
 
 
 def test_killed_and_resumed(agent_type: type[Agent], tmp_path: Path) -> None:
-    command = [sys.executable, str(DRIVER), agent_type.name, str(tmp_path)]
+    command = [sys.executable, str(DRIVER), agent_type.name, env_of(agent_type), str(tmp_path)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
     assert done.returncode == 0, done.stderr

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from agents import DQN, Agent, DoubleDQN
 from envs import UsageError
-from tests.agents.conftest import assert_same_state
+from tests.agents.conftest import assert_same_state, env_of
 
 ENV = "minigrad/ProbeBoth-v0"
 
 
 def test_saved_and_loaded(agent_type: type[Agent], tmp_path) -> None:
-    agent = agent_type(ENV, seed=2, num_envs=2).learn(300)
+    agent = agent_type(env_of(agent_type), seed=2, num_envs=2).learn(300)
     agent.save(tmp_path / "agent")
     loaded = agent_type.load(tmp_path / "agent")
     assert_same_state(agent, loaded)
@@ -22,13 +24,13 @@ def test_saved_and_loaded(agent_type: type[Agent], tmp_path) -> None:
 
 
 def test_loaded_from_a_run(agent_type: type[Agent], tmp_path) -> None:
-    agent = agent_type(ENV).learn(300, run=tmp_path / "run")
+    agent = agent_type(env_of(agent_type)).learn(300, run=tmp_path / "run")
     assert_same_state(agent, agent_type.load(tmp_path / "run"))
     assert agent_type.load(tmp_path / "run", best=True).steps <= 300
 
 
 def test_saving_twice_keeps_one(agent_type: type[Agent], tmp_path) -> None:
-    agent = agent_type(ENV)
+    agent = agent_type(env_of(agent_type))
     agent.save(tmp_path / "agent")
     agent.learn(50).save(tmp_path / "agent")
     assert agent_type.load(tmp_path / "agent").steps == 50
@@ -36,13 +38,15 @@ def test_saving_twice_keeps_one(agent_type: type[Agent], tmp_path) -> None:
 
 
 def test_predict_takes_one_or_many(agent_type: type[Agent]) -> None:
-    agent = agent_type(ENV).learn(50)
-    one = agent.predict(np.zeros(1))
+    agent = agent_type(env_of(agent_type)).learn(50)
+    shape = agent.observation_space.shape
+    one = agent.predict(np.zeros(shape))
     assert agent.action_space.contains(one)
-    many = agent.predict(np.zeros((5, 1)))
+    many = agent.predict(np.zeros((5, *shape)))
     assert many.tolist() == [one] * 5
-    with pytest.raises(ValueError, match=r"shape \(2,\), but minigrad/ProbeBoth-v0 has \(1,\)"):
-        agent.predict(np.zeros(2))
+    name, wrong = re.escape(env_of(agent_type)), (3, 2)
+    with pytest.raises(ValueError, match=rf"shape {re.escape(str(wrong))}, but {name} has {re.escape(str(shape))}"):
+        agent.predict(np.zeros(wrong))
 
 
 def test_errors(tmp_path) -> None:

@@ -9,7 +9,26 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .registry import AGENTS
+from .value.c51 import C51
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
+from .value.dueling_dqn import DuelingDQN
+from .value.n_step_dqn import NStepDQN
+from .value.noisy_dqn import NoisyDQN
+from .value.prioritized_dqn import PrioritizedDQN
+from .value.rainbow import Rainbow
 
-__all__ = ["AGENTS", "DQN", "Agent", "DoubleDQN", "Evaluation", "evaluate"]
+__all__ = [
+    "AGENTS",
+    "C51",
+    "DQN",
+    "Agent",
+    "DoubleDQN",
+    "DuelingDQN",
+    "Evaluation",
+    "NStepDQN",
+    "NoisyDQN",
+    "PrioritizedDQN",
+    "Rainbow",
+    "evaluate",
+]

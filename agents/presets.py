@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium as gym
@@ -57,10 +57,15 @@ PRESETS: dict[tuple[str, str], Preset] = {
 
 
 def preset_for(agent: type, env: Any) -> Preset:
-    """The preset of the agent's class, or of the nearest class it is a variant of; else the defaults."""
+    """The preset of the agent's class, or of the nearest class it is a variant of, with the components that make it
+    a variant; else those alone."""
     env_id = env if isinstance(env, str) else env.spec.id if isinstance(env, gym.Env) and env.spec else None
+    found, below, above = Preset(), {}, {}
     for ancestor in agent.__mro__:
-        preset = PRESETS.get((vars(ancestor).get("name", ""), env_id or ""))
-        if preset is not None:
-            return preset
-    return Preset()
+        own = vars(ancestor)
+        preset = PRESETS.get((own.get("name", ""), env_id or ""))
+        if preset is not None and found == Preset():
+            found, below = preset, above
+            above = {}
+        above = {**own.get("components", {}), **above}
+    return replace(found, hyperparameters={**above, **found.hyperparameters, **below})

@@ -7,10 +7,18 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .value.c51 import C51
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
+from .value.dueling_dqn import DuelingDQN
+from .value.n_step_dqn import NStepDQN
+from .value.noisy_dqn import NoisyDQN
+from .value.prioritized_dqn import PrioritizedDQN
+from .value.rainbow import Rainbow
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (DQN, DoubleDQN)}
+VALUE = (DQN, DoubleDQN, DuelingDQN, PrioritizedDQN, NStepDQN, NoisyDQN, C51, Rainbow)
+
+AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in VALUE}
 
 
 def agent_class(name: str) -> type[Agent]:

@@ -1,33 +1,50 @@
 """How well an agent learns: returns over several seeds, with an interval, beside the published figure.
 
-    python benchmarks/learning.py ALGORITHM ENV [--seeds N] [--steps N]
+    python benchmarks/learning.py ALGORITHM ENV [--seeds N] [--steps N] [--jobs N]
 
-Trains with the presets, one seed after the other, and evaluates greedily on 100 new episodes: the final
-weights, and the checkpoint that evaluated best during training. Adds the rows to
-benchmarks/results/learning.csv and renders all of it as benchmarks/results/learning.md."""
+Trains with the presets and evaluates greedily on 100 new episodes: the final weights, and the checkpoint that
+evaluated best during training. Adds the rows to benchmarks/results/learning.csv, renders all of it as
+benchmarks/results/learning.md, and keeps the evaluations during training, with a picture for each environment, in
+benchmarks/results/learning/."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import csv
+import fcntl
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 # Beside this file lies agents.py, which would be taken for the package.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks.common import fair_start
+
+if __name__ == "__main__":  # not in the processes that train
+    fair_start()
+
 from agents import evaluate
+from agents.core.plots import mean_and_interval
+from agents.core.runs import read_table
 from agents.presets import preset_for
 from agents.registry import agent_class
 
 RESULTS = Path(__file__).parent / "results"
+CURVES = RESULTS / "learning"
 EPISODES = 100
 EPISODE_SEED = 2_000_000  # not the episodes that chose the best checkpoint
-COLUMNS = ("algorithm", "env", "steps", "seed", "final", "best", "best_step", "seconds")
+KEY = ("algorithm", "env", "steps", "seed")
+COLUMNS = (*KEY, "final", "best", "best_step", "seconds")
+CURVE_COLUMNS = (*KEY, "step", "return")
+Row = dict[str, Any]
 
 # Where a figure is published, and under which protocol: never two protocols in one column.
 PUBLISHED = {
@@ -39,14 +56,16 @@ PUBLISHED = {
 }
 
 
-def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int) -> dict[str, str | int | float]:
+def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes: dict[str, Any]) -> tuple[Row, Row]:
+    """The result, and the curve: a row of greedy evaluations during training."""
     agent_type = agent_class(algorithm)
     with tempfile.TemporaryDirectory() as directory:
         started = time.perf_counter()
-        agent = agent_type(env, seed=seed).learn(steps, run=f"{directory}/run")
+        agent = agent_type(env, seed=seed, **changes).learn(steps, run=f"{directory}/run", progress=False)
         seconds = time.perf_counter() - started
         best = agent_type.load(f"{directory}/run", best=True)
-    return {
+        curve = read_table(Path(directory, "run", "evaluations.csv"))
+    result = {
         "algorithm": algorithm,
         "env": env,
         "steps": steps,
@@ -56,6 +75,28 @@ def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int) -> dict[
         "best_step": best.steps,
         "seconds": round(seconds, 1),
     }
+    key = {name: result[name] for name in KEY}
+    points = [
+        {**key, "step": int(step), "return": round(mean, 2)}
+        for step, mean in zip(curve.get("step", []), curve.get("mean", []), strict=True)
+    ]
+    return result, points
+
+
+def replace_rows(path: Path, columns: tuple[str, ...], rows: list[Row]) -> list[Row]:
+    """Puts rows in the place of those with the same key; returns all. Two benchmarks may run at once."""
+    with open(Path(tempfile.gettempdir(), f"minigrad-{path.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = list(csv.DictReader(path.open(newline=""))) if path.exists() else []
+        rows = [{name: str(row[name]) for name in columns} for row in rows]
+        keys = {tuple(row[name] for name in KEY) for row in rows}
+        kept = [row for row in kept if tuple(row[name] for name in KEY) not in keys] + rows
+        kept.sort(key=lambda row: (*[row[name] for name in KEY[:2]], int(row["steps"]), int(row["seed"])))
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(kept)
+    return kept
 
 
 def median_and_interval(values: np.ndarray) -> str:
@@ -65,7 +106,7 @@ def median_and_interval(values: np.ndarray) -> str:
     return f"{np.median(values):.1f} [{low:.1f}, {high:.1f}]"
 
 
-def render(rows: list[dict[str, str]]) -> str:
+def render(rows: list[Row]) -> str:
     lines = [
         f"Greedy returns on {EPISODES} new episodes: median over seeds and its 95 % bootstrap interval. Each row is",
         "`python benchmarks/learning.py ALGORITHM ENV --seeds N --steps N`.",
@@ -73,7 +114,7 @@ def render(rows: list[dict[str, str]]) -> str:
         "| algorithm | environment | steps | seeds | final weights | best checkpoint | seconds | published |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    groups: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["algorithm"], row["env"], row["steps"]), []).append(row)
     for (algorithm, env, steps), group in sorted(groups.items()):
@@ -86,29 +127,59 @@ def render(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def draw(env: str, points: list[Row]) -> None:
+    """The greedy evaluations during training, one line an algorithm, with the interval over its seeds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    curves: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
+    for point in points:
+        if point["env"] == env:
+            seeds = curves.setdefault((point["algorithm"], point["steps"]), {})
+            seeds.setdefault(point["seed"], []).append((float(point["step"]), float(point["return"])))
+    for (algorithm, _), seeds in sorted(curves.items()):
+        lines = [tuple(np.array(curve).T) for curve in seeds.values()]
+        grid, mean, low, high = mean_and_interval(lines)
+        (line,) = axes.plot(grid, mean, label=f"{algorithm} ({len(lines)} seeds)")
+        axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.set(xlabel="environment steps", ylabel="return of the greedy policy", title=env)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(CURVES / f"{env.replace('/', '-')}.png", dpi=100, metadata={"Software": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("algorithm")
     parser.add_argument("env")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="try other hyper-parameters; records nothing"
+    )
     options = parser.parse_args()
     steps = options.steps or preset_for(agent_class(options.algorithm), options.env).steps
+    changes = {name: ast.literal_eval(value) for name, value in (change.split("=") for change in options.set)}
 
-    path = RESULTS / "learning.csv"
-    RESULTS.mkdir(exist_ok=True)
-    rows = list(csv.DictReader(path.open(newline=""))) if path.exists() else []
-    same = (options.algorithm, options.env, str(steps))
-    rows = [row for row in rows if (row["algorithm"], row["env"], row["steps"]) != same]
-    for seed in range(options.seeds):
-        row = train_and_evaluate(options.algorithm, options.env, seed, steps)
-        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-        rows.append({key: str(value) for key, value in row.items()})
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    (RESULTS / "learning.md").write_text(render(rows))
+    CURVES.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        runs = [
+            pool.submit(train_and_evaluate, options.algorithm, options.env, seed, steps, changes)
+            for seed in range(options.seeds)
+        ]
+        for run in as_completed(runs):
+            result, points = run.result()
+            print(", ".join(f"{key} {value}" for key, value in result.items()), flush=True)
+            if not changes:
+                rows = replace_rows(RESULTS / "learning.csv", COLUMNS, [result])
+                (RESULTS / "learning.md").write_text(render(rows))
+                curves = replace_rows(CURVES / "curves.csv", CURVE_COLUMNS, points)
+    if not changes:
+        draw(options.env, curves)
 
 
 if __name__ == "__main__":

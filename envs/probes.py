@@ -31,7 +31,7 @@ def observe(value: float) -> np.ndarray:
 class Probe(gym.Env[np.ndarray, int]):
     """What the probes share: one number as observation, and a state that can be saved and restored."""
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": []}
     observation_space: spaces.Box = spaces.Box(-1.0, 1.0, (1,), np.float32)
     actions: ClassVar[int] = 1
 

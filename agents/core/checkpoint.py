@@ -31,7 +31,7 @@ import minigrad as mg
 from envs.errors import UsageError
 from minigrad.device import host
 
-from .replay import Ring
+from .ring import Ring
 
 SEGMENT_BYTES = 16 * 2**20
 

@@ -4,6 +4,7 @@ business."""
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import gymnasium as gym
 import numpy as np
@@ -37,11 +38,11 @@ class ToFloat(nn.Module):
         return x.float() * self.scale
 
 
-def mlp(sizes: tuple[int, ...]) -> list[nn.Module]:
+def mlp(sizes: tuple[int, ...], linear: Callable[[int, int], nn.Module] = nn.Linear) -> list[nn.Module]:
     """Linear layers with a ReLU after each: sizes[0] -> sizes[1] -> ..."""
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        layers += [linear(inputs, outputs), nn.ReLU()]
     return layers
 
 

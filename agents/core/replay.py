@@ -1,19 +1,25 @@
 """Experience replay: past transitions, kept to learn from more than once (Lin 1992; Mnih et al. 2015).
 
-`Ring` is the storage: parallel arrays allocated once, the oldest row overwritten when they are full.
-`UniformReplay` says what a row is and draws rows at random; other replays (prioritised, n-step) are other
-choices at this seam.
+The storage is a ring (ring.py). What a row of it is, and which are drawn, is put together from three choices:
+
+    the order    which rows are drawn: `Uniform`, below, or `Prioritized` (prioritized.py)
+    n steps      how many steps of reward a row holds (n_step.py)
+    frames       whether an observation is kept whole or as the pictures it is stacked from (frames.py)
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
 import numpy as np
 
 from envs import Transition
 from envs.vector import array_dtype
+
+from .frames import Frames
+from .n_step import NStep
+from .ring import Ring
 
 
 class Batch(NamedTuple):
@@ -32,50 +38,66 @@ class Batch(NamedTuple):
     weight: np.ndarray | None = None  # (batch,) of each loss; None is 1
 
 
-class Ring:
-    """The last `capacity` rows of several arrays. `total` rows were ever added; row number r lies at r %
-    capacity."""
+class Order(Protocol):
+    """Which rows are drawn."""
 
-    def __init__(self, capacity: int, **fields: tuple[tuple[int, ...], Any]) -> None:
-        self.capacity = capacity
-        self.total = 0
-        # zeros, not empty: the system hands out zeroed pages when they are first touched, so this allocates
-        # nothing.
-        self.arrays = {name: np.zeros((capacity, *shape), dtype) for name, (shape, dtype) in fields.items()}
+    wants_errors: bool
 
-    def __len__(self) -> int:
-        return min(self.total, self.capacity)
+    def added(self, rows: np.ndarray) -> None:
+        """Rows that were just written, and can be drawn from now on."""
 
-    def append(self, count: int, **values: np.ndarray) -> None:
-        """Adds `count` rows; every value has `count` rows of its field's shape."""
-        start = self.total % self.capacity
-        stop = start + count
-        rows: Any = slice(start, stop) if stop <= self.capacity else np.arange(start, stop) % self.capacity
-        for name, value in values.items():
-            array = self.arrays[name]
-            # (64, 1) into (64,) would broadcast into nonsense without a word.
-            fits = len(value) == count and value.ndim == array.ndim
-            if not fits or (array.ndim > 1 and value.shape[1:] != array.shape[1:]):
-                raise ValueError(
-                    f"replay: {name} has shape {value.shape} but {(count, *array.shape[1:])} was expected "
-                    f"for {count} transition(s); reshape it before adding it"
-                )
-            array[rows] = value
-        self.total += count
+    def removed(self, rows: np.ndarray) -> None:
+        """Rows that are not to be drawn any more."""
 
-    def rows(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """A copy of rows number `start` to `stop`, for a checkpoint."""
-        at = np.arange(start, stop) % self.capacity
-        return {name: array[at] for name, array in self.arrays.items()}
+    def draw(self, batch_size: int, ring: Ring, progress: float) -> tuple[np.ndarray, np.ndarray | None]:
+        """Where in the ring `batch_size` rows lie, and the weight of each one's loss, `None` if all are 1."""
+        ...
 
-    def put_rows(self, start: int, values: dict[str, np.ndarray]) -> None:
-        """Puts rows from number `start` back where they were."""
-        for name, array in self.arrays.items():
-            array[np.arange(start, start + len(values[name])) % self.capacity] = values[name]
+    def feedback(self, rows: np.ndarray, error: np.ndarray) -> None:
+        """How wrong the agent was about those rows, if `wants_errors`."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
-class UniformReplay:
-    """Draws every kept transition with the same probability, with replacement."""
+class Uniform:
+    """Every row with the same probability, with replacement."""
+
+    wants_errors = False
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def draw(self, batch_size: int, ring: Ring, progress: float) -> tuple[np.ndarray, None]:
+        # Half the cost of `integers`, which matters in every update.
+        rows = (self._rng.random(batch_size) * len(ring)).astype(np.int64)
+        return (rows + ring.first) % ring.capacity if ring.first else rows, None
+
+    def added(self, rows: np.ndarray) -> None:
+        pass
+
+    removed = added
+
+    def feedback(self, rows: np.ndarray, error: np.ndarray) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+class Replay:
+    """The last `capacity` transitions, to be drawn in batches.
+
+    order             which rows are drawn
+    n_step            steps of reward in a row
+    num_envs          environments that transitions come from
+    stacked_frames    how many pictures an observation is stacked from, along its first axis; above 1, each is
+                      kept once
+    """
 
     def __init__(
         self,
@@ -83,55 +105,99 @@ class UniformReplay:
         observation_space: gym.Space,
         action_space: gym.Space,
         gamma: float,
-        rng: np.random.Generator,
+        order: Order,
+        n_step: int = 1,
+        num_envs: int = 1,
+        stacked_frames: int = 1,
     ) -> None:
         observation = (observation_space.shape or (), array_dtype("replay", observation_space))
-        action = (action_space.shape or (), action_space.dtype)
+        self.frames: Frames | None = None
+        if stacked_frames > 1:
+            self.frames = Frames(capacity, *observation, num_envs, slack=num_envs * (n_step + stacked_frames))
+            observation = ((stacked_frames,), np.dtype(np.int64))  # the frames' numbers
         self.ring = Ring(
             capacity,
             observation=observation,
-            action=action,
+            action=(action_space.shape or (), action_space.dtype),
             reward=((), np.float32),
             next_observation=observation,
             discount=((), np.float32),
         )
         self.gamma = gamma
-        self._rng = rng
+        self.order = order
+        self.n_step = NStep(n_step, gamma, num_envs) if n_step > 1 else None
 
     def __len__(self) -> int:
         return len(self.ring)
 
     def add(self, transition: Transition) -> None:
-        self.ring.append(
-            len(transition.env),
-            observation=transition.observation,
-            action=transition.action,
-            reward=transition.reward,
-            next_observation=transition.next_observation,
-            discount=self.gamma * ~transition.terminated,
-        )
+        if self.frames is not None:
+            transition = self.frames.keep(transition)
+        discount = self.gamma * ~transition.terminated
+        if self.n_step is not None:
+            transition, discount = self.n_step.add(transition)
+        count = len(transition.env)
+        if count:
+            rows = self.ring.append(
+                count,
+                observation=transition.observation,
+                action=transition.action,
+                reward=transition.reward,
+                next_observation=transition.next_observation,
+                discount=discount,
+            )
+            self.order.added(rows)
+        if self.frames is not None:
+            self._forget_rows_without_frames(self.frames)
 
-    def sample(self, batch_size: int) -> Batch:
-        # Half the cost of `integers`, which matters in every update.
-        rows = (self._rng.random(batch_size) * len(self.ring)).astype(np.int64)
+    def _forget_rows_without_frames(self, frames: Frames) -> None:
+        """Many short episodes bring so many first pictures that a row may outlive its own."""
+        ring = self.ring
+        while len(ring) and ring.arrays["observation"][ring.oldest % ring.capacity, 0] < frames.oldest:
+            self.order.removed(np.array([ring.oldest % ring.capacity]))
+            ring.first = ring.oldest + 1
+
+    def sample(self, batch_size: int, progress: float = 0.0) -> Batch:
+        """`progress` is how much of the training is done, from 0 to 1."""
+        rows, weight = self.order.draw(batch_size, self.ring, progress)
         arrays = self.ring.arrays
         # `take` costs a fifth of indexing at a batch of 64.
+        observation = arrays["observation"].take(rows, 0)
+        next_observation = arrays["next_observation"].take(rows, 0)
+        if self.frames is not None:
+            observation, next_observation = self.frames.stacks(observation), self.frames.stacks(next_observation)
         return Batch(
-            arrays["observation"].take(rows, 0),
+            observation,
             arrays["action"].take(rows, 0),
             arrays["reward"].take(rows),
-            arrays["next_observation"].take(rows, 0),
+            next_observation,
             arrays["discount"].take(rows),
             rows,
+            weight,
         )
 
-    wants_errors = False
+    @property
+    def wants_errors(self) -> bool:
+        return self.order.wants_errors
 
     def feedback(self, rows: np.ndarray, error: np.ndarray) -> None:
-        """Tells the replay how wrong the agent was about those rows, if `wants_errors`. Uniform replay doesn't care."""
+        """Tells how wrong the agent was about rows it drew, (batch,), if `wants_errors`."""
+        self.order.feedback(rows, error)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"ring": self.ring}
+        return {
+            "ring": self.ring,
+            "first": self.ring.first,
+            "order": self.order.state_dict(),
+            "n_step": None if self.n_step is None else self.n_step.state_dict(),
+            "frames": None if self.frames is None else self.frames.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.ring = state["ring"]
+        self.ring.first = state["first"]
+        self.order.load_state_dict(state["order"])
+        if self.n_step is not None:
+            self.n_step.load_state_dict(state["n_step"])
+        if self.frames is not None:
+            self.frames.load_state_dict(state["frames"])

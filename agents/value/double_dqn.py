@@ -10,18 +10,9 @@ van Hasselt, Guez and Silver, "Deep Reinforcement Learning with Double Q-learnin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from .dqn import DQN, DQNHyperparameters
-
-
-@dataclass(frozen=True)
-class DoubleDQNHyperparameters(DQNHyperparameters):
-    next_action: Literal["target", "online"] = "online"
-    """Which network chooses a' in the target: its own (DQN) or the online one (Double DQN)."""
+from .dqn import DQN
 
 
 class DoubleDQN(DQN):
     name = "double-dqn"
-    Hyperparameters = DoubleDQNHyperparameters
+    components = {"next_action": "online"}

@@ -10,14 +10,16 @@ in between.
 
 Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), algorithm 1.
 
-Four choices are open, each made by one component: the head (heads.py), the next action a' (next_action.py),
-the replay (below, and core/replay.py) and the loss of a sample (losses.py). The variants of DQN are other
-choices.
+Four choices are open, each made by one component: the head and its layers (heads.py, categorical.py, dueling.py,
+noisy.py), the next action a' (next_action.py), the replay (core/replay.py: in which order, how many steps) and the loss
+of a sample (losses.py). The variants of DQN are other choices, and any of them go together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -30,14 +32,19 @@ from minigrad.device import host
 
 from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, Natural, NonNegative, Positive, Sizes
-from ..core.networks import body
-from ..core.replay import Batch, UniformReplay
+from ..core.networks import body, mlp
+from ..core.prioritized import Prioritized
+from ..core.replay import Batch, Order, Replay, Uniform
 from ..core.schedules import linear
+from .dueling import Dueling
 from .heads import HEADS
-from .losses import LOSSES
 from .next_action import NEXT_ACTIONS
+from .noisy import NoisyLinear, noisy_layers
 
-REPLAYS = {"uniform": UniformReplay}
+ORDERS: dict[str, Callable[[Any, np.random.Generator], Order]] = {
+    "uniform": lambda h, rng: Uniform(rng),
+    "prioritized": lambda h, rng: Prioritized(h.replay_size, rng, alpha=h.priority_alpha, beta=h.priority_beta),
+}
 
 
 @dataclass(frozen=True)
@@ -72,47 +79,97 @@ class DQNHyperparameters(Hyperparameters):
     """Part of training over which it falls, in a straight line."""
     max_gradient_norm: NonNegative = 10.0
     """The gradient is scaled down to this norm; 0 leaves it as it is."""
-    head: Literal["expected"] = "expected"
-    """What the network says about an action."""
+    head: Literal["expected", "categorical"] = "expected"
+    """What the network says about an action: its value, or the distribution of its return (C51)."""
+    dueling: bool = False
+    """Whether the last hidden layer splits in two streams, the state's value and the actions' advantages."""
+    noisy: bool = False
+    """Whether the dense layers have learned noise, which explores in place of ε."""
     next_action: Literal["target", "online"] = "target"
     """Which network chooses a' in the target: its own (DQN) or the online one (Double DQN)."""
-    replay: Literal["uniform"] = "uniform"
-    """How past transitions are drawn."""
+    replay: Literal["uniform", "prioritized"] = "uniform"
+    """How past transitions are drawn: all alike, or more often where the error was large."""
+    n_step: Count = 1
+    """Rewards in a transition before the value of what follows."""
     loss: Literal["huber", "mse"] = "huber"
-    """The loss of one sample."""
+    """The loss of one sample. The categorical head has its own, the cross-entropy."""
+    priority_alpha: Fraction = 0.5
+    """Prioritised replay: 0 draws all alike, 1 in proportion to the error."""
+    priority_beta: Fraction = 0.4
+    """Prioritised replay: how much of the bias is corrected at the start; all of it at the end."""
+    atoms: Count = 51
+    """Categorical head: points of the distribution."""
+    value_min: float = -10.0
+    """Categorical head: the smallest return it can represent."""
+    value_max: float = 10.0
+    """Categorical head: the largest."""
+    risk_from: Fraction = 0.0
+    """Categorical head: the policy goes by the mean over a range of quantiles that starts here ..."""
+    risk_to: Fraction = 1.0
+    """... and ends here. 0 to 1 is the plain mean, 0 to 0.25 risk-averse, 0.75 to 1 risk-seeking."""
+    noise_sigma: NonNegative = 0.5
+    """Noisy layers: how large their noise is at the start."""
 
 
 class DQN(Agent):
     name = "dqn"
     Hyperparameters = DQNHyperparameters
-    metric_names = ("loss", "q_value", "gradient_norm")
+    metric_names = ("loss", "q_value", "max_q", "gradient_norm")
 
     def build(self) -> None:
         h = self.hyperparameters
-        self.head = HEADS[h.head]()
+        self.head = HEADS[h.head](h)
         self.next_action = NEXT_ACTIONS[h.next_action]
-        self.sample_loss = LOSSES[h.loss]
-        self.replay = REPLAYS[h.replay](
-            h.replay_size, self.observation_space, self.action_space, h.gamma, self.random["replay"]
+        self.replay = Replay(
+            h.replay_size,
+            self.observation_space,
+            self.action_space,
+            h.gamma,
+            ORDERS[h.replay](h, self.random["replay"]),
+            h.n_step,
+            self.num_envs,
+            getattr(self.environments, "stacked_frames", 1),
         )
         self.network = self.make_network()
         self.target_network = self.make_network()
         self.target_network.requires_grad_(False)
+        self.noisy_target_layers = noisy_layers(self.target_network)
         self.renew_target()
         self.weights = list(self.network.parameters())  # walking the modules at every update would cost 5 µs
         self.optimizer = optim.Adam(self.weights, lr=h.learning_rate)
+        self.noisy_layers = noisy_layers(self.network)
+        self.max_q = 0.0  # max_a Q(s, a), the mean over the states last acted in
 
     def make_network(self) -> nn.Module:
-        layers, features = body(self.observation_space, self.hyperparameters.hidden)
-        return nn.Sequential(*layers, *self.head.layers(features, int(self.action_space.n))).to(self.device)
+        h = self.hyperparameters
+        actions = int(self.action_space.n)
+        linear = partial(NoisyLinear, sigma=h.noise_sigma) if h.noisy else nn.Linear
+        layers, features = body(self.observation_space, ())
+        if h.dueling:
+            *shared, streams = h.hidden or (features,)
+            layers += mlp((features, *shared), linear)
+            output = Dueling(shared[-1] if shared else features, streams, actions, self.head.numbers, linear)
+        else:
+            layers += mlp((features, *h.hidden), linear)
+            output = linear(h.hidden[-1] if h.hidden else features, actions * self.head.numbers)
+        return nn.Sequential(*layers, output).to(self.device)
 
     # -- acting
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        """ε-greedy: a random action with probability ε, else the one that is worth most."""
-        best = self.action_values(observation).argmax(1)
+        """ε-greedy: a random action with probability ε, else the one that is worth most. Noisy layers draw noise
+        where the action may be random."""
+        for layer in self.noisy_layers:
+            layer.still() if rng is None else layer.resample(rng)
+        with mg.no_grad():
+            preferences = host(self.head.preferences(self.network(self.tensor(observation))).array)
+        best = preferences.argmax(1)
         if rng is None:
             return best
+        if len(best) == 1:
+            self.max_q = preferences[0, best[0]]  # a reduction would cost 3 µs
+        else:
+            self.max_q = preferences.max(1).mean()
         (explores,) = (rng.random(len(best)) < self.epsilon).nonzero()
         if len(explores):  # seldom, and drawing what isn't needed would cost 6 µs a step
             best[explores] = rng.integers(self.action_space.n, size=len(explores))
@@ -120,6 +177,8 @@ class DQN(Agent):
 
     def action_values(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, ·) of (k, ...) observations, (k, actions)."""
+        for layer in self.noisy_layers:
+            layer.still()
         with mg.no_grad():
             return host(self.head.values(self.network(self.tensor(observation))).array)
 
@@ -142,11 +201,13 @@ class DQN(Agent):
         for step in range(self.steps - new_steps + 1, self.steps + 1):
             if step > h.learning_starts and step % h.train_every == 0:
                 for _ in range(h.updates):
-                    self.learn_from(self.replay.sample(h.batch_size))
+                    self.learn_from(self.replay.sample(h.batch_size, self.progress))
             if step % h.target_every == 0:
                 self.renew_target()
 
     def learn_from(self, batch: Batch) -> None:
+        for layer in self.noisy_layers + self.noisy_target_layers:  # each with noise of its own
+            layer.resample(self.random["noise"])
         prediction, target = self.prediction(batch), self.target(batch)
         loss = self.loss(prediction, target, batch.weight)
         self.optimizer.zero_grad()
@@ -158,16 +219,16 @@ class DQN(Agent):
         self.optimizer.step()
         if self.replay.wants_errors:
             self.replay.feedback(batch.rows, self.head.error(prediction, target))
-        q_value = np.add.reduce(prediction.array, axis=None).item() / len(batch.rows)
-        self.metrics.add(loss.item(), q_value, norm.item())
+        self.metrics.add(loss.item(), self.head.mean(prediction), float(self.max_q), norm.item())
 
     def prediction(self, batch: Batch) -> mg.Tensor:
-        """Q(s, a), (batch, 1)."""
+        """What the network says about a: Q(s, a), (batch, 1), or log p(s, a), (batch, atoms)."""
         action = self.tensor(batch.action[:, None])  # gather wants (batch, 1)
         return self.head.of_action(self.network(self.tensor(batch.observation)), action)
 
     def target(self, batch: Batch) -> mg.Tensor:
-        """r + γ Q⁻(s', a'), (batch, 1). A constant: no gradient flows through it."""
+        """What that should have been: r + γ Q⁻(s', a'), (batch, 1), or its distribution. A constant: no gradient
+        flows through it."""
         next_observation = self.tensor(batch.next_observation)
         next_output = self.target_network(next_observation)  # none of its weights requires a gradient
         next_action = self.next_action(self.head, self.network, next_output, next_observation)
@@ -177,10 +238,8 @@ class DQN(Agent):
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, weight: np.ndarray | None) -> mg.Tensor:
         """The mean over the batch, of samples that may count differently."""
         if weight is None:
-            return self.sample_loss(prediction, target, reduction="mean")
-        return (
-            self.tensor(weight[:, None]) * self.sample_loss(prediction, target, reduction="none")
-        ).mean()
+            return self.head.loss(prediction, target, reduction="mean")
+        return (self.tensor(weight[:, None]) * self.head.loss(prediction, target, reduction="none")).mean()
 
     def renew_target(self) -> None:
         self.target_network.load_state_dict(self.network.state_dict())

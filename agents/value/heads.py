@@ -1,17 +1,25 @@
 """The head: what a Q-network says about each action, and how a target is made from it. One of DQN's four
 seams.
 
-A head turns features into an output, an output into the value of every action (`values`), and picks an
-action's part out of it (`of_action`), which is (batch, k): here one number, elsewhere a distribution.
-`target` is what that part should have been, of the same shape, and `error` how far off it was."""
+A head reads the network's output, (batch, actions × numbers), where `numbers` is how many it takes to describe an
+action: one here, a distribution in categorical.py. It turns the output into the value of every action (`values`) and
+into what the policy goes by (`preferences`), and picks an action's part out of it (`of_action`), which is
+(batch, numbers). `target` is what that part should have been, of the same shape; `loss` compares the two and `error`
+says how far off it was.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 import minigrad as mg
-import minigrad.nn as nn
 from minigrad.device import host
+
+from .categorical import Categorical
+from .losses import LOSSES
 
 
 class ExpectedValue:
@@ -20,12 +28,16 @@ class ExpectedValue:
     y = r + γ Q⁻(s', a')    with γ = 0 where the episode terminated    (Mnih et al. 2015, Methods, equation 1)
     """
 
-    def layers(self, features: int, actions: int) -> list[nn.Module]:
-        return [nn.Linear(features, actions)]
+    numbers = 1
+
+    def __init__(self, loss: Callable[..., mg.Tensor]) -> None:
+        self.loss = loss
 
     def values(self, output: mg.Tensor) -> mg.Tensor:
         """Q(s, ·), (batch, actions)."""
         return output
+
+    preferences = values
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
         """Q(s, a), (batch, 1), of actions (batch, 1)."""
@@ -38,9 +50,17 @@ class ExpectedValue:
         y = reward + discount * next_output[np.arange(len(next_action)), next_action]
         return y[:, None]
 
+    def mean(self, prediction: mg.Tensor) -> float:
+        """The mean of Q(s, a) over the batch."""
+        return np.add.reduce(host(prediction.array), axis=None).item() / len(prediction)
+
     def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
         """|δ| of every sample, (batch,): what a prioritised replay goes by."""
         return np.abs(host(target.array) - host(prediction.array))[:, 0]
 
 
-HEADS = {"expected": ExpectedValue}
+# Each from DQN's hyper-parameters.
+HEADS: dict[str, Callable[[Any], Any]] = {
+    "expected": lambda h: ExpectedValue(LOSSES[h.loss]),
+    "categorical": lambda h: Categorical(h.atoms, h.value_min, h.value_max, (h.risk_from, h.risk_to)),
+}

@@ -17,7 +17,7 @@ def target_argmax(
 ) -> np.ndarray:
     """DQN: a' = argmax Q⁻(s', a). The network that chooses is the one that judges, so whatever it
     overestimates it also picks."""
-    return head.values(target_output).array.argmax(1)
+    return head.preferences(target_output).array.argmax(1)
 
 
 def online_argmax(
@@ -25,7 +25,7 @@ def online_argmax(
 ) -> np.ndarray:
     """Double DQN: a' = argmax Q(s', a), judged by Q⁻ (van Hasselt et al. 2016, equation 4)."""
     with mg.no_grad():
-        return head.values(network(next_observation)).array.argmax(1)
+        return head.preferences(network(next_observation)).array.argmax(1)
 
 
 NEXT_ACTIONS = {"target": target_argmax, "online": online_argmax}

@@ -43,7 +43,7 @@ class Module(Hooked):
 
     # Defaults of the class; an instance has an entry of its own only once it differs.
     training: bool = True
-    _buffer_names: dict[str, bool] = {}  # noqa: RUF012  (never mutated here; name -> whether it is saved)
+    _buffer_names: dict[str, bool] = {}
 
     def forward(self, *inputs: Any) -> Any:
         """The computation. Every subclass defines its own."""

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 import minigrad as mg
 from agents.core import checkpoint
 from agents.core.checkpoint import Checkpoints, DamagedCheckpoint, read, write
-from agents.core.replay import Ring
+from agents.core.ring import Ring
 
 plain = (
     st.none()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agents import Agent, DoubleDQN
+from agents import Agent, DoubleDQN, NoisyDQN
 from agents.core.schedules import linear
-from agents.presets import PRESETS, preset_for
+from agents.presets import PRESETS, Preset, preset_for
 from agents.registry import AGENTS, agent_class
 from agents.value.dqn import DQNHyperparameters
 from envs import UsageError
@@ -44,8 +44,18 @@ def test_presets_fit_their_algorithms() -> None:
 
 
 def test_a_variant_takes_its_parents_preset() -> None:
-    assert preset_for(DoubleDQN, "CartPole-v1") is PRESETS["dqn", "CartPole-v1"]
-    assert preset_for(DoubleDQN, "Nowhere-v0").hyperparameters == {}
+    parents = PRESETS["dqn", "CartPole-v1"]
+    assert preset_for(DoubleDQN, "CartPole-v1").steps == parents.steps
+    assert preset_for(DoubleDQN, "CartPole-v1").hyperparameters == {**parents.hyperparameters, "next_action": "online"}
+    assert preset_for(DoubleDQN, "Nowhere-v0").hyperparameters == {"next_action": "online"}
+
+
+def test_what_makes_a_variant_wins_over_its_parents_preset(monkeypatch) -> None:
+    """Noisy DQN doesn't explore by ε, whatever DQN's preset says; a preset of its own may say so."""
+    monkeypatch.setitem(PRESETS, ("dqn", "X-v0"), Preset(5, 1, {"epsilon_end": 0.1, "gamma": 0.5}))
+    assert preset_for(NoisyDQN, "X-v0").hyperparameters == {**NoisyDQN.components, "gamma": 0.5}
+    monkeypatch.setitem(PRESETS, ("noisy-dqn", "X-v0"), Preset(7, 1, {"epsilon_end": 0.2}))
+    assert preset_for(NoisyDQN, "X-v0") == Preset(7, 1, {**NoisyDQN.components, "epsilon_end": 0.2})
 
 
 def test_every_hyperparameter_is_documented(agent_type: type[Agent]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents import DQN, Agent
-from agents.core.replay import UniformReplay
+from agents.core.replay import Replay
 from agents.presets import PROBES, preset_for
 from envs import Transition
 from envs.vector import BareEnvironments
@@ -34,12 +34,12 @@ def test_probe(deep_agent_type: type[Agent], env_id: str) -> None:
         assert agent.predict(np.array([state])) == np.argmax(values)
 
 
-class TerminatesAtTruncation(UniformReplay):
+class TerminatesAtTruncation(Replay):
     def add(self, transition: Transition) -> None:
         super().add(transition._replace(terminated=transition.terminated | transition.truncated))
 
 
-class BootstrapsThroughTermination(UniformReplay):
+class BootstrapsThroughTermination(Replay):
     def add(self, transition: Transition) -> None:
         super().add(transition._replace(terminated=np.zeros_like(transition.terminated)))
 
@@ -53,7 +53,7 @@ class BootstrapsThroughTermination(UniformReplay):
 )
 def test_the_probes_catch_a_mistaken_end(monkeypatch, replay: type, env_id: str, wrong: float) -> None:
     """Bootstrap unless terminated."""
-    monkeypatch.setitem(__import__("agents.value.dqn", fromlist=["REPLAYS"]).REPLAYS, "uniform", replay)
+    monkeypatch.setattr("agents.value.dqn.Replay", replay)
     learned, exact = learned_and_true(trained(DQN, env_id))
     assert learned[-1, 0] == pytest.approx(wrong, abs=0.05)
     assert exact[-1, 0] != pytest.approx(wrong, abs=0.2)

@@ -8,7 +8,8 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.replay import Ring, UniformReplay
+from agents.core.replay import Replay, Uniform
+from agents.core.ring import Ring
 from envs import Transition
 
 OBSERVATION = spaces.Box(-1, 1, (2,), np.float32)
@@ -31,8 +32,8 @@ def transitions(first: int, count: int, terminated: bool = False, truncated: boo
     )
 
 
-def replay(capacity: int = 10, gamma: float = 0.9, seed: int = 0) -> UniformReplay:
-    return UniformReplay(capacity, OBSERVATION, ACTION, gamma, np.random.default_rng(seed))
+def replay(capacity: int = 10, gamma: float = 0.9, seed: int = 0) -> Replay:
+    return Replay(capacity, OBSERVATION, ACTION, gamma, Uniform(np.random.default_rng(seed)))
 
 
 @settings(max_examples=100, deadline=None)
@@ -85,7 +86,7 @@ def test_a_column_for_a_row_is_refused(field: str) -> None:
 
 def test_images_stay_bytes() -> None:
     images = spaces.Box(0, 255, (4, 8, 8), np.uint8)
-    memory = UniformReplay(100, images, ACTION, 0.9, np.random.default_rng(0))
+    memory = Replay(100, images, ACTION, 0.9, Uniform(np.random.default_rng(0)))
     assert memory.ring.arrays["observation"].dtype == np.uint8
     assert memory.ring.arrays["next_observation"].nbytes == 100 * 4 * 8 * 8
 

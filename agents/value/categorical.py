@@ -1,0 +1,125 @@
+"""A distribution of returns for every action, on a fixed grid: the head of C51.
+
+The random return Z(s, a) obeys Z(s, a) = r + γ Z(s', a') in distribution. Z is modelled by the probabilities
+p_i(s, a) of N atoms z_i = z_min + i Δ. Shifted and shrunk by the Bellman equation, the next state's atoms no longer
+lie on the grid; each one's probability is shared between its two neighbours there, the nearer getting more:
+
+    m_i = Σ_j clip(1 - |clip(r + γ z_j, z_min, z_max) - z_i| / Δ, 0, 1)  p_j(s', a')
+
+and the loss is the cross-entropy  -Σ_i m_i log p_i(s, a).
+
+Bellemare, Dabney & Munos, "A Distributional Perspective on Reinforcement Learning", ICML (2017), equation 7 and
+algorithm 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import minigrad as mg
+import minigrad.nn.functional as F
+from envs import UsageError
+from minigrad.device import host
+
+
+def project(
+    reward: np.ndarray, discount: np.ndarray, probability: np.ndarray, atoms: np.ndarray
+) -> np.ndarray:
+    """The distribution of r + γ Z on the grid `atoms` (N,): m, (batch, N), from reward and discount (batch,) and
+    the probabilities (batch, N) of Z. Rows keep their sum.
+
+    An atom between the neighbours i and i + 1 has two terms in the sum above, so they are added where they belong:
+    N operations a row in place of N²."""
+    batch, size = probability.shape
+    step = (atoms[-1] - atoms[0]) / (size - 1)
+    moved = (reward[:, None] + discount[:, None] * atoms - atoms[0]) / step  # (batch, N) in steps from the first
+    moved = np.clip(moved, 0, size - 1)
+    # Never the last atom: one that falls exactly on the grid would have no neighbour above, and floor and ceil would
+    # be the same and share nothing.
+    lower = np.minimum(moved.astype(np.int64), size - 2)
+    upper_share = (moved - lower) * probability
+    at = (lower + size * np.arange(batch)[:, None]).ravel()
+    m = np.bincount(at, (probability - upper_share).ravel(), batch * size)
+    m += np.bincount(at + 1, upper_share.ravel(), batch * size)
+    return m.reshape(batch, size).astype(probability.dtype)
+
+
+def quantile_weights(probability: np.ndarray, low: float, high: float) -> np.ndarray:
+    """How much of each atom's probability (..., N) lies between the quantiles `low` and `high`, as a part of all
+    that does. Their mean over [0, α] is the conditional value at risk of level α."""
+    above = np.cumsum(probability, axis=-1)
+    inside = np.minimum(above, high) - np.maximum(above - probability, low)
+    return np.maximum(inside, 0) / (high - low)
+
+
+class Categorical:
+    """The head. `risk` is the range of quantiles whose mean the policy goes by: (0, 1) is the mean of all,
+    (0, 0.25) that of the worst quarter (risk-averse), (0.75, 1) that of the best (risk-seeking). It can be
+    changed after training, too."""
+
+    def __init__(
+        self, atoms: int, value_min: float, value_max: float, risk: tuple[float, float] = (0.0, 1.0)
+    ) -> None:
+        if atoms < 2 or value_min >= value_max:
+            raise UsageError(
+                f"a distribution needs at least 2 atoms between value_min and a larger value_max, got atoms={atoms}, "
+                f"value_min={value_min:g}, value_max={value_max:g}"
+            )
+        self.numbers = atoms
+        self.atoms = np.linspace(value_min, value_max, atoms, dtype=np.float32)
+        self.risk = risk
+
+    @property
+    def risk(self) -> tuple[float, float]:
+        return self._risk
+
+    @risk.setter
+    def risk(self, quantiles: tuple[float, float]) -> None:
+        low, high = quantiles
+        if not 0 <= low < high <= 1:
+            raise UsageError(f"risk is a range of quantiles, 0 <= from < to <= 1, got from {low:g} to {high:g}")
+        self._risk = (low, high)
+
+    def probabilities(self, output: mg.Tensor) -> np.ndarray:
+        """p(s, ·), (batch, actions, N)."""
+        logits = host(output.array).reshape(len(output), -1, self.numbers)
+        weight = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return weight / weight.sum(axis=-1, keepdims=True)
+
+    def values(self, output: mg.Tensor) -> mg.Tensor:
+        """Q(s, ·) = Σ_i z_i p_i(s, ·), (batch, actions)."""
+        return mg.from_numpy(self.probabilities(output) @ self.atoms)
+
+    def preferences(self, output: mg.Tensor) -> mg.Tensor:
+        """The mean over the quantiles `risk`, (batch, actions)."""
+        if self.risk == (0.0, 1.0):
+            return self.values(output)
+        return mg.from_numpy(quantile_weights(self.probabilities(output), *self.risk) @ self.atoms)
+
+    def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
+        """log p(s, a), (batch, N), of actions (batch, 1)."""
+        logits = output.reshape(len(output), -1, self.numbers)
+        return F.log_softmax(logits[mg.arange(len(output), device=output.device), action[:, 0]], dim=1)
+
+    def target(
+        self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
+    ) -> np.ndarray:
+        """m, (batch, N). Where the episode terminated γ is 0, and all atoms move to r."""
+        logits = next_output.reshape(len(next_output), -1, self.numbers)[np.arange(len(next_action)), next_action]
+        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return project(reward, discount, weight / weight.sum(axis=1, keepdims=True), self.atoms)
+
+    def loss(self, prediction: mg.Tensor, target: mg.Tensor, reduction: str) -> mg.Tensor:
+        """The cross-entropy, (batch, 1), or its mean."""
+        losses = -(target * prediction).sum(dim=1, keepdim=True)
+        return losses if reduction == "none" else losses.mean()
+
+    def mean(self, prediction: mg.Tensor) -> float:
+        """The mean of Q(s, a) over the batch."""
+        return float((np.exp(host(prediction.array)) @ self.atoms).mean())
+
+    def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
+        """KL(m ‖ p), (batch,): what a prioritised replay goes by (Hessel et al. 2018, "The Integrated Agent")."""
+        m, log_p = host(target.array), host(prediction.array)
+        log_m = np.log(np.maximum(m, np.finfo(m.dtype).tiny))
+        return np.maximum((m * (log_m - log_p)).sum(axis=1), 0)

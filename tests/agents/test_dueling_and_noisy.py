@@ -1,0 +1,125 @@
+"""Dueling streams and noisy layers, against their definitions."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+import minigrad.nn as nn
+from agents import NoisyDQN
+from agents.value.dueling import Dueling
+from agents.value.noisy import NoisyLinear, noisy_layers
+
+ENV = "minigrad/ProbeBoth-v0"
+
+
+# -- dueling
+
+
+@pytest.mark.parametrize("numbers", [1, 5])
+def test_dueling_is_value_plus_centred_advantage(numbers: int) -> None:
+    layer = Dueling(6, 8, 3, numbers, nn.Linear)
+    features = mg.randn(4, 6)
+    output = layer(features).array.reshape(4, 3, numbers)
+    value = layer.value(features).array
+    advantage = layer.advantage(features).array.reshape(4, 3, numbers)
+    for b in range(4):
+        for a in range(3):
+            expected = value[b] + advantage[b, a] - advantage[b].mean(axis=0)
+            np.testing.assert_allclose(output[b, a], expected, rtol=1e-5, atol=1e-6)
+    # The mean over actions is the state's value: the streams can be told apart.
+    np.testing.assert_allclose(output.mean(axis=1), value, rtol=1e-5, atol=1e-6)
+
+
+def test_dueling_streams_have_their_own_hidden_layers() -> None:
+    layer = Dueling(6, 8, 3, 1, partial(NoisyLinear, sigma=0.1))
+    assert len(noisy_layers(layer)) == 4
+
+
+# -- noisy layers
+
+
+def test_noise_is_factorised() -> None:
+    """ε_w is the outer product of the two vectors, f(ε) = sign(ε) √|ε|, and the bias has the output's."""
+    mg.manual_seed(0)
+    layer = NoisyLinear(5, 3, sigma=0.4)
+    drawn = np.random.default_rng(7).standard_normal(8, np.float32)
+    f = np.sign(drawn) * np.sqrt(np.abs(drawn))
+    layer.resample(np.random.default_rng(7))
+    x = mg.randn(2, 5)
+    weight = layer.weight.array + layer.weight_sigma.array * np.outer(f[5:], f[:5])
+    bias = layer.bias.array + layer.bias_sigma.array * f[5:]
+    np.testing.assert_allclose(layer(x).array, x.array @ weight.T + bias, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(layer.weight_sigma.array, 0.4 / np.sqrt(5), rtol=1e-6)
+    assert np.abs(layer.weight.array).max() <= 1 / np.sqrt(5)
+
+
+def test_still_is_the_mean() -> None:
+    layer = NoisyLinear(5, 3)
+    rng = np.random.default_rng(0)
+    x = mg.randn(1, 5)
+    outputs = []
+    for _ in range(4_000):
+        layer.resample(rng)
+        outputs.append(layer(x).array[0])
+    layer.still()
+    np.testing.assert_allclose(layer(x).array[0], np.mean(outputs, axis=0), atol=0.05)
+    assert np.std(outputs, axis=0).min() > 0.1
+
+
+def test_noise_has_unit_scale() -> None:
+    """E f(ε)² = E|ε| = √(2/π), so an entry of ε_w has the variance 2/π."""
+    layer, rng = NoisyLinear(1, 1), np.random.default_rng(0)
+    noise = []
+    for _ in range(20_000):
+        layer.resample(rng)
+        noise.append(layer._weight_noise.item())
+    assert np.mean(noise) == pytest.approx(0, abs=0.02)
+    assert np.var(noise) == pytest.approx(2 / np.pi, abs=0.03)
+
+
+def outputs_of(network: nn.Module) -> np.ndarray:
+    with mg.no_grad():
+        return network(mg.tensor([[1.0]])).array.copy()
+
+
+def test_noise_is_drawn_anew_in_both_networks_at_every_update() -> None:
+    agent = NoisyDQN(ENV, learning_starts=50).learn(100)
+    noises = []
+    for _ in range(3):
+        agent.learn_from(agent.replay.sample(8))
+        noises.append(
+            [layer._weight_noise.array.copy() for layer in agent.noisy_layers + agent.noisy_target_layers]
+        )
+    layers = len(agent.noisy_layers)
+    assert layers == len(agent.noisy_target_layers) == 2
+    for before, after in itertools.pairwise(noises):
+        for a, b in zip(before, after, strict=True):
+            assert not np.array_equal(a, b)
+    for online, target in zip(noises[0][:layers], noises[0][layers:], strict=True):
+        assert not np.array_equal(online, target)
+
+
+def test_noise_explores_and_evaluation_has_none() -> None:
+    agent = NoisyDQN(ENV)
+    assert agent.epsilon == 0
+    observation = np.zeros((1, 1), np.float32)
+    actions = {int(agent.act(observation)[0]) for _ in range(200)}
+    assert actions == {0, 1}
+    assert len({int(agent.predict(np.zeros(1))) for _ in range(200)}) == 1
+    means = agent.action_values(observation)
+    agent.act(observation)
+    np.testing.assert_array_equal(agent.action_values(observation), means)
+
+
+def test_looking_at_the_agent_changes_nothing() -> None:
+    a, b = (NoisyDQN(ENV, learning_starts=50).learn(80) for _ in range(2))
+    b.predict(np.zeros(1), deterministic=False)
+    b.action_values(np.zeros((1, 1), np.float32))
+    a, b = a.learn(60), b.learn(60)
+    for x, y in zip(a.network.parameters(), b.network.parameters(), strict=True):
+        np.testing.assert_array_equal(x.array, y.array)

@@ -19,7 +19,6 @@ from benchmarks.common import fair_start, ratio, side_by_side, table, write
 fair_start()
 
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from agents.core.prioritized import Prioritized, Uniform
 
 CAPACITIES = [10_000, 100_000, 1_000_000]
 BATCH = 64
+ROUNDS = 300  # short ones, so that some of them have the processor to themselves
 GOAL = 60e-6  # seconds for a batch from 10⁶
 
 
@@ -105,12 +105,12 @@ def contestants(capacity: int) -> dict[str, Callable[[], Any]]:
 
 
 def main() -> None:
-    """Measure everything and write results/replay.md and .json."""
+    """Measure everything and write results/replay.md and .json. A time is the best of the rounds."""
     data: dict[str, Any] = {}
     for capacity in CAPACITIES:
-        times = side_by_side(contestants(capacity))
+        times = side_by_side(contestants(capacity), ROUNDS, seconds=0.002)
         data[str(capacity)] = {
-            "microseconds": {name: median(seconds) * 1e6 for name, seconds in times.items()},
+            "microseconds": {name: min(seconds) * 1e6 for name, seconds in times.items()},
             "binary / ours": ratio(times, "draw and feedback, binary tree", "draw and feedback"),
         }
     names = list(data[str(CAPACITIES[0])]["microseconds"])
@@ -118,9 +118,12 @@ def main() -> None:
         [name, *(f"{data[str(capacity)]['microseconds'][name]:.1f}" for capacity in CAPACITIES)] for name in names
     ]
     lines.append(["**binary tree / ours**", *(f"**{data[str(c)]['binary / ours']:.2f}**" for c in CAPACITIES)])
-    text = table([f"µs, a batch of {BATCH}", *(f"from {capacity:,}" for capacity in CAPACITIES)], lines)
-    goal = f"Goal: draw and feedback from {CAPACITIES[-1]:,} in at most {GOAL * 1e6:.0f} µs."
-    write("replay", "Prioritised replay", [text, goal], data)
+    header = [f"µs, batches of {BATCH}", *(f"from {capacity:,}" for capacity in CAPACITIES)]
+    goal = (
+        f"The best of {ROUNDS} rounds; the ratio is their median. "
+        f"Goal: draw and feedback from {CAPACITIES[-1]:,} in at most {GOAL * 1e6:.0f} µs."
+    )
+    write("replay", "Prioritised replay", [table(header, lines), goal], data)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def test_it_finds_what_the_running_sum_finds(capacity: int, kind: str) -> None:
     low, high = (running.searchsorted(mass + d, "right").clip(0, capacity - 1) for d in (-rounding, rounding))
     assert ((low <= rows) & (rows <= high)).all()
     assert (numbers[rows] > 0).all()
+    np.testing.assert_array_equal(tree.find(mass[:7]), rows[:7])  # a batch of another size
     if kind == "random":
         assert (low == high).mean() > 0.99  # that was a question with one answer
 
@@ -63,6 +64,15 @@ def test_borders_belong_to_the_row_behind_them(capacity: int) -> None:
     starts = ends[rows] - numbers[rows]
     np.testing.assert_array_equal(tree.find(starts), rows)
     np.testing.assert_array_equal(tree.find(ends[rows] - 2**-20), rows)
+
+
+@pytest.mark.parametrize("capacity", [100, LONGEST_TOP, 5 * WIDTH**2, 5 * WIDTH**3, 5 * WIDTH**3 + 1])
+def test_a_mass_that_rounding_made_as_large_as_the_total_finds_the_last_row(capacity: int) -> None:
+    """Whether or not the last block is full, on every level."""
+    tree = tree_of(np.ones(capacity))
+    np.testing.assert_array_equal(tree.find(np.array([capacity - 0.5, capacity, 2.0 * capacity])), capacity - 1)
+    tree.set(np.arange(capacity - 60, capacity), 0.0)
+    np.testing.assert_array_equal(tree.find(np.array([capacity, 2.0 * capacity])), capacity - 61)
 
 
 @st.composite

@@ -168,7 +168,7 @@ def lines_of(map: str) -> list[str]:
     if not isinstance(map, str):
         raise UsageError(f"a map is text, one line a row, got {type(map).__name__}")
     lines = [line.rstrip() for line in inspect.cleandoc(map).splitlines()]
-    if not lines:
+    if not any(lines):
         raise UsageError(f"the map is empty; draw it with {legend()}")
     for row, line in enumerate(lines):
         if len(line) != len(lines[0]):

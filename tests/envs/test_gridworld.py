@@ -518,7 +518,7 @@ def test_a_picture_of_a_policy_points_where_it_goes() -> None:
         picture = draw(grid, policy=np.full(9, action)).astype(int).sum(axis=2)
         middle = picture[5 : 5 + 96, 5 + 96 : 5 + 192][5:-5, 5:-5]  # the first row's middle cell, without its border
         at = np.argwhere(middle < 300).mean(axis=0) - 43
-        assert np.sign(at.round()).tolist() == [down, right] or abs(at @ [down, right]) > 5 * abs(at @ [right, down])
+        assert abs(at @ [right, down]) < 1
         assert at @ [down, right] > 5
 
 

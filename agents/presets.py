@@ -60,12 +60,13 @@ def preset_for(agent: type, env: Any) -> Preset:
     """The preset of the agent's class, or of the nearest class it is a variant of, with the components that make it
     a variant; else those alone."""
     env_id = env if isinstance(env, str) else env.spec.id if isinstance(env, gym.Env) and env.spec else None
-    found, below, above = Preset(), {}, {}
+    found: Preset | None = None
+    variant: dict[str, Any] = {}  # the components of the classes looked at so far, the nearest first
     for ancestor in agent.__mro__:
         own = vars(ancestor)
         preset = PRESETS.get((own.get("name", ""), env_id or ""))
-        if preset is not None and found == Preset():
-            found, below = preset, above
-            above = {}
-        above = {**own.get("components", {}), **above}
-    return replace(found, hyperparameters={**above, **found.hyperparameters, **below})
+        if preset is not None and found is None:
+            found = preset
+            variant = {**preset.hyperparameters, **variant}
+        variant = {**own.get("components", {}), **variant}
+    return replace(found or Preset(), hyperparameters=variant)

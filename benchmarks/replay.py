@@ -23,7 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.core.prioritized import Prioritized, Uniform
+from agents.core.prioritized import Prioritized
+from agents.core.replay import Uniform
+from agents.core.ring import Ring
 
 CAPACITIES = [10_000, 100_000, 1_000_000]
 BATCH = 64
@@ -65,31 +67,40 @@ class BinaryTree:
         return nodes - self.first
 
 
+def ring_of(capacity: int) -> Ring:
+    """A full ring without anything in it."""
+    ring = Ring(capacity)
+    ring.total = capacity
+    return ring
+
+
 def filled(capacity: int) -> tuple[Prioritized, Prioritized, Uniform]:
     """A full replay of each kind; the prioritised ones hold the same priorities."""
     ours, binary = (Prioritized(capacity, np.random.default_rng(0)) for _ in range(2))
     binary._tree = BinaryTree(capacity)  # type: ignore[assignment]
+    ring = ring_of(capacity)
     rows, error = np.arange(capacity), np.random.default_rng(1).exponential(size=capacity)
     for replay in (ours, binary):
         replay.added(rows)
         replay.feedback(rows, error)
     for _ in range(100):
-        (a, w), (b, v) = (replay.draw(BATCH, capacity, 0.5) for replay in (ours, binary))
+        (a, w), (b, v) = (replay.draw(BATCH, ring, 0.5) for replay in (ours, binary))
         np.testing.assert_array_equal(a, b)
         np.testing.assert_allclose(w, v)
-    return ours, binary, Uniform(capacity, np.random.default_rng(0))
+    return ours, binary, Uniform(np.random.default_rng(0))
 
 
 def contestants(capacity: int) -> dict[str, Callable[[], Any]]:
     """What is timed, by name."""
     ours, binary, uniform = filled(capacity)
+    ring = ring_of(capacity)
     error = np.random.default_rng(2).exponential(size=BATCH).astype(np.float32)
-    rows, _ = ours.draw(BATCH, capacity, 0.5)
+    rows, _ = ours.draw(BATCH, ring, 0.5)
     one = rows[:1]
 
     def batch(replay: Prioritized) -> Callable[[], None]:
         def call() -> None:
-            rows, _ = replay.draw(BATCH, capacity, 0.5)
+            rows, _ = replay.draw(BATCH, ring, 0.5)
             replay.feedback(rows, error)
 
         return call
@@ -100,7 +111,7 @@ def contestants(capacity: int) -> dict[str, Callable[[], Any]]:
         "feedback": lambda: ours.feedback(rows, error),
         "add one": lambda: ours.added(one),
         "add one, binary tree": lambda: binary.added(one),
-        "uniform draw": lambda: uniform.draw(BATCH, capacity, 0.5),
+        "uniform draw": lambda: uniform.draw(BATCH, ring, 0.5),
     }
 
 

@@ -198,7 +198,7 @@ class GridWorld(gym.Env[int, int]):
     id it is also cut off after 200 steps, so that a policy that walks into a wall comes to an end.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
 
     def __init__(self, map: str = THREE_BY_FOUR, *, render_mode: str | None = None, **options: float) -> None:
         self.grid = Grid(map, **options)
@@ -260,7 +260,7 @@ class GridWorldVector(gym.vector.VectorEnv):
     gymnasium's `TimeLimit` does for one environment.
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012
+    metadata: dict[str, Any] = {
         **GridWorld.metadata,
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }

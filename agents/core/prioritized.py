@@ -1,8 +1,4 @@
-"""Which rows a replay draws: evenly (`Uniform`), or those more often whose error was large (`Prioritized`).
-
-A replay tells one of these when rows are added and removed, asks it for rows to learn from, and hands it the errors
-that the agent made there if it `wants_errors`.
-"""
+"""Prioritised replay: rows whose error was large are drawn more often. One of a replay's orders (replay.py)."""
 
 from __future__ import annotations
 
@@ -12,37 +8,9 @@ import numpy as np
 
 from envs.errors import UsageError
 
+from .ring import Ring
 from .schedules import linear
 from .sum_tree import SumTree
-
-
-class Uniform:
-    """Every row with the same probability, with replacement."""
-
-    wants_errors = False
-
-    def __init__(self, capacity: int, rng: np.random.Generator) -> None:
-        self._rng = rng
-
-    def added(self, rows: np.ndarray) -> None:
-        """All rows are alike."""
-
-    def removed(self, rows: np.ndarray) -> None:
-        """All rows are alike; the replay puts another one there."""
-
-    def draw(self, batch_size: int, size: int, progress: float) -> tuple[np.ndarray, None]:
-        """(batch_size,) of the rows 0 to `size` - 1, and no weights: each counts the same."""
-        # Half the cost of `integers`, which matters in every update.
-        return (self._rng.random(batch_size) * size).astype(np.int64), None
-
-    def feedback(self, rows: np.ndarray, error: np.ndarray) -> None:
-        """No error changes anything."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
 
 
 class Prioritized:
@@ -95,7 +63,7 @@ class Prioritized:
         """Nothing worth drawing lies at `rows`, (k,), until something is added there."""
         self._tree.set(rows, 0.0)
 
-    def draw(self, batch_size: int, size: int, progress: float) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, batch_size: int, ring: Ring, progress: float) -> tuple[np.ndarray, np.ndarray]:
         """Rows and their weights w, float32, both (batch_size,), at a training's `progress` from 0 to 1.
 
         The total is divided into `batch_size` equal ranges and one row drawn from each. The weights are divided by the
@@ -106,7 +74,7 @@ class Prioritized:
         mass = (self._strata + self._rng.random(batch_size)) * (self._tree.total / batch_size)
         rows = self._tree.find(mass)
         number = self._tree[rows]
-        # Divided by the largest, N and Σ p^α (and with them `size`) cancel: the largest weight has the smallest p^α.
+        # Divided by the largest, N and Σ p^α cancel: the largest weight has the smallest p^α.
         weight = (number / np.minimum.reduce(number)) ** -linear(self.beta, 1.0, 1.0, progress)
         return rows, weight.astype(np.float32)
 

@@ -144,6 +144,7 @@ class DQN(Agent):
         h = self.hyperparameters
         actions = int(self.action_space.n)
         linear = partial(NoisyLinear, sigma=h.noise_sigma) if h.noisy else nn.Linear
+        output: nn.Module
         layers, features = body(self.observation_space, ())
         if h.dueling:
             *shared, streams = h.hidden or (features,)

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from agents.core.checkpoint import Checkpoints
-from agents.core.prioritized import Prioritized, Uniform
+from agents.core.prioritized import Prioritized
+from agents.core.replay import Uniform
+from agents.core.ring import Ring
 from envs import UsageError
 
 CAPACITY = 8
+RING = Ring(1)  # what is in it doesn't matter here: priorities say what can be drawn
 
 
 def prioritized(capacity: int = CAPACITY, seed: int = 0, **options: float) -> Prioritized:
@@ -28,7 +31,7 @@ def with_errors(errors: list[float], **options: float) -> Prioritized:
 
 
 def frequencies(replay: Prioritized, count: int, draws: int = 2_000, batch_size: int = 10) -> np.ndarray:
-    drawn = [replay.draw(batch_size, count, 0.0)[0] for _ in range(draws)]
+    drawn = [replay.draw(batch_size, RING, 0.0)[0] for _ in range(draws)]
     return np.bincount(np.concatenate(drawn), minlength=count) / (draws * batch_size)
 
 
@@ -74,7 +77,7 @@ def test_a_priority_is_the_error_and_nothing_else() -> None:
     errors = np.array([0.1, 2.0, 0.7, 5.0])
     replay = with_errors([9.0, 1.0, 0.0, 4.0], alpha=0.6, epsilon=0.01)
     for _ in range(2):
-        rows, weight = replay.draw(50, 4, 0.3)
+        rows, weight = replay.draw(50, RING, 0.3)
         assert weight.min() < 0.5
         replay.feedback(rows, errors[rows])
     np.testing.assert_allclose(replay.state_dict()["numbers"][:4], (errors + 0.01) ** 0.6, rtol=1e-12)
@@ -86,7 +89,7 @@ def test_weights_are_the_papers(progress: float, beta: float) -> None:
     errors = [0.1, 2.0, 0.3, 5.0, 1.0]
     replay = with_errors(errors, alpha=0.6, beta=0.4, epsilon=0.01)
     p = (np.array(errors) + 0.01) ** 0.6
-    rows, weight = replay.draw(4, len(errors), progress)
+    rows, weight = replay.draw(4, RING, progress)
     w = (1 / (len(errors) * p[rows] / p.sum())) ** beta
     assert len(set(rows)) > 1
     np.testing.assert_allclose(weight, w / w.max(), rtol=1e-6)
@@ -96,7 +99,7 @@ def test_weights_are_the_papers(progress: float, beta: float) -> None:
 
 def test_beta_stays_1_after_the_end() -> None:
     replay = with_errors([0.1, 2.0, 5.0])
-    rows, weight = replay.draw(30, 3, 1.5)
+    rows, weight = replay.draw(30, RING, 1.5)
     p = replay.state_dict()["numbers"][rows]
     np.testing.assert_allclose(weight, p.min() / p, rtol=1e-6)
 
@@ -104,7 +107,7 @@ def test_beta_stays_1_after_the_end() -> None:
 def test_whole_weights_undo_the_bias() -> None:
     """At β = 1 the weighted mean over draws is the plain mean over the replay."""
     errors, value = [0.1, 2.0, 0.3, 5.0, 1.0], np.array([1.0, -2.0, 4.0, 0.5, 3.0])
-    rows, weight = with_errors(errors).draw(100_000, 5, 1.0)
+    rows, weight = with_errors(errors).draw(100_000, RING, 1.0)
     assert np.average(value[rows], weights=weight) == pytest.approx(value.mean(), abs=0.05)
     assert abs(value[rows].mean() - value.mean()) > 0.2
 
@@ -114,8 +117,8 @@ def test_each_of_the_equal_ranges_of_the_total_gives_one_row() -> None:
     replay = prioritized(64)
     replay.added(np.arange(64))
     for _ in range(20):
-        np.testing.assert_array_equal(replay.draw(64, 64, 0.0)[0], np.arange(64))
-    halves = replay.draw(32, 64, 0.0)[0]
+        np.testing.assert_array_equal(replay.draw(64, RING, 0.0)[0], np.arange(64))
+    halves = replay.draw(32, RING, 0.0)[0]
     np.testing.assert_array_equal(halves // 2, np.arange(32))
     assert len(set(halves % 2)) == 2
 
@@ -124,13 +127,13 @@ def test_removed_and_missing_rows_are_not_drawn() -> None:
     replay = prioritized(1_000)
     replay.added(np.arange(100))
     replay.removed(np.arange(20, 90))
-    rows = replay.draw(5_000, 100, 0.0)[0]
+    rows = replay.draw(5_000, RING, 0.0)[0]
     assert set(rows) == {*range(20), *range(90, 100)}
     replay.added(np.array([50]))
-    assert 50 in replay.draw(5_000, 100, 0.0)[0]
+    assert 50 in replay.draw(5_000, RING, 0.0)[0]
     replay.removed(np.arange(100))
     with pytest.raises(UsageError, match="nothing can be drawn"):
-        replay.draw(5, 100, 0.0)
+        replay.draw(5, RING, 0.0)
 
 
 def test_it_goes_on_from_its_state_as_if_nothing_had_happened(tmp_path: Path) -> None:
@@ -141,7 +144,7 @@ def test_it_goes_on_from_its_state_as_if_nothing_had_happened(tmp_path: Path) ->
         drawn = []
         for step in steps:
             replay.added(np.array([step % capacity]))
-            rows, weight = replay.draw(32, min(step + 1, capacity), step / 1_000)
+            rows, weight = replay.draw(32, RING, step / 1_000)
             replay.feedback(rows, error_rng.exponential(size=32))
             drawn += [rows, weight]
         return drawn
@@ -190,9 +193,10 @@ def test_options_outside_their_ranges_are_refused(options: dict[str, float]) -> 
 
 
 def test_uniform_draws_every_filled_row_equally_often() -> None:
-    uniform = Uniform(10, np.random.default_rng(0))
-    uniform.added(np.arange(7))
-    rows, weight = uniform.draw(70_000, 7, 0.5)
+    uniform = Uniform(np.random.default_rng(0))
+    ring = Ring(10, value=((), np.int64))
+    uniform.added(ring.append(7, value=np.arange(7)))
+    rows, weight = uniform.draw(70_000, ring, 0.5)
     assert weight is None
     assert not uniform.wants_errors
     seen = np.bincount(rows, minlength=7)

@@ -37,6 +37,9 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "epsilon_fraction": 0.1,
         },
     ),
+    # A step is a sweep over all the states: more than enough to converge, and some episodes to see it.
+    ("value-iteration", "FrozenLake-v1"): Preset(steps=2_000),
+    ("value-iteration", "CliffWalking-v1"): Preset(steps=1_000),
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{
         ("dqn", probe): Preset(

@@ -7,10 +7,11 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .tabular.value_iteration import ValueIteration
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (DQN, DoubleDQN)}
+AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (ValueIteration, DQN, DoubleDQN)}
 
 
 def agent_class(name: str) -> type[Agent]:

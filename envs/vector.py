@@ -25,6 +25,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from .errors import UsageError, did_you_mean
+from .model import Model, model_of
 from .snapshot import load_vector_state, resumable, vector_state, why_not_resumable
 
 
@@ -114,6 +115,10 @@ class Environments:
                 f"{self.name} can't be made a second time; give an id or a function that makes it"
             )
         return self._make()
+
+    def model(self) -> Model:
+        """What planning needs to know: P(s' | s, a) and r(s, a). Raises `UsageError` if that isn't known."""
+        raise UsageError(f"{self.name} has no model to plan on: give one environment, or num_envs of them by their id")
 
     def why_not_resumable(self) -> str | None:
         """`None` if these environments can be resumed exactly, else the reason. Takes a few hundred steps in
@@ -210,6 +215,9 @@ class BareEnvironments(Environments):
                 self.observation[i] = self._envs[i].reset()[0]
             self._check(self.observation)
         return Transition(before, action, reward, terminated, truncated, after, self._all)
+
+    def model(self) -> Model:
+        return model_of(self._envs[0].env)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "envs": [env.state_dict() for env in self._envs]}

@@ -9,8 +9,20 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .registry import AGENTS
+from .tabular.policy_evaluation import PolicyEvaluation
+from .tabular.policy_iteration import PolicyIteration
 from .tabular.value_iteration import ValueIteration
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
 
-__all__ = ["AGENTS", "DQN", "Agent", "DoubleDQN", "Evaluation", "ValueIteration", "evaluate"]
+__all__ = [
+    "AGENTS",
+    "DQN",
+    "Agent",
+    "DoubleDQN",
+    "Evaluation",
+    "PolicyEvaluation",
+    "PolicyIteration",
+    "ValueIteration",
+    "evaluate",
+]

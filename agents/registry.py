@@ -7,11 +7,22 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .tabular.policy_evaluation import PolicyEvaluation
+from .tabular.policy_iteration import PolicyIteration
 from .tabular.value_iteration import ValueIteration
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (ValueIteration, DQN, DoubleDQN)}
+AGENTS: dict[str, type[Agent]] = {
+    agent.name: agent
+    for agent in (
+        PolicyEvaluation,
+        PolicyIteration,
+        ValueIteration,
+        DQN,
+        DoubleDQN,
+    )
+}
 
 
 def agent_class(name: str) -> type[Agent]:

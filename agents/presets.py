@@ -42,6 +42,8 @@ PRESETS: dict[tuple[str, str], Preset] = {
         (planner, env_id): Preset(steps=steps, hyperparameters={"gamma": gamma})
         for planner in ("policy-evaluation", "policy-iteration", "value-iteration")
         for env_id, steps, gamma in (
+            ("minigrad/GridWorld-v0", 500, 0.9),
+            ("minigrad/CliffWalking-v0", 1_000, 0.9),
             ("FrozenLake-v1", 2_000, 0.99),
             ("CliffWalking-v1", 2_000, 0.99),
         )

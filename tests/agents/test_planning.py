@@ -4,6 +4,7 @@ policies, and the theorems (contraction, monotone improvement)."""
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -27,7 +28,7 @@ from agents.tabular.planning import (
 from envs import UsageError
 from envs.model import Model, model_of
 
-EXAMPLES = ["FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1"]
+EXAMPLES = ["minigrad/GridWorld-v0", "FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1"]
 PLANNERS = [ValueIteration, PolicyIteration]
 
 
@@ -121,11 +122,80 @@ def test_errors() -> None:
         ValueIteration(lambda: gym.wrappers.TransformObservation(
             gym.make("Blackjack-v1"), lambda seen: seen[0], gym.spaces.Discrete(32)
         ))
-    with pytest.raises(UsageError, match="FrozenLake-v1 has no model to plan on"):
-        ValueIteration(gym.make_vec("FrozenLake-v1", num_envs=2))
+    with pytest.raises(UsageError, match=r"value-iteration needs Discrete observations, but CartPole-v1 has Box"):
+        ValueIteration("CartPole-v1")
 
 
 # -- what is known from elsewhere
+
+
+# The GridWorld's optimal values by hand, γ = 0.9: a step before the apple is worth 1, and every step further away 0.9
+# times as much. The apple ends it, and nobody is ever inside the wall: both are worth 0.
+GRID_WORLD_VALUES = [
+    [0.81, 0.9, 1.0, 0.0],
+    [0.729, 0.0, 0.9, 1.0],
+    [0.6561, 0.729, 0.81, 0.729],
+]
+# And every action that is as good as the best, by the first letter of up, down, left, right.
+GRID_WORLD_ACTIONS = [
+    ["r", "r", "r", None],
+    ["u", None, "u", "u"],
+    ["ur", "r", "u", "l"],
+]
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+@pytest.mark.parametrize(
+    ("planner", "more"),
+    [
+        (ValueIteration, {}),
+        (PolicyIteration, {}),
+        (PolicyIteration, {"evaluation_sweeps": 1}),
+        (PolicyIteration, {"evaluation_sweeps": 3}),
+        (PolicyIteration, {"evaluation_sweeps": 10_000}),
+        (PolicyEvaluation, {"epsilon": 0.0}),
+    ],
+)
+def test_grid_world(planner: type[Agent], more: dict[str, Any], sweep: str) -> None:
+    """The optimal policy in all states, V*(start) = 0.9⁴ = 0.6561."""
+    agent = planner("minigrad/GridWorld-v0", sweep=sweep, **more).learn(500)
+    assert agent.hyperparameters.gamma == 0.9
+    np.testing.assert_allclose(agent.plan.values.reshape(3, 4), GRID_WORLD_VALUES, rtol=0, atol=1e-14)
+    for state, best in enumerate(itertools.chain(*GRID_WORLD_ACTIONS)):
+        if best is not None:
+            assert "udlr"[agent.predict(state)] == best[0]
+    assert evaluate(agent, episodes=1).lengths.tolist() == [5]
+
+
+def test_the_random_policy_on_the_grid_world() -> None:
+    """The nine cells one can be in, their equations written out: a quarter of each neighbour, walls stay."""
+    agent = PolicyEvaluation("minigrad/GridWorld-v0").learn(500)
+    v = agent.plan.values.reshape(3, 4)
+    for cell, neighbours, reward in (
+        ((0, 0), [(0, 0), (1, 0), (0, 0), (0, 1)], 0),
+        ((0, 1), [(0, 1), (0, 1), (0, 0), (0, 2)], 0),
+        ((0, 2), [(0, 2), (1, 2), (0, 1), (0, 3)], 1),
+        ((1, 0), [(0, 0), (2, 0), (1, 0), (1, 0)], 0),
+        ((1, 2), [(0, 2), (2, 2), (1, 2), (1, 3)], -1),
+        ((1, 3), [(0, 3), (2, 3), (1, 2), (1, 3)], 1 - 1),
+        ((2, 0), [(1, 0), (2, 0), (2, 0), (2, 1)], 0),
+        ((2, 1), [(2, 1), (2, 1), (2, 0), (2, 2)], 0),
+        ((2, 2), [(1, 2), (2, 2), (2, 1), (2, 3)], 0),
+        ((2, 3), [(1, 3), (2, 3), (2, 2), (2, 3)], -1),
+    ):
+        assert v[cell] == pytest.approx((reward + 0.9 * sum(v[there] for there in neighbours)) / 4, abs=1e-10)
+    assert v[0, 3] == v[1, 1] == 0
+    assert v[2, 0] < 0  # wandering about is worse than nothing: the bomb is met again and again
+
+
+@pytest.mark.parametrize("env", [
+    lambda: gym.make_vec("FrozenLake-v1", num_envs=3, vectorization_mode="sync"),
+    lambda: gym.make_vec("minigrad/GridWorld-v0", num_envs=3, vectorization_mode="vector_entry_point"),
+])
+def test_plans_for_vector_environments(env) -> None:
+    agent = ValueIteration(env, gamma=0.9).learn(600)
+    alone = ValueIteration(agent.environments.name, gamma=0.9).learn(600)
+    np.testing.assert_allclose(agent.plan.values, alone.plan.values, atol=1e-11)
 
 
 def test_frozen_lake() -> None:

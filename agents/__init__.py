@@ -14,6 +14,7 @@ from .tabular.policy_iteration import PolicyIteration
 from .tabular.value_iteration import ValueIteration
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
+from .value.neural_q_learning import NeuralQLearning
 
 __all__ = [
     "AGENTS",
@@ -21,6 +22,7 @@ __all__ = [
     "Agent",
     "DoubleDQN",
     "Evaluation",
+    "NeuralQLearning",
     "PolicyEvaluation",
     "PolicyIteration",
     "ValueIteration",

@@ -48,6 +48,8 @@ PRESETS: dict[tuple[str, str], Preset] = {
             ("CliffWalking-v1", 2_000, 0.99),
         )
     },
+    # The course's own. The state-action form finds the way later, on some seeds after 130,000 steps.
+    ("neural-q-learning", "minigrad/GridWorld-v0"): Preset(steps=40_000),
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{
         ("dqn", probe): Preset(
@@ -61,6 +63,13 @@ PRESETS: dict[tuple[str, str], Preset] = {
                 "target_every": 20,
                 "epsilon_end": 1.0,
             },
+        )
+        for probe in PROBES
+    },
+    **{
+        ("neural-q-learning", probe): Preset(
+            steps=1_000,
+            hyperparameters={"learning_rate": 0.05, "gamma": 0.5, "hidden": (16,), "epsilon": 1.0},
         )
         for probe in PROBES
     },

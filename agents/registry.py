@@ -12,6 +12,7 @@ from .tabular.policy_iteration import PolicyIteration
 from .tabular.value_iteration import ValueIteration
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
+from .value.neural_q_learning import NeuralQLearning
 
 AGENTS: dict[str, type[Agent]] = {
     agent.name: agent
@@ -19,6 +20,7 @@ AGENTS: dict[str, type[Agent]] = {
         PolicyEvaluation,
         PolicyIteration,
         ValueIteration,
+        NeuralQLearning,
         DQN,
         DoubleDQN,
     )

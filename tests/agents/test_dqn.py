@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 import minigrad as mg
 import minigrad.nn as nn
-from agents import DQN, Agent, DoubleDQN, evaluate
+from agents import DQN, DoubleDQN, evaluate
 from agents.core.networks import body
 from agents.core.replay import Batch
 from agents.value.dqn import DQNHyperparameters
@@ -219,7 +219,7 @@ def test_every_component_can_be_chosen() -> None:
 
 
 @pytest.mark.slow
-def test_cartpole_is_solved(agent_type: type[Agent]) -> None:
+def test_cartpole_is_solved(dqn_type: type[DQN]) -> None:
     """By two seeds of three: another machine's BLAS draws other runs, and about one in ten ends in a dip."""
-    returns = [evaluate(agent_type("CartPole-v1", seed=seed).learn(50_000)).mean for seed in range(3)]
+    returns = [evaluate(dqn_type("CartPole-v1", seed=seed).learn(50_000)).mean for seed in range(3)]
     assert sorted(returns)[1] >= 475, returns

@@ -305,12 +305,14 @@ def updates_until_converged(agent: Agent) -> int:
 
 
 @pytest.mark.parametrize("env_id", EXAMPLES)
-def test_in_place_takes_no_more_sweeps(env_id: str) -> None:
+def test_in_place_takes_fewer_sweeps(env_id: str) -> None:
     for planner in (ValueIteration, PolicyEvaluation):
         two_array, in_place = (
             updates_until_converged(planner(env_id, gamma=0.9, sweep=sweep)) for sweep in ("two-array", "in-place")
         )
-        assert in_place <= two_array
+        # Along the cliff the way to the goal runs with the numbers of the states, so their values come from behind.
+        saves_nothing = planner is ValueIteration and env_id == "CliffWalking-v1"
+        assert in_place == two_array if saves_nothing else in_place < two_array
 
 
 @pytest.mark.parametrize("env_id", EXAMPLES)

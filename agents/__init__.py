@@ -9,11 +9,15 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .registry import AGENTS
+from .tabular.policy_evaluation import PolicyEvaluation
+from .tabular.policy_iteration import PolicyIteration
+from .tabular.value_iteration import ValueIteration
 from .value.c51 import C51
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
 from .value.dueling_dqn import DuelingDQN
 from .value.n_step_dqn import NStepDQN
+from .value.neural_q_learning import NeuralQLearning
 from .value.noisy_dqn import NoisyDQN
 from .value.prioritized_dqn import PrioritizedDQN
 from .value.rainbow import Rainbow
@@ -27,8 +31,12 @@ __all__ = [
     "DuelingDQN",
     "Evaluation",
     "NStepDQN",
+    "NeuralQLearning",
     "NoisyDQN",
+    "PolicyEvaluation",
+    "PolicyIteration",
     "PrioritizedDQN",
     "Rainbow",
+    "ValueIteration",
     "evaluate",
 ]

@@ -86,6 +86,8 @@ class PlotOptions:
     """The PNG to write; left out, it goes into the first run."""
     window: int = 21
     """Episodes in the moving average."""
+    metric: str = "return"
+    """Any column of metrics.csv, such as loss or q_value."""
 
 
 @dataclass(frozen=True)
@@ -207,10 +209,10 @@ def command_evaluate(arguments: list[str]) -> None:
 
 
 def command_plot(arguments: list[str]) -> None:
-    options = parse(PlotOptions, arguments, "plot", None, "Draws return curves.")
+    options = parse(PlotOptions, arguments, "plot", None, "Draws learning curves.")
     if not options.runs:
         raise UsageError("plot needs at least one run directory")
-    print(plot_runs(options.runs, options.output, options.window))
+    print(plot_runs(options.runs, options.output, options.window, options.metric))
 
 
 def command_list(arguments: list[str]) -> None:

@@ -37,6 +37,19 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "epsilon_fraction": 0.1,
         },
     ),
+    # A step is a sweep over all the states: more than enough to converge, and some episodes to see it.
+    **{
+        (planner, env_id): Preset(steps=steps, hyperparameters={"gamma": gamma})
+        for planner in ("policy-evaluation", "policy-iteration", "value-iteration")
+        for env_id, steps, gamma in (
+            ("minigrad/GridWorld-v0", 500, 0.9),
+            ("minigrad/CliffWalking-v0", 1_000, 0.9),
+            ("FrozenLake-v1", 2_000, 0.99),
+            ("CliffWalking-v1", 2_000, 0.99),
+        )
+    },
+    # The course's own. The state-action form finds the way later, on some seeds after 130,000 steps.
+    ("neural-q-learning", "minigrad/GridWorld-v0"): Preset(steps=40_000),
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{
         ("dqn", probe): Preset(
@@ -50,6 +63,13 @@ PRESETS: dict[tuple[str, str], Preset] = {
                 "target_every": 20,
                 "epsilon_end": 1.0,
             },
+        )
+        for probe in PROBES
+    },
+    **{
+        ("neural-q-learning", probe): Preset(
+            steps=1_000,
+            hyperparameters={"learning_rate": 0.05, "gamma": 0.5, "hidden": (16,), "epsilon": 1.0},
         )
         for probe in PROBES
     },

@@ -7,18 +7,38 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .tabular.policy_evaluation import PolicyEvaluation
+from .tabular.policy_iteration import PolicyIteration
+from .tabular.value_iteration import ValueIteration
 from .value.c51 import C51
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
 from .value.dueling_dqn import DuelingDQN
 from .value.n_step_dqn import NStepDQN
+from .value.neural_q_learning import NeuralQLearning
 from .value.noisy_dqn import NoisyDQN
 from .value.prioritized_dqn import PrioritizedDQN
 from .value.rainbow import Rainbow
 
-VALUE = (DQN, DoubleDQN, DuelingDQN, PrioritizedDQN, NStepDQN, NoisyDQN, C51, Rainbow)
+# In the order in which one understands them.
+TABULAR: tuple[type[Agent], ...] = (
+    PolicyEvaluation,
+    PolicyIteration,
+    ValueIteration,
+)
+VALUE: tuple[type[Agent], ...] = (
+    NeuralQLearning,
+    DQN,
+    DoubleDQN,
+    DuelingDQN,
+    PrioritizedDQN,
+    NStepDQN,
+    NoisyDQN,
+    C51,
+    Rainbow,
+)
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in VALUE}
+AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE)}
 
 
 def agent_class(name: str) -> type[Agent]:

@@ -25,6 +25,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from .errors import UsageError, did_you_mean
+from .model import Model, model_of
 from .snapshot import load_vector_state, resumable, vector_state, why_not_resumable
 
 
@@ -114,6 +115,10 @@ class Environments:
                 f"{self.name} can't be made a second time; give an id or a function that makes it"
             )
         return self._make()
+
+    def model(self) -> Model:
+        """P(s' | s, a) and r(s, a) of one environment (model.py); raises `UsageError` if they aren't known."""
+        raise NotImplementedError
 
     def why_not_resumable(self) -> str | None:
         """`None` if these environments can be resumed exactly, else the reason. Takes a few hundred steps in
@@ -211,6 +216,9 @@ class BareEnvironments(Environments):
             self._check(self.observation)
         return Transition(before, action, reward, terminated, truncated, after, self._all)
 
+    def model(self) -> Model:
+        return model_of(self._envs[0].env)
+
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "envs": [env.state_dict() for env in self._envs]}
 
@@ -279,6 +287,9 @@ class VectorEnvironments(Environments):
             self._count(env_index, float(reward[env_index]), bool(ended[env_index]))
         whole = Transition(before, action, reward, terminated, truncated, after, self._all)
         return whole if len(valid) == self.num_envs else Transition(*(field[valid] for field in whole))
+
+    def model(self) -> Model:
+        return model_of(getattr(self._env, "envs", [self._env])[0])  # gymnasium's SyncVectorEnv is a list of them
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "ended": self._ended, "env": vector_state(self._env)}

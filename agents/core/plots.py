@@ -1,4 +1,5 @@
-"""Learning curves: one run's, or several runs' with an interval over seeds, as a PNG."""
+"""Learning curves: one run's, or several runs' with an interval over seeds, as a PNG. Of the return, or of any other
+column of metrics.csv."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from envs import UsageError
+from envs.errors import UsageError, did_you_mean
 
 from .runs import read_config, read_table
 
@@ -40,16 +41,29 @@ def mean_and_interval(
     return grid, values.mean(axis=0), low, high
 
 
-def returns_of(run: str | Path) -> Curve:
+def curve_of(run: str | Path, metric: str = "return") -> Curve:
+    """A column of the run's metrics.csv, where it isn't empty."""
     table = read_table(Path(run) / "metrics.csv")
     if not table.get("return"):
         raise UsageError(f"{run} has no finished episode yet, so there is nothing to plot")
-    return np.array(table["step"], np.float64), np.array(table["return"], np.float64)
+    known = [name for name in table if name != "step"]
+    if metric not in known:
+        raise UsageError(f"{run} has no metric {metric!r}; it has {', '.join(known)}{did_you_mean(metric, known)}")
+    points = [point for point in zip(table["step"], table[metric], strict=True) if point[1] is not None]
+    if not points:
+        raise UsageError(f"{run} has no {metric} yet: its column in metrics.csv is empty")
+    steps, values = np.array(points, np.float64).T
+    return steps, values
 
 
-def plot_runs(runs: Sequence[str | Path], output: str | Path | None = None, window: int = 21) -> Path:
-    """Draws the runs' return curves and returns where. One run: its episodes, their moving average and its
-    greedy evaluations. Several: runs that differ in nothing but the seed are one line, with an interval."""
+def plot_runs(
+    runs: Sequence[str | Path], output: str | Path | None = None, window: int = 21, metric: str = "return"
+) -> Path:
+    """Draws the runs' curves of a `metric`, a column of metrics.csv, and returns where. One run: its episodes, their
+    moving average and, of returns, its greedy evaluations. Several: runs that differ in nothing but the seed are one
+    line, with an interval.
+
+    Raises `UsageError` for a metric that a run doesn't have."""
     # The object-oriented interface: pyplot would open a window system and keep every figure.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -59,34 +73,38 @@ def plot_runs(runs: Sequence[str | Path], output: str | Path | None = None, wind
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     if len(runs) == 1:
-        draw_run(axes, Path(runs[0]), window)
+        draw_run(axes, Path(runs[0]), window, metric)
     else:
         for label, group in grouped(runs, configs).items():
-            curves = [(steps, moving_average(values, window)) for steps, values in map(returns_of, group)]
+            curves = [
+                (steps, moving_average(values, window))
+                for steps, values in (curve_of(run, metric) for run in group)
+            ]
             grid, mean, low, high = mean_and_interval(curves)
             (line,) = axes.plot(grid, mean, label=f"{label} ({len(group)} seed{'s' * (len(group) > 1)})")
             axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(
-        xlabel="environment steps", ylabel="return", title=", ".join(dict.fromkeys(c["env"] for c in configs))
+        xlabel="environment steps",
+        ylabel=metric.replace("_", " "),
+        title=", ".join(dict.fromkeys(c["env"] for c in configs)),
     )
     axes.grid(alpha=0.3)
     axes.legend()
-    path = (
-        Path(output)
-        if output is not None
-        else Path(runs[0]) / ("returns.png" if len(runs) == 1 else "compared.png")
-    )
+    name = "returns" if metric == "return" else metric
+    if len(runs) > 1:
+        name = "compared" if metric == "return" else f"compared-{metric}"
+    path = Path(output) if output is not None else Path(runs[0]) / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     return path
 
 
-def draw_run(axes: Any, run: Path, window: int) -> None:
-    steps, returns = returns_of(run)
-    axes.plot(steps, returns, alpha=0.3, linewidth=0.8, label="episodes")
-    axes.plot(steps, moving_average(returns, window), label=f"moving average ({window} episodes)")
+def draw_run(axes: Any, run: Path, window: int, metric: str) -> None:
+    steps, values = curve_of(run, metric)
+    axes.plot(steps, values, alpha=0.3, linewidth=0.8, label="episodes")
+    axes.plot(steps, moving_average(values, window), label=f"moving average ({window} episodes)")
     evaluations = read_table(run / "evaluations.csv")
-    if evaluations:
+    if evaluations and metric == "return":
         axes.plot(evaluations["step"], evaluations["mean"], "o-", markersize=4, label="greedy evaluation")
 
 

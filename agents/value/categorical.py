@@ -98,7 +98,7 @@ class Categorical:
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
         """log p(s, a), (batch, N), of actions (batch, 1)."""
-        logits = output.reshape(len(output), -1, self.numbers)
+        logits = output if output.ndim == 3 else output.reshape(len(output), -1, self.numbers)
         return F.log_softmax(logits[mg.arange(len(output), device=output.device), action[:, 0]], dim=1)
 
     def target(

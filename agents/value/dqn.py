@@ -39,7 +39,7 @@ from ..core.schedules import linear
 from .dueling import Dueling
 from .heads import HEADS
 from .next_action import NEXT_ACTIONS
-from .noisy import NoisyLinear, noisy_layers
+from .noisy import Noise, NoisyLinear
 
 ORDERS: dict[str, Callable[[Any, np.random.Generator], Order]] = {
     "uniform": lambda h, rng: Uniform(rng),
@@ -133,11 +133,11 @@ class DQN(Agent):
         self.network = self.make_network()
         self.target_network = self.make_network()
         self.target_network.requires_grad_(False)
-        self.noisy_target_layers = noisy_layers(self.target_network)
         self.renew_target()
         self.weights = list(self.network.parameters())  # walking the modules at every update would cost 5 µs
         self.optimizer = optim.Adam(self.weights, lr=h.learning_rate)
-        self.noisy_layers = noisy_layers(self.network)
+        self.noise = Noise(self.network, self.tensor)
+        self.target_noise = Noise(self.target_network, self.tensor)
         self.max_q = 0.0  # max_a Q(s, a), the mean over the states last acted in
 
     def make_network(self) -> nn.Module:
@@ -160,8 +160,10 @@ class DQN(Agent):
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """ε-greedy: a random action with probability ε, else the one that is worth most. Noisy layers draw noise
         where the action may be random."""
-        for layer in self.noisy_layers:
-            layer.still() if rng is None else layer.resample(rng)
+        if rng is None:
+            self.noise.still()
+        else:
+            self.noise.draw(rng)
         with mg.no_grad():
             preferences = host(self.head.preferences(self.network(self.tensor(observation))).array)
         best = preferences.argmax(1)
@@ -178,8 +180,7 @@ class DQN(Agent):
 
     def action_values(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, ·) of (k, ...) observations, (k, actions)."""
-        for layer in self.noisy_layers:
-            layer.still()
+        self.noise.still()
         with mg.no_grad():
             return host(self.head.values(self.network(self.tensor(observation))).array)
 
@@ -207,8 +208,8 @@ class DQN(Agent):
                 self.renew_target()
 
     def learn_from(self, batch: Batch) -> None:
-        for layer in self.noisy_layers + self.noisy_target_layers:  # each with noise of its own
-            layer.resample(self.random["noise"])
+        for noise in (self.noise, self.target_noise):  # not the same
+            noise.draw(self.random["noise"])
         prediction, target = self.prediction(batch), self.target(batch)
         loss = self.loss(prediction, target, batch.weight)
         self.optimizer.zero_grad()

@@ -16,17 +16,23 @@ import minigrad.nn as nn
 
 
 class Dueling(nn.Module):
-    """Features (batch, features) to (batch, actions × numbers), each stream with a hidden layer of its own."""
+    """Features (batch, features) to (batch, actions), or (batch, actions, numbers) where an action takes several
+    numbers. Each stream has a hidden layer of its own."""
 
     def __init__(
         self, features: int, hidden: int, actions: int, numbers: int, linear: Callable[[int, int], nn.Module]
     ) -> None:
         super().__init__()
-        self.actions, self.numbers = actions, numbers
-        self.value = nn.Sequential(linear(features, hidden), nn.ReLU(), linear(hidden, numbers))
-        self.advantage = nn.Sequential(linear(features, hidden), nn.ReLU(), linear(hidden, actions * numbers))
+        self.hidden_units, self.actions, self.numbers = hidden, actions, numbers
+        self.hidden = linear(features, 2 * hidden)  # both streams' at once
+        self.value = linear(hidden, numbers)
+        self.advantage = linear(hidden, actions * numbers)
 
     def forward(self, features: mg.Tensor) -> mg.Tensor:
-        value = self.value(features).reshape(-1, 1, self.numbers)
-        advantage = self.advantage(features).reshape(-1, self.actions, self.numbers)
-        return (value + (advantage - advantage.mean(dim=1, keepdim=True))).reshape(-1, self.actions * self.numbers)
+        for_value, for_advantage = self.hidden(features).relu().split(self.hidden_units, dim=1)
+        value = self.value(for_value)  # (batch, numbers)
+        advantage = self.advantage(for_advantage)  # (batch, actions × numbers)
+        if self.numbers > 1:
+            value = value.unsqueeze(1)
+            advantage = advantage.reshape(-1, self.actions, self.numbers)
+        return advantage + (value - advantage.mean(dim=1, keepdim=True))

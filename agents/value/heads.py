@@ -1,11 +1,11 @@
 """The head: what a Q-network says about each action, and how a target is made from it. One of DQN's four
 seams.
 
-A head reads the network's output, (batch, actions × numbers), where `numbers` is how many it takes to describe an
-action: one here, a distribution in categorical.py. It turns the output into the value of every action (`values`) and
-into what the policy goes by (`preferences`), and picks an action's part out of it (`of_action`), which is
-(batch, numbers). `target` is what that part should have been, of the same shape; `loss` compares the two and `error`
-says how far off it was.
+A head reads the network's output, (batch, actions × numbers) or (batch, actions, numbers), where `numbers` is how many
+it takes to describe an action: one here, a distribution in categorical.py. It turns the output into the value of every
+action (`values`) and into what the policy goes by (`preferences`), and picks an action's part out of it (`of_action`),
+which is (batch, numbers). `target` is what that part should have been, of the same shape; `loss` compares the two and
+`error` says how far off it was.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ section 3.2 for how it starts.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,7 +19,7 @@ import minigrad.nn.functional as F
 
 
 class NoisyLinear(nn.Module):
-    """A linear layer whose noise is drawn by `resample`, and left out after `still`."""
+    """A linear layer with noise on its weights, once it has drawn some; none at first, and none after `still`."""
 
     def __init__(self, inputs: int, outputs: int, sigma: float = 0.5) -> None:
         super().__init__()
@@ -27,31 +28,39 @@ class NoisyLinear(nn.Module):
         self.bias = nn.Parameter(mg.empty(outputs).uniform_(-bound, bound))
         self.weight_sigma = nn.Parameter(mg.full((outputs, inputs), sigma * bound))
         self.bias_sigma = nn.Parameter(mg.full((outputs,), sigma * bound))
-        self._weight_noise: mg.Tensor | None = None
-        self._bias_noise: mg.Tensor | None = None
+        self.noise: tuple[mg.Tensor, mg.Tensor] | None = None  # ε_w (outputs, inputs) and ε_b (outputs,)
 
-    def resample(self, rng: np.random.Generator) -> None:
-        outputs, inputs = self.weight.shape
-        noise = rng.standard_normal(inputs + outputs, np.float32)
-        noise = np.copysign(np.sqrt(np.abs(noise)), noise)
-        at_output = noise[inputs:]
-        device = self.weight.device
-        self._weight_noise = mg.from_numpy(np.outer(at_output, noise[:inputs])).to(device)
-        self._bias_noise = mg.from_numpy(at_output).to(device)
+    def forward(self, x: mg.Tensor) -> mg.Tensor:
+        if self.noise is None:
+            return F.linear(x, self.weight, self.bias)
+        weight_noise, bias_noise = self.noise
+        weight = self.weight + self.weight_sigma * weight_noise
+        return F.linear(x, weight, self.bias + self.bias_sigma * bias_noise)
+
+
+class Noise:
+    """The noise of all noisy layers of a network."""
+
+    def __init__(self, network: nn.Module, tensor: Callable[[np.ndarray], mg.Tensor]) -> None:
+        self.layers = [module for module in network.modules() if isinstance(module, NoisyLinear)]
+        self._tensor = tensor
+        self._size = sum(sum(layer.weight.shape) for layer in self.layers)
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """New noise everywhere. Drawn in one call: three for every layer took 40 µs more on CartPole."""
+        if not self.layers:
+            return
+        drawn = rng.standard_normal(self._size, np.float32)
+        f = np.copysign(np.sqrt(np.abs(drawn)), drawn)
+        start = 0
+        for layer in self.layers:
+            outputs, inputs = layer.weight.shape
+            at_input = f[start : start + inputs]
+            at_output = f[start + inputs : start + inputs + outputs]
+            start += inputs + outputs
+            layer.noise = self._tensor(at_output[:, None] * at_input), self._tensor(at_output)
 
     def still(self) -> None:
         """Only the means from here on: how a trained agent acts."""
-        self._weight_noise = self._bias_noise = None
-
-    def forward(self, x: mg.Tensor) -> mg.Tensor:
-        if self._weight_noise is None:
-            return F.linear(x, self.weight, self.bias)
-        return F.linear(
-            x,
-            self.weight + self.weight_sigma * self._weight_noise,
-            self.bias + self.bias_sigma * self._bias_noise,
-        )
-
-
-def noisy_layers(network: nn.Module) -> list[NoisyLinear]:
-    return [module for module in network.modules() if isinstance(module, NoisyLinear)]
+        for layer in self.layers:
+            layer.noise = None

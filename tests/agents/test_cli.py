@@ -69,7 +69,8 @@ def test_help(agent_type: type[Agent], capsys) -> None:
     said = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
     for name in agent_type.Hyperparameters().plain():
         assert f"--{name.replace('_', '-')}" in said
-    assert "Step size of Adam. (default: " in said
+    if "gamma" in agent_type.Hyperparameters().plain():
+        assert "Discount: what a reward is worth one step earlier. (default: " in said
 
 
 def test_default_run_directories_are_numbered(tmp_path: Path, monkeypatch) -> None:

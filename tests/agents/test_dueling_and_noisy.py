@@ -12,7 +12,7 @@ import minigrad as mg
 import minigrad.nn as nn
 from agents import NoisyDQN
 from agents.value.dueling import Dueling
-from agents.value.noisy import NoisyLinear, noisy_layers
+from agents.value.noisy import Noise, NoisyLinear
 
 ENV = "minigrad/ProbeBoth-v0"
 
@@ -25,8 +25,9 @@ def test_dueling_is_value_plus_centred_advantage(numbers: int) -> None:
     layer = Dueling(6, 8, 3, numbers, nn.Linear)
     features = mg.randn(4, 6)
     output = layer(features).array.reshape(4, 3, numbers)
-    value = layer.value(features).array
-    advantage = layer.advantage(features).array.reshape(4, 3, numbers)
+    hidden = np.maximum(layer.hidden(features).array, 0)
+    value = layer.value(mg.from_numpy(hidden[:, :8])).array
+    advantage = layer.advantage(mg.from_numpy(hidden[:, 8:])).array.reshape(4, 3, numbers)
     for b in range(4):
         for a in range(3):
             expected = value[b] + advantage[b, a] - advantage[b].mean(axis=0)
@@ -35,12 +36,16 @@ def test_dueling_is_value_plus_centred_advantage(numbers: int) -> None:
     np.testing.assert_allclose(output.mean(axis=1), value, rtol=1e-5, atol=1e-6)
 
 
-def test_dueling_streams_have_their_own_hidden_layers() -> None:
+def test_every_layer_of_the_streams_can_be_noisy() -> None:
     layer = Dueling(6, 8, 3, 1, partial(NoisyLinear, sigma=0.1))
-    assert len(noisy_layers(layer)) == 4
+    assert len(Noise(layer, mg.from_numpy).layers) == 3
 
 
 # -- noisy layers
+
+
+def noise_of(layer: NoisyLinear) -> Noise:
+    return Noise(layer, mg.from_numpy)
 
 
 def test_noise_is_factorised() -> None:
@@ -49,7 +54,7 @@ def test_noise_is_factorised() -> None:
     layer = NoisyLinear(5, 3, sigma=0.4)
     drawn = np.random.default_rng(7).standard_normal(8, np.float32)
     f = np.sign(drawn) * np.sqrt(np.abs(drawn))
-    layer.resample(np.random.default_rng(7))
+    noise_of(layer).draw(np.random.default_rng(7))
     x = mg.randn(2, 5)
     weight = layer.weight.array + layer.weight_sigma.array * np.outer(f[5:], f[:5])
     bias = layer.bias.array + layer.bias_sigma.array * f[5:]
@@ -64,9 +69,9 @@ def test_still_is_the_mean() -> None:
     x = mg.randn(1, 5)
     outputs = []
     for _ in range(4_000):
-        layer.resample(rng)
+        noise_of(layer).draw(rng)
         outputs.append(layer(x).array[0])
-    layer.still()
+    noise_of(layer).still()
     np.testing.assert_allclose(layer(x).array[0], np.mean(outputs, axis=0), atol=0.05)
     assert np.std(outputs, axis=0).min() > 0.1
 
@@ -76,8 +81,8 @@ def test_noise_has_unit_scale() -> None:
     layer, rng = NoisyLinear(1, 1), np.random.default_rng(0)
     noise = []
     for _ in range(20_000):
-        layer.resample(rng)
-        noise.append(layer._weight_noise.item())
+        noise_of(layer).draw(rng)
+        noise.append(layer.noise[0].item())
     assert np.mean(noise) == pytest.approx(0, abs=0.02)
     assert np.var(noise) == pytest.approx(2 / np.pi, abs=0.03)
 
@@ -92,15 +97,14 @@ def test_noise_is_drawn_anew_in_both_networks_at_every_update() -> None:
     noises = []
     for _ in range(3):
         agent.learn_from(agent.replay.sample(8))
-        noises.append(
-            [layer._weight_noise.array.copy() for layer in agent.noisy_layers + agent.noisy_target_layers]
-        )
-    layers = len(agent.noisy_layers)
-    assert layers == len(agent.noisy_target_layers) == 2
+        layers = agent.noise.layers + agent.target_noise.layers
+        noises.append([part.array.copy() for layer in layers for part in layer.noise])
+    assert len(agent.noise.layers) == len(agent.target_noise.layers) == 2
+    half = len(noises[0]) // 2
     for before, after in itertools.pairwise(noises):
         for a, b in zip(before, after, strict=True):
             assert not np.array_equal(a, b)
-    for online, target in zip(noises[0][:layers], noises[0][layers:], strict=True):
+    for online, target in zip(noises[0][:half], noises[0][half:], strict=True):
         assert not np.array_equal(online, target)
 
 

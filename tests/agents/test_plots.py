@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import DQN, cli
-from agents.core.plots import mean_and_interval, moving_average, plot_runs
+from agents.core.plots import curve_of, mean_and_interval, moving_average, plot_runs
 from envs import UsageError
 
 PNG = b"\x89PNG\r\n"
@@ -58,6 +58,49 @@ def test_plots_of_one_run_and_of_several(tmp_path: Path, capsys) -> None:
     assert (tmp_path / "new" / "all.png").read_bytes().startswith(PNG)
     with pytest.raises(UsageError, match="is not a run"):
         plot_runs([tmp_path])
+
+
+def test_plots_of_any_metric(tmp_path: Path, capsys) -> None:
+    runs = [str(tmp_path / f"run{seed}") for seed in range(2)]
+    for seed, run in enumerate(runs):
+        DQN("minigrad/ProbeBoth-v0", seed=seed).learn(200, run=run)
+    assert cli.main(["plot", runs[0], "--metric", "q_value"]) == 0
+    assert cli.main(["plot", *runs, "--metric", "q_value"]) == 0
+    for name in ("q_value", "compared-q_value"):
+        assert (tmp_path / "run0" / f"{name}.png").read_bytes().startswith(PNG)
+    capsys.readouterr()
+    assert cli.main(["plot", *runs, "--metric", "q_valu"]) == 2
+    assert capsys.readouterr().err == (
+        f"minigrad: {runs[0]} has no metric 'q_valu'; it has episode, return, length, epsilon, loss, "
+        f"q_value, gradient_norm; did you mean q_value?\n"
+    )
+
+
+def test_a_curve_leaves_out_empty_cells(tmp_path: Path) -> None:
+    """Nothing is learned in the first episodes, so their loss is empty."""
+    (tmp_path / "metrics.csv").write_text("step,return,loss,q_value\n1,0.5,,\n3,1.5,,\n4,2.5,0.25,\n6,0.5,0.125,\n")
+    for metric, expected in (("return", [[1, 3, 4, 6], [0.5, 1.5, 2.5, 0.5]]), ("loss", [[4, 6], [0.25, 0.125]])):
+        np.testing.assert_array_equal(curve_of(tmp_path, metric), expected)
+    with pytest.raises(UsageError, match=r"no q_value yet: its column in metrics\.csv is empty"):
+        curve_of(tmp_path, "q_value")
+    with pytest.raises(UsageError, match=r"no metric 'step'.* it has return, loss, q_value"):
+        curve_of(tmp_path, "step")
+
+
+def test_what_is_drawn(tmp_path: Path, monkeypatch) -> None:
+    """The named column's values, and the greedy evaluations among returns only."""
+    from matplotlib.figure import Figure
+
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
+    run = tmp_path / "run"
+    DQN("minigrad/ProbeBoth-v0").learn(200, run=run)
+    for metric, lines in (("return", 3), ("loss", 2)):
+        plot_runs([run], metric=metric)
+        (axes,) = figures[-1].axes
+        assert axes.get_ylabel() == metric
+        assert len(axes.lines) == lines
+        np.testing.assert_array_equal(axes.lines[0].get_xydata().T, curve_of(run, metric))
 
 
 def test_matplotlib_is_imported_only_to_draw() -> None:

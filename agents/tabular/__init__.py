@@ -1,0 +1,1 @@
+"""Agents that keep a number for every state, or every state and action."""

@@ -5,6 +5,7 @@
     minigrad evaluate RUN
     minigrad plot RUN...
     minigrad resume RUN
+    minigrad ablation [--env ID] [--seeds N] [--jobs N]
 
 A mistake is one line on stderr and exit code 2.
 """
@@ -29,6 +30,7 @@ import tyro
 
 from envs.errors import UsageError, did_you_mean
 
+from .ablation import study, summary
 from .core.agent import Agent
 from .core.evaluation import EVALUATION_SEED, evaluate
 from .core.plots import plot_runs
@@ -96,6 +98,20 @@ class ResumeOptions:
     """A run directory."""
     quiet: bool = False
     """No progress."""
+
+
+@dataclass(frozen=True)
+class AblationOptions:
+    env: str = "CartPole-v1"
+    """Environment: any gymnasium id."""
+    steps: int | None = None
+    """Environment steps of every training; left out, the preset's."""
+    seeds: int = 3
+    """Trainings of each algorithm."""
+    jobs: int = 1
+    """Trainings at the same time, each on one core."""
+    output: Path | None = None
+    """Directory of the runs and the picture; one that exists is gone on with. Left out, one under runs/."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +231,18 @@ def command_plot(arguments: list[str]) -> None:
     print(plot_runs(options.runs, options.output, options.window, options.metric))
 
 
+def command_ablation(arguments: list[str]) -> None:
+    description = "Trains DQN, DQN with each of Rainbow's improvements, and Rainbow, and draws them together."
+    options = parse(AblationOptions, arguments, "ablation", None, description)
+    for name in ("seeds", "jobs", "steps"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} must be at least 1, got {value}")
+    directory = options.output or unused_directory(f"ablation-{options.env.replace('/', '-')}")
+    picture = study(directory, options.env, options.steps, options.seeds, options.jobs)
+    print(f"\n{'greedy return':>25}   over {options.seeds} seeds\n{summary(directory, options.seeds)}\n\n{picture}")
+
+
 def command_list(arguments: list[str]) -> None:
     parse(
         ListOptions, arguments, "list", None, "Lists the algorithms and the environments that have presets."
@@ -234,6 +262,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "evaluate": command_evaluate,
     "plot": command_plot,
     "resume": command_resume,
+    "ablation": command_ablation,
 }
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -313,13 +314,27 @@ def make_environments(env: Any, num_envs: int = 1) -> Environments:
     )
 
 
+# What must be installed for an environment, by how its id or its entry point begins: an extra of this project.
+EXTRAS = {"MinAtar/": "minatar", "ALE/": "atari", "gymnasium.envs.box2d": "box2d"}
+# Packages whose environments a module of this folder makes, by the namespace of their ids.
+MODULES = {"MinAtar": "minatar"}
+
+
 def make_by_id(env_id: str, **options: Any) -> gym.Env:
     """`gym.make`, with errors for the person who mistyped the id or lacks a package."""
     try:
+        namespace = env_id.partition("/")[0]
+        if namespace in MODULES:
+            return import_module(f".{MODULES[namespace]}", __package__).make(env_id, **options)
         return gym.make(env_id, disable_env_checker=True, **options)
-    except gym.error.DependencyNotInstalled as problem:
-        raise UsageError(f"{env_id} needs a package that is not installed: {problem}") from problem
     except (gym.error.Error, ModuleNotFoundError) as problem:
+        entry_point = gym.registry[env_id].entry_point if env_id in gym.registry else None
+        for start, extra in EXTRAS.items():
+            lacks_package = isinstance(problem, gym.error.DependencyNotInstalled | ModuleNotFoundError)
+            if lacks_package and any(str(name).startswith(start) for name in (env_id, entry_point)):
+                raise UsageError(f'{env_id} needs a package: pip install "minigrad[{extra}]"') from problem
+        if isinstance(problem, gym.error.DependencyNotInstalled):
+            raise UsageError(f"{env_id} needs a package that is not installed: {problem}") from problem
         if env_id in gym.registry:
             raise UsageError(f"{env_id} can't be made: {problem}") from problem
         suggestion = did_you_mean(env_id, gym.registry) or "; `minigrad list` shows the known ones"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -218,3 +220,20 @@ def test_errors_say_what_to_do() -> None:
     dictionary.observation_space = spaces.Dict({"a": spaces.Discrete(2)})
     with pytest.raises(UsageError, match="FlattenObservation"):
         make_environments(dictionary)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "package", "extra"),
+    [("MinAtar/Breakout-v1", "minatar", "minatar"), ("LunarLander-v3", "Box2D", "box2d")],
+)
+def test_a_missing_package_is_one_line_that_says_what_to_install(
+    env_id: str, package: str, extra: str, monkeypatch
+) -> None:
+    for module in [name for name in sys.modules if name.split(".")[0] == package or name.endswith(f".{extra}")]:
+        monkeypatch.delitem(sys.modules, module)
+    for module in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)  # importing it fails, as if it were not there
+    with pytest.raises(UsageError) as raised:
+        make_environments(env_id)
+    assert str(raised.value) == f'{env_id} needs a package: pip install "minigrad[{extra}]"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import gymnasium as gym
@@ -22,6 +23,7 @@ PROBES = [
     for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
 ]
 
+# An environment is an id, or a pattern for a family of ids; of several that fit, the first counts.
 PRESETS: dict[tuple[str, str], Preset] = {
     ("dqn", "CartPole-v1"): Preset(
         steps=50_000,
@@ -33,6 +35,35 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "batch_size": 128,
             "replay_size": 20_000,
             "target_every": 100,
+            "epsilon_end": 0.1,
+            "epsilon_fraction": 0.1,
+        },
+    ),
+    # Young & Tian, "MinAtar" (2019), section 3: their DQN, with Adam for RMSprop.
+    ("dqn", "MinAtar/*"): Preset(
+        steps=1_000_000,
+        hyperparameters={
+            "learning_rate": 2.5e-4,
+            "hidden": (128,),
+            "batch_size": 32,
+            "learning_starts": 5_000,
+            "target_every": 1_000,
+            "epsilon_end": 0.1,
+            "epsilon_fraction": 0.1,
+        },
+    ),
+    # Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), extended data table 1,
+    # with Adam for RMSprop.
+    ("dqn", "ALE/*-v5"): Preset(
+        steps=10_000_000,
+        hyperparameters={
+            "learning_rate": 6.25e-5,
+            "hidden": (512,),
+            "batch_size": 32,
+            "replay_size": 1_000_000,
+            "learning_starts": 50_000,
+            "train_every": 4,
+            "target_every": 10_000,
             "epsilon_end": 0.1,
             "epsilon_fraction": 0.1,
         },
@@ -60,7 +91,7 @@ def preset_for(agent: type, env: Any) -> Preset:
     """The preset of the agent's class, or of the nearest class it is a variant of; else the defaults."""
     env_id = env if isinstance(env, str) else env.spec.id if isinstance(env, gym.Env) and env.spec else None
     for ancestor in agent.__mro__:
-        preset = PRESETS.get((vars(ancestor).get("name", ""), env_id or ""))
-        if preset is not None:
-            return preset
+        for (algorithm, pattern), preset in PRESETS.items():
+            if algorithm == vars(ancestor).get("name") and fnmatchcase(env_id or "", pattern):
+                return preset
     return Preset()

@@ -171,7 +171,14 @@ def test_epsilon_greedy() -> None:
     [
         (spaces.Box(-1, 1, (3,), np.float32), 3),
         (spaces.Box(-1, 1, (2, 3), np.float64), 6),
-        (spaces.Box(0, 255, (4, 5, 5), np.uint8), 100),
+        (spaces.Box(0, 255, (4, 84, 84), np.uint8), 64 * 7 * 7),  # the Nature network's, as published
+        (spaces.Box(0, 255, (96, 96, 3), np.uint8), 64 * 8 * 8),
+        (spaces.Box(0, 255, (36, 40, 1), np.uint8), 64 * 1 * 1),
+        (spaces.Box(0, 255, (35, 40, 3), np.uint8), 16 * 33 * 38),
+        (spaces.Box(0, 1, (10, 10, 10), np.bool_), 16 * 8 * 8),  # MinAtar's, as published
+        (spaces.Box(0, 255, (4, 3, 5), np.uint8), 16 * 1 * 3),
+        (spaces.Box(0, 255, (2, 2, 2), np.uint8), 8),
+        (spaces.Box(0, 255, (20, 30), np.uint8), 600),
         (spaces.Discrete(6, start=2), 6),
         (spaces.MultiBinary(4), 4),
         (spaces.MultiDiscrete([3, 4]), 2),
@@ -186,6 +193,23 @@ def test_bodies_for_every_observation(space: spaces.Space, features: int) -> Non
     out = nn.Sequential(*layers, nn.Linear(width, 2))(mg.from_numpy(observation))
     assert out.shape == (5, 2)
     assert out.dtype == mg.float32
+
+
+def test_pictures_with_channels_last_are_turned_around() -> None:
+    """The same picture, whichever way round, has the same features; and a byte of 255 is a True."""
+    rng = np.random.default_rng(0)
+    picture = rng.random((2, 3, 40, 48)) < 0.5  # (batch, C, H, W)
+    features = []
+    first, last = (0, 1, 2, 3), (0, 2, 3, 1)
+    for axes, dtype, scale in ((first, np.bool_, 1), (first, np.uint8, 255), (last, np.uint8, 255)):
+        observation = (picture.transpose(axes) * scale).astype(dtype)
+        mg.manual_seed(0)
+        layers, width = body(spaces.Box(0, scale, observation.shape[1:], dtype), (16,))
+        assert width == 16
+        features.append(nn.Sequential(*layers)(mg.from_numpy(observation)).array)
+    assert features[0].std() > 0
+    np.testing.assert_allclose(features[1], features[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(features[2], features[0], rtol=1e-4, atol=1e-6)
 
 
 def test_learns_from_discrete_observations() -> None:

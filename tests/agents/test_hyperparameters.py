@@ -48,6 +48,14 @@ def test_a_variant_takes_its_parents_preset() -> None:
     assert preset_for(DoubleDQN, "Nowhere-v0").hyperparameters == {}
 
 
+def test_a_family_of_environments_shares_a_preset() -> None:
+    for game in ("Asterix", "Breakout", "Freeway", "Seaquest", "SpaceInvaders"):
+        assert preset_for(DoubleDQN, f"MinAtar/{game}-v1").hyperparameters["hidden"] == (128,)
+    assert preset_for(DQN, "ALE/Pong-v5").hyperparameters["hidden"] == (512,)
+    assert preset_for(DQN, "ALE/Pong-v4").hyperparameters == {}
+    assert preset_for(DQN, lambda: None).hyperparameters == {}
+
+
 def test_every_hyperparameter_is_documented(agent_type: type[Agent]) -> None:
     """Its docstring is the command line's help."""
     import dataclasses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents import Agent, DoubleDQN
+from agents import DQN, Agent, DoubleDQN
 from agents.core.schedules import linear
 from agents.presets import PRESETS, preset_for
 from agents.registry import AGENTS, agent_class

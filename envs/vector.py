@@ -79,7 +79,6 @@ class Environments:
         self.finished: list[Episode] = []
         self._make = make
         self._is_discrete = isinstance(action_space, spaces.Discrete)
-        # Agents count actions from 0, also where the environment doesn't.
         self._first_action = int(action_space.start) if isinstance(action_space, spaces.Discrete) else 0
         self._all = np.arange(num_envs)
         self._total_reward = [0.0] * num_envs
@@ -138,7 +137,8 @@ class Environments:
         self._length = list(state["length"])
         self.finished = []
 
-    def _for_env(self, action: np.ndarray) -> np.ndarray:
+    def for_env(self, action: Any) -> Any:
+        """Actions as the environment itself takes them: agents count them from 0."""
         return action + self._first_action if self._first_action else action
 
     def _count(self, i: int, reward: float, ended: bool) -> None:
@@ -196,7 +196,7 @@ class BareEnvironments(Environments):
         reward = np.empty(self.num_envs)
         terminated = np.empty(self.num_envs, np.bool_)
         truncated = np.empty(self.num_envs, np.bool_)
-        actions = self._for_env(action)
+        actions = self.for_env(action)
         if self._is_discrete:
             actions = actions.tolist()  # an environment compares and indexes with Python's integers faster
         ended = []
@@ -262,7 +262,7 @@ class VectorEnvironments(Environments):
     def step(self, action: np.ndarray) -> Transition:
         self.finished = []
         before = self.observation
-        observation, reward, terminated, truncated, self.infos = self._env.step(self._for_env(action))
+        observation, reward, terminated, truncated, self.infos = self._env.step(self.for_env(action))
         # Copied: a vector environment may hand out the same arrays at every step.
         after = np.array(observation, self.observation_dtype)
         reward = np.array(reward, np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -15,6 +16,7 @@ from agents.value.dqn import DQNHyperparameters
 from agents.value.heads import ExpectedValue
 from agents.value.losses import LOSSES
 from agents.value.next_action import online_argmax, target_argmax
+from tests.agents.conftest import assert_same_state
 
 ENV = "minigrad/ProbeBoth-v0"
 
@@ -247,3 +249,46 @@ def test_cartpole_is_solved(agent_type: type[Agent]) -> None:
     """By two seeds of three: another machine's BLAS draws other runs, and about one in ten ends in a dip."""
     returns = [evaluate(agent_type("CartPole-v1", seed=seed).learn(50_000)).mean for seed in range(3)]
     assert sorted(returns)[1] >= 475, returns
+
+
+# -- continuous actions
+
+
+def test_continuous_actions(tmp_path) -> None:
+    """A user's own loop, on the environment itself, with an agent that was loaded from a run."""
+    trained = DQN("Pendulum-v1", num_envs=2, actions=5, hidden=(8,), learning_starts=50)
+    trained.learn(300, run=tmp_path / "run")
+    agent = DQN.load(tmp_path / "run")
+    assert int(agent.action_space.n) == 5
+    env = gym.make("Pendulum-v1")
+    observation, _ = env.reset(seed=0)
+    for deterministic in (True, False):
+        action = agent.predict(observation, deterministic)
+        assert env.action_space.contains(action)
+        assert action.item() in (-2.0, -1.0, 0.0, 1.0, 2.0)
+        observation, *_ = env.step(action)
+    assert agent.predict(np.zeros((4, 3))).shape == (4, 1)
+    assert len(evaluate(agent, episodes=2).returns) == len(evaluate(agent, env, episodes=2).returns) == 2
+    assert_same_state(agent.learn(100), trained.learn(100), but="/random/generators/prediction")
+
+
+def test_learns_which_of_its_continuous_actions_is_best() -> None:
+    """The reward is -(action - 0.5)², and one of five actions is 0.5."""
+    agent = DQN(OneShot, actions=5, hidden=(16,), learning_rate=1e-2, learning_starts=50, target_every=20)
+    values = agent.learn(600).action_values(np.zeros((1, 1), np.float32))[0]
+    np.testing.assert_allclose(values, [-2.25, -1.0, -0.25, 0.0, -0.25], atol=0.1)
+    assert agent.predict(np.zeros(1)).tolist() == [0.5]
+
+
+class OneShot(gym.Env):
+    """One action, judged by its distance from 0.5."""
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), -float((action[0] - 0.5) ** 2), True, False, {}

@@ -6,9 +6,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from agents import DQN, evaluate
 from agents.core.checkpoint import read, write
 from envs import UsageError, make_environments
 from envs.vector import make_by_id
+from tests.agents.conftest import assert_same_state
 
 minatar_gym = pytest.importorskip("minatar.gym")
 
@@ -99,3 +101,12 @@ def test_a_saved_state_stays_what_it_was() -> None:
 def test_an_unknown_game() -> None:
     with pytest.raises(UsageError, match=r"unknown environment 'MinAtar/Breakot-v1'; did you mean MinAtar/Breakout"):
         make_by_id("MinAtar/Breakot-v1")
+
+
+def test_trains_resumes_and_is_evaluated(tmp_path) -> None:
+    agent = DQN("MinAtar/Breakout-v1", num_envs=2, hidden=(8,), learning_starts=50, replay_size=500)
+    agent.learn(150, run=tmp_path / "run")
+    loaded = DQN.load(tmp_path / "run")
+    assert_same_state(agent.learn(100), loaded.learn(100))
+    assert agent.replay.sample(4).observation.dtype == np.bool_  # a byte for each number, not four
+    assert len(evaluate(agent, episodes=2).returns) == 2

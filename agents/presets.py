@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import gymnasium as gym
@@ -22,6 +23,7 @@ PROBES = [
     for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
 ]
 
+# An environment is an id, or a pattern for a family of ids; of several that fit, the first counts.
 PRESETS: dict[tuple[str, str], Preset] = {
     ("dqn", "CartPole-v1"): Preset(
         steps=50_000,
@@ -50,6 +52,35 @@ PRESETS: dict[tuple[str, str], Preset] = {
     },
     # The course's own. The state-action form finds the way later, on some seeds after 130,000 steps.
     ("neural-q-learning", "minigrad/GridWorld-v0"): Preset(steps=40_000),
+    # Young & Tian, "MinAtar" (2019), section 3: their DQN, with Adam for RMSprop.
+    ("dqn", "MinAtar/*"): Preset(
+        steps=1_000_000,
+        hyperparameters={
+            "learning_rate": 2.5e-4,
+            "hidden": (128,),
+            "batch_size": 32,
+            "learning_starts": 5_000,
+            "target_every": 1_000,
+            "epsilon_end": 0.1,
+            "epsilon_fraction": 0.1,
+        },
+    ),
+    # Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), extended data table 1,
+    # with Adam for RMSprop.
+    ("dqn", "ALE/*-v5"): Preset(
+        steps=10_000_000,
+        hyperparameters={
+            "learning_rate": 6.25e-5,
+            "hidden": (512,),
+            "batch_size": 32,
+            "replay_size": 1_000_000,
+            "learning_starts": 50_000,
+            "train_every": 4,
+            "target_every": 10_000,
+            "epsilon_end": 0.1,
+            "epsilon_fraction": 0.1,
+        },
+    ),
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{
         ("dqn", probe): Preset(
@@ -84,9 +115,9 @@ def preset_for(agent: type, env: Any) -> Preset:
     variant: dict[str, Any] = {}  # the components of the classes looked at so far, the nearest first
     for ancestor in agent.__mro__:
         own = vars(ancestor)
-        preset = PRESETS.get((own.get("name", ""), env_id or ""))
-        if preset is not None and found is None:
-            found = preset
-            variant = {**preset.hyperparameters, **variant}
+        for (algorithm, pattern), preset in PRESETS.items():
+            if found is None and algorithm == own.get("name") and fnmatchcase(env_id or "", pattern):
+                found = preset
+                variant = {**preset.hyperparameters, **variant}
         variant = {**own.get("components", {}), **variant}
     return replace(found or Preset(), hyperparameters=variant)

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -26,7 +28,7 @@ from gymnasium.vector import AutoresetMode
 
 from .errors import UsageError, did_you_mean
 from .model import Model, model_of
-from .snapshot import load_vector_state, resumable, vector_state, why_not_resumable
+from .snapshot import layers, load_vector_state, resumable, vector_state, why_not_resumable
 
 
 class Transition(NamedTuple):
@@ -55,6 +57,7 @@ class Environments:
     observation        (num_envs, ...) what to act on now
     finished           the episodes that the last step ended
     observation_space, action_space    of one environment
+    stacked_frames     how many frames lie along an observation's first axis, the newest last; 1 if it is no stack
     """
 
     TRANSITION_FIELDS: ClassVar[tuple[str, ...]] = Transition._fields
@@ -66,8 +69,10 @@ class Environments:
         action_space: gym.Space,
         num_envs: int,
         make: Callable | None,
+        stacked_frames: int = 1,
     ) -> None:
         self.name = name
+        self.stacked_frames = stacked_frames
         self.num_envs = num_envs
         self.observation_space, self.action_space = observation_space, action_space
         self.observation_dtype = array_dtype(name, observation_space)
@@ -75,7 +80,6 @@ class Environments:
         self.finished: list[Episode] = []
         self._make = make
         self._is_discrete = isinstance(action_space, spaces.Discrete)
-        # Agents count actions from 0, also where the environment doesn't.
         self._first_action = int(action_space.start) if isinstance(action_space, spaces.Discrete) else 0
         self._all = np.arange(num_envs)
         self._total_reward = [0.0] * num_envs
@@ -138,7 +142,8 @@ class Environments:
         self._length = list(state["length"])
         self.finished = []
 
-    def _for_env(self, action: np.ndarray) -> np.ndarray:
+    def for_env(self, action: Any) -> Any:
+        """Actions as the environment itself takes them: agents count them from 0."""
         return action + self._first_action if self._first_action else action
 
     def _count(self, i: int, reward: float, ended: bool) -> None:
@@ -176,7 +181,9 @@ class BareEnvironments(Environments):
     """
 
     def __init__(self, name: str, envs: list[gym.Env], make: Callable | None) -> None:
-        super().__init__(name, envs[0].observation_space, envs[0].action_space, len(envs), make)
+        first = envs[0]
+        stacked = frames_stacked_by(first)
+        super().__init__(name, first.observation_space, first.action_space, len(envs), make, stacked)
         self._envs = [resumable(env) for env in envs]
 
     def reset(self, seed: int) -> None:
@@ -194,7 +201,7 @@ class BareEnvironments(Environments):
         reward = np.empty(self.num_envs)
         terminated = np.empty(self.num_envs, np.bool_)
         truncated = np.empty(self.num_envs, np.bool_)
-        actions = self._for_env(action)
+        actions = self.for_env(action)
         if self._is_discrete:
             actions = actions.tolist()  # an environment compares and indexes with Python's integers faster
         ended = []
@@ -236,8 +243,12 @@ class VectorEnvironments(Environments):
     """One of gymnasium's vector environments, in any autoreset mode."""
 
     def __init__(self, name: str, env: gym.vector.VectorEnv, make: Callable | None) -> None:
-        super().__init__(name, env.single_observation_space, env.single_action_space, env.num_envs, make)
-        mode = env.metadata.get("autoreset_mode")
+        space = env.single_observation_space
+        # Known by its name, because ale-py need not be installed.
+        stacked = space.shape[0] if space.shape and type(env.unwrapped).__name__ == "AtariVectorEnv" else 1
+        super().__init__(name, space, env.single_action_space, env.num_envs, make, stacked)
+        # ale-py writes the mode into metadata that all vector environments share, where the next one overwrites it.
+        mode = getattr(env.unwrapped, "autoreset_mode", env.metadata.get("autoreset_mode"))
         if mode is None:
             raise UsageError(
                 f"{name}: metadata['autoreset_mode'] is missing; set it to one of "
@@ -245,10 +256,11 @@ class VectorEnvironments(Environments):
             )
         self._mode = AutoresetMode(mode)
         self._env = env
+        self.infos: dict[str, Any] = {}  # of the last step
         self._ended = np.zeros(self.num_envs, np.bool_)
 
     def reset(self, seed: int) -> None:
-        observation, _ = self._env.reset(seed=seed)
+        observation, self.infos = self._env.reset(seed=seed)
         self._env.action_space.seed(seed)
         self.observation = np.array(observation, self.observation_dtype)
         self._check(self.observation)
@@ -258,7 +270,7 @@ class VectorEnvironments(Environments):
     def step(self, action: np.ndarray) -> Transition:
         self.finished = []
         before = self.observation
-        observation, reward, terminated, truncated, infos = self._env.step(self._for_env(action))
+        observation, reward, terminated, truncated, self.infos = self._env.step(self.for_env(action))
         # Copied: a vector environment may hand out the same arrays at every step.
         after = np.array(observation, self.observation_dtype)
         reward = np.array(reward, np.float64)
@@ -273,7 +285,7 @@ class VectorEnvironments(Environments):
             after = after.copy()
             if self._mode is AutoresetMode.SAME_STEP:
                 for i in np.flatnonzero(ended):
-                    after[i] = infos["final_obs"][i]
+                    after[i] = self.infos["final_obs"][i]
             else:
                 first, _ = self._env.reset(options={"reset_mask": ended})
                 self.observation = np.where(
@@ -314,7 +326,8 @@ def make_environments(env: Any, num_envs: int = 1) -> Environments:
     if isinstance(env, Environments):
         return env
     if isinstance(env, str):
-        return from_factory(lambda: make_by_id(env), num_envs)
+        for_training = getattr(module_of(env), "for_training", None)
+        return for_training(env, num_envs) if for_training else from_factory(lambda: make_by_id(env), num_envs)
     if isinstance(env, gym.Env | gym.vector.VectorEnv):
         return from_instance(env, num_envs)
     if callable(env):
@@ -324,11 +337,40 @@ def make_environments(env: Any, num_envs: int = 1) -> Environments:
     )
 
 
-def make_by_id(env_id: str, **options: Any) -> gym.Env:
-    """`gym.make`, with errors for the person who mistyped the id or lacks a package."""
+# Packages whose environments a module of this folder makes, by the namespace of their ids. The extra that installs
+# the package has the module's name.
+MODULES = {"MinAtar": "minatar", "ALE": "atari"}
+# gymnasium's own that need more than gymnasium: where they are, and the extra.
+EXTRAS = {"gymnasium.envs.box2d": "box2d"}
+
+
+def module_of(env_id: str) -> Any:
+    """The module that makes `env_id`, `None` if gymnasium does. It has `make(env_id, **options)`, and may have
+    `for_training(env_id, num_envs)`, for an environment that agents learn from differently than they are judged by."""
+    name = MODULES.get(env_id.partition("/")[0])
+    if name is None:
+        return None
     try:
-        return gym.make(env_id, disable_env_checker=True, **options)
+        return import_module(f".{name}", __package__)
+    except ModuleNotFoundError as problem:
+        raise lacks_extra(env_id, name) from problem
+
+
+def lacks_extra(env_id: str, extra: str) -> UsageError:
+    return UsageError(f'{env_id} needs a package: pip install "minigrad[{extra}]"')
+
+
+def make_by_id(env_id: str, **options: Any) -> Any:
+    """`gym.make`, with errors for the person who mistyped the id or lacks a package. Of Atari's games it makes a vector
+    environment."""
+    module = module_of(env_id)
+    make = partial(gym.make, disable_env_checker=True) if module is None else module.make
+    try:
+        return make(env_id, **options)
     except gym.error.DependencyNotInstalled as problem:
+        for where, extra in EXTRAS.items():
+            if str(gym.spec(env_id).entry_point).startswith(where):
+                raise lacks_extra(env_id, extra) from problem
         raise UsageError(f"{env_id} needs a package that is not installed: {problem}") from problem
     except (gym.error.Error, ModuleNotFoundError) as problem:
         if env_id in gym.registry:
@@ -368,6 +410,17 @@ def from_instance(env: gym.Env | gym.vector.VectorEnv, num_envs: int) -> Environ
 
 def name_of(env: gym.Env | gym.vector.VectorEnv) -> str:
     return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+
+
+def frames_stacked_by(env: gym.Env) -> int:
+    """How many frames a `FrameStackObservation` puts into an observation; 1 if there is none, or if another wrapper
+    changes what comes out of it."""
+    for layer in layers(env):
+        if layer.observation_space is not env.observation_space:
+            break
+        if isinstance(layer, gym.wrappers.FrameStackObservation):
+            return layer.stack_size
+    return 1
 
 
 def array_dtype(name: str, space: gym.Space) -> np.dtype:

@@ -170,7 +170,7 @@ class Agent:
                 f"predict: the observation has shape {observation.shape}, but {self.environments.name} has "
                 f"{shape}; give one observation, or a batch of them with one more dimension in front"
             )
-        return action + self.action_space.start if isinstance(self.action_space, spaces.Discrete) else action
+        return self.environments.for_env(action)
 
     def predict_batch(self, observation: np.ndarray, deterministic: bool = True) -> np.ndarray:
         """As `predict`, for (k, ...) observations, with actions counted from 0."""

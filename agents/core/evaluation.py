@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -49,7 +50,7 @@ def evaluate(
 ) -> Evaluation:
     """Plays `episodes` episodes. `env` is what `make_environments` takes; left out, a new one of the agent's
     own."""
-    environments = other_environments(agent) if env is None else agent.make_environments(env)
+    environments = environments_for(agent, env)
     # Each environment plays its share. Taking whichever episodes end first would favour the short ones.
     share = [len(range(i, episodes, environments.num_envs)) for i in range(environments.num_envs)]
     finished: list[Episode] = []
@@ -70,11 +71,17 @@ def evaluate(
     )
 
 
-def other_environments(agent: Agent) -> Environments:
-    """Like the agent's, but not the ones it is training in."""
-    env_id = agent.env
-    if not isinstance(env_id, str):
+def environments_for(agent: Agent, env: Any) -> Environments:
+    """`env`, or like the agent's own but not the ones it is training in."""
+    if env is None and not isinstance(agent.env, str):
         return agent.environments.another()
-    if gym.spec(env_id).max_episode_steps is not None:
-        return agent.make_environments(env_id)
-    return agent.make_environments(lambda: gym.wrappers.TimeLimit(make_by_id(env_id), LONGEST_EPISODE))
+    env = agent.env if env is None else env
+    return agent.make_environments(partial(make_with_limit, env) if isinstance(env, str) else env)
+
+
+def make_with_limit(env_id: str) -> Any:
+    """The environment itself, as `make_by_id` makes it, which may be another one than agents learn from."""
+    env = make_by_id(env_id)
+    if isinstance(env, gym.vector.VectorEnv) or env.spec.max_episode_steps is not None:
+        return env
+    return gym.wrappers.TimeLimit(env, LONGEST_EPISODE)

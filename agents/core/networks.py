@@ -46,8 +46,46 @@ def mlp(sizes: tuple[int, ...], linear: Callable[[int, int], nn.Module] = nn.Lin
     return layers
 
 
+class ChannelsFirst(nn.Module):
+    """Pictures (batch, H, W, C), as most environments have them, to (batch, C, H, W), as convolutions do."""
+
+    def forward(self, x: mg.Tensor) -> mg.Tensor:
+        return x.permute(0, 3, 1, 2)
+
+
+def is_picture(space: gym.Space) -> bool:
+    """Whether neighbouring numbers belong together: three dimensions of bytes or bools, and room for a 3×3 filter."""
+    return (
+        isinstance(space, spaces.Box)
+        and np.dtype(space.dtype) in (np.uint8, np.bool_)
+        and len(space.shape) == 3
+        and min(picture_shape(space.shape)[1:]) >= 3
+    )
+
+
+def picture_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(C, H, W) of (C, H, W) or (H, W, C): there are fewer channels than pixels a side."""
+    first, middle, last = shape
+    return (last, first, middle) if last < first else (first, middle, last)
+
+
+def convolutions(channels: int, height: int, width: int) -> tuple[list[nn.Module], int]:
+    """Layers from pictures (batch, C, H, W) to features, and how many features there are.
+
+    Large ones: Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), Methods.
+    Small ones: Young & Tian, "MinAtar" (2019), section 3.
+    """
+    large = min(height, width) >= 36  # less, and nothing would be left for the third
+    layers: list[nn.Module] = []
+    for outputs, kernel, stride in [(32, 8, 4), (64, 4, 2), (64, 3, 1)] if large else [(16, 3, 1)]:
+        layers += [nn.Conv2d(channels, outputs, kernel, stride), nn.ReLU()]
+        channels, height, width = outputs, (height - kernel) // stride + 1, (width - kernel) // stride + 1
+    return [*layers, nn.Flatten()], channels * height * width
+
+
 def body(observation_space: gym.Space, hidden: tuple[int, ...]) -> tuple[list[nn.Module], int]:
-    """Layers from observations (batch, ...) to features, and how many features there are."""
+    """Layers from observations (batch, ...) to features, and how many features there are. Pictures go through
+    convolutions, everything else is one vector; `hidden` are the layers after that."""
     layers: list[nn.Module] = []
     if isinstance(observation_space, spaces.Discrete):
         inputs = int(observation_space.n)
@@ -60,6 +98,12 @@ def body(observation_space: gym.Space, hidden: tuple[int, ...]) -> tuple[list[nn
         if np.dtype(observation_space.dtype).kind != "f":
             is_image = isinstance(observation_space, spaces.Box) and observation_space.dtype == np.uint8
             layers.append(ToFloat(1 / 255 if is_image else 1.0))
-        if len(shape) != 1:
+        if is_picture(observation_space):
+            channels, height, width = picture_shape(shape)
+            if shape != (channels, height, width):
+                layers.append(ChannelsFirst())
+            convolved, inputs = convolutions(channels, height, width)
+            layers += convolved
+        elif len(shape) != 1:
             layers.append(nn.Flatten())
     return layers + mlp((inputs, *hidden)), hidden[-1] if hidden else inputs

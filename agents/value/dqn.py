@@ -23,11 +23,13 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from gymnasium import spaces
 
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
-from envs import Transition
+from envs import Environments, Transition
+from envs.discrete_actions import DiscreteActions
 from minigrad.device import host
 
 from ..core.agent import Agent
@@ -59,6 +61,8 @@ class DQNHyperparameters(Hyperparameters):
     """Discount: what a reward is worth one step earlier."""
     hidden: Sizes = (128,)
     """Units of each hidden layer."""
+    actions: Count = 11
+    """For continuous actions: into how many each dimension is divided."""
     batch_size: Count = 64
     """Transitions in an update."""
     replay_size: Count = 100_000
@@ -114,7 +118,14 @@ class DQNHyperparameters(Hyperparameters):
 class DQN(Agent):
     name = "dqn"
     Hyperparameters = DQNHyperparameters
+    action_spaces = (spaces.Discrete, spaces.Box)
     metric_names = ("loss", "q_value", "max_q", "gradient_norm")
+
+    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
+        environments = super().make_environments(env, num_envs)
+        if isinstance(environments.action_space, spaces.Box):
+            return DiscreteActions(environments, self.hyperparameters.actions)
+        return environments
 
     def build(self) -> None:
         h = self.hyperparameters
@@ -128,7 +139,7 @@ class DQN(Agent):
             ORDERS[h.replay](h, self.random["replay"]),
             h.n_step,
             self.num_envs,
-            getattr(self.environments, "stacked_frames", 1),
+            self.environments.stacked_frames,
         )
         self.network = self.make_network()
         self.target_network = self.make_network()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -15,6 +16,7 @@ from agents.value.dqn import DQNHyperparameters
 from agents.value.heads import ExpectedValue
 from agents.value.losses import LOSSES
 from agents.value.next_action import online_argmax, target_argmax
+from tests.agents.conftest import assert_same_state
 
 ENV = "minigrad/ProbeBoth-v0"
 
@@ -169,7 +171,14 @@ def test_epsilon_greedy() -> None:
     [
         (spaces.Box(-1, 1, (3,), np.float32), 3),
         (spaces.Box(-1, 1, (2, 3), np.float64), 6),
-        (spaces.Box(0, 255, (4, 5, 5), np.uint8), 100),
+        (spaces.Box(0, 255, (4, 84, 84), np.uint8), 64 * 7 * 7),  # the Nature network's, as published
+        (spaces.Box(0, 255, (96, 96, 3), np.uint8), 64 * 8 * 8),
+        (spaces.Box(0, 255, (36, 40, 1), np.uint8), 64 * 1 * 1),
+        (spaces.Box(0, 255, (35, 40, 3), np.uint8), 16 * 33 * 38),
+        (spaces.Box(0, 1, (10, 10, 10), np.bool_), 16 * 8 * 8),  # MinAtar's, as published
+        (spaces.Box(0, 255, (4, 3, 5), np.uint8), 16 * 1 * 3),
+        (spaces.Box(0, 255, (2, 2, 2), np.uint8), 8),
+        (spaces.Box(0, 255, (20, 30), np.uint8), 600),
         (spaces.Discrete(6, start=2), 6),
         (spaces.MultiBinary(4), 4),
         (spaces.MultiDiscrete([3, 4]), 2),
@@ -184,6 +193,23 @@ def test_bodies_for_every_observation(space: spaces.Space, features: int) -> Non
     out = nn.Sequential(*layers, nn.Linear(width, 2))(mg.from_numpy(observation))
     assert out.shape == (5, 2)
     assert out.dtype == mg.float32
+
+
+def test_pictures_with_channels_last_are_turned_around() -> None:
+    """The same picture, whichever way round, has the same features; and a byte of 255 is a True."""
+    rng = np.random.default_rng(0)
+    picture = rng.random((2, 3, 40, 48)) < 0.5  # (batch, C, H, W)
+    features = []
+    first, last = (0, 1, 2, 3), (0, 2, 3, 1)
+    for axes, dtype, scale in ((first, np.bool_, 1), (first, np.uint8, 255), (last, np.uint8, 255)):
+        observation = (picture.transpose(axes) * scale).astype(dtype)
+        mg.manual_seed(0)
+        layers, width = body(spaces.Box(0, scale, observation.shape[1:], dtype), (16,))
+        assert width == 16
+        features.append(nn.Sequential(*layers)(mg.from_numpy(observation)).array)
+    assert features[0].std() > 0
+    np.testing.assert_allclose(features[1], features[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(features[2], features[0], rtol=1e-4, atol=1e-6)
 
 
 def test_learns_from_discrete_observations() -> None:
@@ -261,3 +287,46 @@ def test_cartpole_is_solved(variant: type[Agent]) -> None:
     variants learn is measured by benchmarks/learning.py."""
     returns = [evaluate(variant("CartPole-v1", seed=seed).learn(50_000)).mean for seed in range(3)]
     assert sorted(returns)[1] >= 475, returns
+
+
+# -- continuous actions
+
+
+def test_continuous_actions(tmp_path) -> None:
+    """A user's own loop, on the environment itself, with an agent that was loaded from a run."""
+    trained = DQN("Pendulum-v1", num_envs=2, actions=5, hidden=(8,), learning_starts=50)
+    trained.learn(300, run=tmp_path / "run")
+    agent = DQN.load(tmp_path / "run")
+    assert int(agent.action_space.n) == 5
+    env = gym.make("Pendulum-v1")
+    observation, _ = env.reset(seed=0)
+    for deterministic in (True, False):
+        action = agent.predict(observation, deterministic)
+        assert env.action_space.contains(action)
+        assert action.item() in (-2.0, -1.0, 0.0, 1.0, 2.0)
+        observation, *_ = env.step(action)
+    assert agent.predict(np.zeros((4, 3))).shape == (4, 1)
+    assert len(evaluate(agent, episodes=2).returns) == len(evaluate(agent, env, episodes=2).returns) == 2
+    assert_same_state(agent.learn(100), trained.learn(100), but="/random/generators/prediction")
+
+
+def test_learns_which_of_its_continuous_actions_is_best() -> None:
+    """The reward is -(action - 0.5)², and one of five actions is 0.5."""
+    agent = DQN(OneShot, actions=5, hidden=(16,), learning_rate=1e-2, learning_starts=50, target_every=20)
+    values = agent.learn(600).action_values(np.zeros((1, 1), np.float32))[0]
+    np.testing.assert_allclose(values, [-2.25, -1.0, -0.25, 0.0, -0.25], atol=0.1)
+    assert agent.predict(np.zeros(1)).tolist() == [0.5]
+
+
+class OneShot(gym.Env):
+    """One action, judged by its distance from 0.5."""
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), -float((action[0] - 0.5) ** 2), True, False, {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents import Agent, DoubleDQN, NoisyDQN
+from agents import DQN, Agent, DoubleDQN, NoisyDQN
 from agents.core.schedules import linear
 from agents.presets import PRESETS, Preset, preset_for
 from agents.registry import AGENTS, agent_class
@@ -56,6 +56,14 @@ def test_what_makes_a_variant_wins_over_its_parents_preset(monkeypatch) -> None:
     assert preset_for(NoisyDQN, "X-v0").hyperparameters == {**NoisyDQN.components, "gamma": 0.5}
     monkeypatch.setitem(PRESETS, ("noisy-dqn", "X-v0"), Preset(7, 1, {"epsilon_end": 0.2}))
     assert preset_for(NoisyDQN, "X-v0") == Preset(7, 1, {**NoisyDQN.components, "epsilon_end": 0.2})
+
+
+def test_a_family_of_environments_shares_a_preset() -> None:
+    for game in ("Asterix", "Breakout", "Freeway", "Seaquest", "SpaceInvaders"):
+        assert preset_for(DoubleDQN, f"MinAtar/{game}-v1").hyperparameters["hidden"] == (128,)
+    assert preset_for(DQN, "ALE/Pong-v5").hyperparameters["hidden"] == (512,)
+    assert preset_for(DQN, "ALE/Pong-v4").hyperparameters == {}
+    assert preset_for(DQN, lambda: None).hyperparameters == {}
 
 
 def test_every_hyperparameter_is_documented(agent_type: type[Agent]) -> None:

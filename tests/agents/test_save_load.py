@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -59,7 +60,8 @@ def test_errors(tmp_path) -> None:
         UsageError, match="no hyper-parameter is called 'learning_rat'; did you mean learning_rate"
     ):
         DQN(ENV, learning_rat=1)
-    with pytest.raises(UsageError, match=r"dqn needs Discrete actions, but Pendulum-v1 has Box"):
-        DQN("Pendulum-v1")
+    switches = gym.wrappers.TransformAction(gym.make("CartPole-v1"), lambda a: int(a[0]), gym.spaces.MultiBinary(2))
+    with pytest.raises(UsageError, match=r"dqn needs Discrete or Box actions, but CartPole-v1 has MultiBinary"):
+        DQN(switches)
     with pytest.raises(UsageError, match="seed must be"):
         DQN(ENV, seed=-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ OURS = [
     for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
 ]
 THEIRS = ["CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0"]
+if find_spec("Box2D"):
+    THEIRS += ["LunarLander-v3", "LunarLanderContinuous-v3"]
 
 
 @pytest.mark.parametrize("env_id", OURS + THEIRS)

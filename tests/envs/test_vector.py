@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -218,3 +220,32 @@ def test_errors_say_what_to_do() -> None:
     dictionary.observation_space = spaces.Dict({"a": spaces.Discrete(2)})
     with pytest.raises(UsageError, match="FlattenObservation"):
         make_environments(dictionary)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "package", "module", "extra"),
+    [
+        ("MinAtar/Breakout-v1", "minatar", "envs.minatar", "minatar"),
+        ("ALE/Pong-v5", "ale_py", "envs.atari", "atari"),
+        ("LunarLander-v3", "Box2D", "gymnasium.envs.box2d", "box2d"),
+    ],
+)
+def test_a_missing_package_is_one_line_that_says_what_to_install(
+    env_id: str, package: str, module: str, extra: str, monkeypatch
+) -> None:
+    for loaded in [name for name in sys.modules if name.startswith((package, module))]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, package, None)  # importing it fails, as if it were not there
+    with pytest.raises(UsageError) as raised:
+        make_environments(env_id)
+    assert str(raised.value) == f'{env_id} needs a package: pip install "minigrad[{extra}]"'
+
+
+def test_stacked_frames_are_known_where_nothing_changes_them_afterwards() -> None:
+    stacked = lambda: gym.wrappers.FrameStackObservation(gym.make("CartPole-v1"), 3)
+    assert make_environments(stacked, 2).stacked_frames == 3
+    assert make_environments(lambda: gym.wrappers.TimeLimit(stacked(), 10)).stacked_frames == 3
+    assert make_environments(lambda: gym.wrappers.FlattenObservation(stacked())).stacked_frames == 1
+    assert make_environments(lambda: gym.wrappers.NormalizeObservation(stacked())).stacked_frames == 1
+    assert make_environments("CartPole-v1").stacked_frames == 1
+    assert make_environments(gym.make_vec("CartPole-v1", 2)).stacked_frames == 1

@@ -1,0 +1,82 @@
+"""Continuous actions as a choice among a few, for agents that can only choose.
+
+Each dimension's range is divided evenly, both ends included: of n actions, number i is
+
+    low + (high - low) i / (n - 1)
+
+and with several dimensions every combination of theirs is an action, so their number grows as n^dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from .errors import UsageError
+from .vector import Environments, Transition
+
+# A network has an output for each.
+MOST_ACTIONS = 1_000
+
+
+class DiscreteActions(Environments):
+    """`environments` with the actions 0, 1, ... in place of a box of them, `n` in each dimension."""
+
+    def __init__(self, environments: Environments, n: int) -> None:
+        self._inner = environments
+        self._n = n
+        self._grid = grid(environments.name, environments.action_space, n)
+        super().__init__(
+            environments.name,
+            environments.observation_space,
+            spaces.Discrete(len(self._grid)),
+            environments.num_envs,
+            (lambda: DiscreteActions(environments.another(), n)) if environments.can_be_made_again else None,
+            environments.stacked_frames,
+        )
+
+    def for_env(self, action: Any) -> Any:
+        return self._grid.take(action, 0)  # a copy, of a single one too
+
+    def reset(self, seed: int) -> None:
+        self._inner.reset(seed)
+        self._show()
+
+    def step(self, action: np.ndarray) -> Transition:
+        transition = self._inner.step(self.for_env(action))
+        self._show()
+        return transition._replace(action=action[transition.env])
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._inner.load_state_dict(state)
+        self._show()
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _show(self) -> None:
+        self.observation, self.finished = self._inner.observation, self._inner.finished
+
+
+def grid(name: str, space: Any, n: int) -> np.ndarray:
+    """The actions in the box `space`, (n^dimensions, ...) of its shape and dtype; the last dimension varies
+    fastest."""
+    if not space.is_bounded():
+        raise UsageError(f"{name}: actions without bounds can't be divided evenly, and they are {space}")
+    if n < 2:
+        raise UsageError(f"{name}: continuous actions must be divided into at least 2, got {n}")
+    low, high = space.low.ravel(), space.high.ravel()
+    count = n**low.size
+    if count > MOST_ACTIONS:
+        raise UsageError(
+            f"{name}: {n} actions in each of {low.size} dimensions are {count:,} combinations, and {MOST_ACTIONS:,} "
+            f"are the most; divide into fewer, or use an agent for continuous actions"
+        )
+    steps = [np.linspace(least, most, n) for least, most in zip(low, high, strict=True)]
+    combinations = np.stack([axis.ravel() for axis in np.meshgrid(*steps, indexing="ij")], axis=1)
+    return combinations.reshape(count, *space.shape).astype(space.dtype)

@@ -22,6 +22,18 @@ PROBES = [
     for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
 ]
 
+SNAKE = Preset(
+    steps=100_000,
+    hyperparameters={
+        "anneal_learning_rate": True,
+        "gamma": 0.95,  # short enough to keep it from dawdling: nothing else hurries it
+        "hidden": (128, 128),
+        "batch_size": 128,
+        "train_every": 2,
+        "epsilon_end": 0.02,  # a random move kills a long snake
+    },
+)
+
 PRESETS: dict[tuple[str, str], Preset] = {
     ("dqn", "CartPole-v1"): Preset(
         steps=50_000,
@@ -37,6 +49,9 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "epsilon_fraction": 0.1,
         },
     ),
+    # Greedily a mean length of 22 of 36, a return of 19, in 25 seconds of one core.
+    ("dqn", "minigrad/Snake-v0"): SNAKE,
+    ("dqn", "minigrad/SnakeImage-v0"): SNAKE,
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{
         ("dqn", probe): Preset(

@@ -54,7 +54,7 @@ class Snake(gym.Env[np.ndarray, int]):
         self.games, self._view = parts(1, size, view)
         self.render_mode = render_mode
         self.observation_space = self._view.space
-        self.action_space = spaces.Discrete(3)
+        self.action_space: Any = spaces.Discrete(3)
         self._one = np.zeros(1, np.int64)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
@@ -95,9 +95,9 @@ class Snake(gym.Env[np.ndarray, int]):
 
 
 class VectorSnake(gym.vector.VectorEnv):
-    """`num_envs` games at once, in NumPy. Games that end start again in the same step; their final observations are
-    in `infos["final_obs"]`, (num_envs, ...), in the rows that `infos["_final_obs"]` marks, and so are the final lengths in
-    `infos["final_info"]["length"]`. `infos["length"]` are the lengths now."""
+    """`num_envs` games at once, in NumPy. Games that end start again in the same step; their final observations
+    are in `infos["final_obs"]`, (num_envs, ...), in the rows that `infos["_final_obs"]` marks, and the final
+    lengths likewise in `infos["final_info"]["length"]`. `infos["length"]` are the lengths now."""
 
     metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": [],

@@ -1,10 +1,10 @@
 """The rules of Snake, for any number of boards at once: what the single and the vectorised environment share.
 
 A board is a row of numbers, one for each cell: the time at which the cell becomes free. A snake's clock ticks
-with every move on which it doesn't eat. A head that enters a cell at time t with length L writes t + L there, and the cell
-is occupied while that is more than the clock: for L ticks, which is how long a body of length L takes to pass.
-So a move writes one number, whatever the length; and eating, which makes the body longer by one, is a move on which
-the clock stands still. A border of walls, which never become free, goes around the cells, so that looking
+with every move on which it doesn't eat. A head that enters a cell at time t with length L writes t + L there,
+and the cell is occupied while that is more than the clock: for L ticks, which is how long a body of length L takes
+to pass. So a move writes one number, whatever the length; and eating, which makes the body longer by one, is a
+move on which the clock stands still. A border of walls, which never become free, goes around the cells, so that looking
 anywhere near a head needs no bounds.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
 from ..errors import UsageError
@@ -110,8 +109,8 @@ class Games:
         return ate, died
 
     def place_food(self, games: np.ndarray) -> None:
-        """New food on any free cell of these games' boards, each cell as likely as another. On a full board it stays where
-        it was just eaten, under the head."""
+        """New food on any free cell of these games' boards, each cell as likely as another. On a full board it
+        stays where it was just eaten, under the head."""
         free = self.free_at[games[:, None], self.inside] <= self.clock[games, None]  # (k, cells)
         chosen = (self.uniform(games) * (self.cells - self.length[games])).astype(np.int64)
         nth_free = free.cumsum(1) > chosen[:, None]

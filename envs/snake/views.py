@@ -11,21 +11,22 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from .rules import COLUMNS, LEFT, RIGHT, ROWS, SIGHT, STRAIGHT, Games
+from .rules import COLUMNS, ROWS, SIGHT, Games
 
 ALL = slice(None)
 
 
 class Features:
-    """Numbers about the head's surroundings, (34,) float32 between -1 and 1:
+    """Numbers about the head's surroundings, (27,) float32 between -1 and 1:
 
     24   the cells up to two steps away, row by row from the upper left: 0 free, 1 a wall, and of the body's
          cells how much of its length must still pass before they are free (1/length for the tail)
-    2    the food, how far ahead and how far to the right, in units of the longest way
-    2    the signs of these
-    3    the way to the wall on the left, ahead and on the right
-    2    the tail, as the food
+    2    the food: how far ahead and how far to the right, in units of the longest way
     1    the length, as part of the board
+
+    The usual eleven (danger on the left, ahead, on the right, the heading, the food's direction) don't say what lies
+    behind the next cell, nor whether it will be gone by then, and a snake that doesn't know walks into dead
+    ends.
     """
 
     def __init__(self, games: Games) -> None:
@@ -33,48 +34,37 @@ class Features:
         sight = np.arange(-SIGHT, SIGHT + 1)
         ahead, right = (axis.ravel() for axis in np.meshgrid(-sight, sight, indexing="ij"))
         not_head = (ahead != 0) | (right != 0)
-        # What each of the cells around a head adds to its number, for each direction.
+        # What each of the cells around a head adds to its number, for each direction; one direction further
+        # clockwise is to the right.
+        to_the_right = np.roll(games.steps, -1)
         self._around = (
-            np.outer(games.steps, ahead[not_head]) + np.outer(np.roll(games.steps, -1), right[not_head])
+            np.outer(games.steps, ahead[not_head]) + np.outer(to_the_right, right[not_head])
         )  # (4, 24)
         self._seen = self._around.shape[1]
-        # Cells by their numbers, in units of the longest way from one to another; walls, too.
-        rows, columns = np.indices((games.width, games.width)).reshape(2, -1) - SIGHT
-        self._row, self._column = rows / (games.size - 1), columns / (games.size - 1)
-        # (4, width²) the way from every cell to the wall in every direction.
-        self._way = np.stack([self._row, 1 - self._column, 1 - self._row, self._column])
-        self.space = spaces.Box(-1.0, 1.0, (self._seen + 10,), np.float32)
+        # (width²,) where a cell is, in units of the longest way from one to another
+        self._row, self._column = np.indices((games.width, games.width)).reshape(2, -1) / (games.size - 1)
+        self.space = spaces.Box(-1.0, 1.0, (self._seen + 3,), np.float32)
 
     def see(self, which: Any = ALL) -> np.ndarray:
         """The features of `which` games (an index), (k, features)."""
         games = self.games
-        head, direction, clock = games.head[which], games.direction[which], games.clock[which]
+        head, direction, food = games.head[which], games.direction[which], games.food[which]
         length = games.length[which]
-        features = np.empty((len(head), *self.space.shape), np.float32)
+        features = np.empty((len(head), self._seen + 3), np.float32)
 
         around = self._around[direction]
         around += (games.board_starts[which] + head)[:, None]
-        surroundings = features[:, : self._seen]
-        np.subtract(games.free_at.ravel().take(around), clock[:, None], out=surroundings)
-        surroundings /= length[:, None]
-        surroundings.clip(0.0, 1.0, out=surroundings)
+        cells = features[:, : self._seen]
+        np.subtract(games.free_at.ravel().take(around), games.clock[which, None], out=cells)
+        cells /= length[:, None]
+        cells.clip(0.0, 1.0, out=cells)
 
-        food, walls, tail = features[:, -10:-6], features[:, -6:-3], features[:, -3:-1]
-        self._toward(games.food[which], head, direction, out=food)
-        np.sign(food[:, :2], out=food[:, 2:])
-        for action in (LEFT, STRAIGHT, RIGHT):
-            walls[:, action] = self._way[(direction + action - STRAIGHT) & 3, head]
-        is_tail = games.free_at[which][:, games.inside] == clock[:, None] + 1
-        self._toward(games.inside[is_tail.argmax(1)], head, direction, out=tail)
+        down, along = self._row[food] - self._row[head], self._column[food] - self._column[head]
+        row_step, column_step = ROWS[direction], COLUMNS[direction]
+        features[:, -3] = down * row_step + along * column_step
+        features[:, -2] = down * column_step - along * row_step
         features[:, -1] = length / games.cells
         return features
-
-    def _toward(self, cell: np.ndarray, head: np.ndarray, direction: np.ndarray, out: np.ndarray) -> None:
-        """How far ahead of the head, and how far to its right, a cell is."""
-        down, along = self._row[cell] - self._row[head], self._column[cell] - self._column[head]
-        row_step, column_step = ROWS[direction], COLUMNS[direction]
-        out[:, 0] = down * row_step + along * column_step
-        out[:, 1] = down * column_step - along * row_step
 
 
 class Image:

@@ -68,11 +68,8 @@ class Snake(gym.Env[np.ndarray, int]):
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         if not 0 <= action <= 2:
             raise wrong_action(action)
-        games = self.games
-        ate, died = games.move(np.array([action]))
-        terminated = bool(died[0] or games.won[0])
-        truncated = bool(games.starved[0]) and not terminated
-        return self._view.see()[0], float(ate[0]) - float(died[0]), terminated, truncated, self._info()
+        (reward,), (terminated,), (truncated,) = self.games.move(np.array([action]))
+        return self._view.see()[0], float(reward), bool(terminated), bool(truncated), self._info()
 
     def render(self) -> Any:
         if self.render_mode == "ansi":
@@ -131,11 +128,8 @@ class VectorSnake(gym.vector.VectorEnv):
         if actions.min() < 0 or actions.max() > 2:
             raise wrong_action(actions[(actions < 0) | (actions > 2)][0])
         games = self.games
-        ate, died = games.move(actions)
-        terminated = died | games.won
-        truncated = games.starved & ~terminated
+        reward, terminated, truncated = games.move(actions)
         observation = self._view.see()
-        reward = np.subtract(ate, died, dtype=np.float64)
         infos: dict[str, Any] = {}
         ended = terminated | truncated
         if ended.any():

@@ -84,9 +84,9 @@ class Games:
         self.hunger[games] = 0
         self.place_food(games)
 
-    def move(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Takes an action, (count,) of `LEFT`, `STRAIGHT`, `RIGHT`, in every game. Returns who ate and who died,
-        (count,) bool each. Who dies stays where it was."""
+    def move(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Takes an action, (count,) of `LEFT`, `STRAIGHT`, `RIGHT`, in every game. Returns the rewards, and whose
+        game terminated and whose was truncated, (count,) each. Who dies stays where it was."""
         self.direction += action - STRAIGHT
         self.direction &= 3
         ahead = self.head + self.steps[self.direction]
@@ -106,7 +106,9 @@ class Games:
             eaters = ate.nonzero()[0]
             self.hunger[eaters] = 0
             self.place_food(eaters)
-        return ate, died
+        terminated = died | (self.length == self.cells)
+        truncated = (self.hunger >= self.patience) & ~terminated
+        return np.subtract(ate, died, dtype=np.float64), terminated, truncated
 
     def place_food(self, games: np.ndarray) -> None:
         """New food on any free cell of these games' boards, each cell as likely as another. On a full board it
@@ -127,16 +129,6 @@ class Games:
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
-
-    @property
-    def won(self) -> np.ndarray:
-        """(count,) bool: whose snake fills the board."""
-        return self.length == self.cells
-
-    @property
-    def starved(self) -> np.ndarray:
-        """(count,) bool: who has gone without food for too long."""
-        return self.hunger >= self.patience
 
     def body(self, game: int = 0) -> np.ndarray:
         """The rows and columns of a snake's cells, (length, 2), the head first."""

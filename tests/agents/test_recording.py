@@ -16,7 +16,8 @@ from envs import UsageError
 
 
 class Counting(gym.Env):
-    """Shows how many steps it has taken as a shade of grey; an episode has five, and the reward is 2 each."""
+    """Shows how many steps it has taken as a shade of grey; an episode has five, and the reward is 2 each.
+    Every other one is cut off, not over."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
     observation_space = gym.spaces.Box(-1, 1, (1,))
@@ -24,15 +25,17 @@ class Counting(gym.Env):
 
     def __init__(self, render_mode: str | None = None, height: int = 30, width: int = 40) -> None:
         self.render_mode, self.elapsed, self.shape = render_mode, 0, (height, width, 3)
+        self.is_cut_off = True
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.elapsed = 0
+        self.elapsed, self.is_cut_off = 0, not self.is_cut_off
         return np.zeros(1, np.float32), {}
 
     def step(self, action):
         self.elapsed += 1
-        return np.zeros(1, np.float32), 2.0, self.elapsed == 5, False, {}
+        ends = self.elapsed == 5
+        return np.zeros(1, np.float32), 2.0, ends and not self.is_cut_off, ends and self.is_cut_off, {}
 
     def render(self):
         return np.full(self.shape, 40 * self.elapsed, np.uint8)

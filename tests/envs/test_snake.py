@@ -1,4 +1,4 @@
-"""Snake against a second implementation of its rules, written as one would by hand, and against games known by heart."""
+"""Snake against a second implementation of its rules, written as one would by hand, and games known by heart."""
 
 from __future__ import annotations
 
@@ -216,17 +216,16 @@ def test_eating_grows_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("actions", "steps"),
-    [([STRAIGHT] * 3, 3), ([LEFT, *[STRAIGHT] * 3], 4), ([RIGHT, *[STRAIGHT] * 2], 3), ([LEFT, LEFT, *[STRAIGHT] * 3], 5)],
+    ("turns", "steps_on"),
+    [([], 3), ([LEFT], 3), ([RIGHT], 2), ([LEFT, LEFT], 3)],
     ids=["right wall", "upper wall", "lower wall", "left wall"],
-)  # fmt: skip
-def test_a_wall_kills(actions: list[int], steps: int) -> None:
+)
+def test_a_wall_kills(turns: list[int], steps_on: int) -> None:
     env = snake()
     put_food(env, 5, 0)
-    results = [env.step(action) for action in actions]
-    assert [(reward, terminated) for _, reward, terminated, _, _ in results] == [(0.0, False)] * (steps - 1) + [
-        (-1.0, True)
-    ]
+    *before, last = [env.step(action)[1:3] for action in turns + [STRAIGHT] * steps_on]
+    assert set(before) == {(0.0, False)}
+    assert last == (-1.0, True)
 
 
 def test_the_body_kills_and_the_cell_that_the_tail_leaves_does_not() -> None:
@@ -277,6 +276,7 @@ def test_filling_the_board_wins(view: str) -> None:
         assert steps < 36 * 36
     assert info == {"length": 36}
     assert reward == 1.0
+    assert food_of(env.games) == tuple(env.games.body()[0])  # there is nowhere else
     assert len({tuple(cell) for cell in env.games.body().tolist()}) == 36
     assert total == 33.0
     env.render_mode = "ansi"
@@ -370,6 +370,14 @@ def test_a_saved_state_stays_what_it_was() -> None:
     for _ in range(2):
         copy.set_state(state)
         assert [copy.step(action)[0].tolist() for action in (LEFT, LEFT, STRAIGHT)] == following
+
+
+def test_a_restored_snake_is_as_hungry() -> None:
+    env, copy = snake(), snake()
+    for _ in range(70):
+        env.step(LEFT)
+    copy.set_state(env.get_state())
+    assert [copy.step(LEFT)[3] for _ in range(2)] == [False, True]
 
 
 # -- pictures

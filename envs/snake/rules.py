@@ -42,7 +42,8 @@ class Games:
             raise UsageError(f"Snake's size must be a whole number from {SMALLEST} up, got {size!r}")
         self.count, self.size = count, int(size)
         self.cells = self.size**2
-        # Every food can be reached in as many steps as there are cells; twice as many is going round in circles.
+        # A way through every cell finds the food in as many steps as there are cells; twice as many is going round
+        # in circles.
         self.patience = 2 * self.cells
         self.width = self.size + 2 * SIGHT
         self.inside = self.cell(*np.indices((self.size, self.size))).ravel()  # (cells,) row by row

@@ -24,9 +24,8 @@ class Features:
     2    the food: how far ahead and how far to the right, in units of the longest way
     1    the length, as part of the board
 
-    The usual eleven (danger on the left, ahead, on the right, the heading, the food's direction) don't say what lies
-    behind the next cell, nor whether it will be gone by then, and a snake that doesn't know walks into dead
-    ends.
+    The usual eleven (danger on the left, ahead, on the right, the heading, the food's direction) don't say what
+    lies behind the next cell, nor whether it will be gone by then.
     """
 
     def __init__(self, games: Games) -> None:

@@ -3,6 +3,7 @@
     minigrad train ALGORITHM [--env ID] [--steps N] [--seed N] [--run DIR] [hyper-parameters ...]
     minigrad list
     minigrad evaluate RUN
+    minigrad record RUN [--episodes N] [--best] [--output FILE]
     minigrad plot RUN...
     minigrad resume RUN
     minigrad ablation [--env ID] [--seeds N] [--jobs N]
@@ -35,6 +36,7 @@ from .core.agent import Agent
 from .core.evaluation import EVALUATION_SEED, evaluate
 from .core.plots import plot_runs
 from .core.progress import Progress, duration
+from .core.recording import record
 from .core.runs import Run, read_config, unused_directory
 from .core.training import train
 from .presets import PRESETS, preset_for
@@ -78,6 +80,20 @@ class EvaluateOptions:
     """Seed of the environment they are played in."""
     best: bool = False
     """The checkpoint that evaluated best during training, instead of the newest."""
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    run: RunArgument
+    """A run directory."""
+    episodes: int = 1
+    """Greedy episodes to record."""
+    seed: int = EVALUATION_SEED
+    """Seed of the environment they are played in."""
+    best: bool = False
+    """The checkpoint that evaluated best during training, instead of the newest."""
+    output: Path | None = None
+    """The animated WebP to write; left out, it goes into the run."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +240,17 @@ def command_evaluate(arguments: list[str]) -> None:
     )
 
 
+def command_record(arguments: list[str]) -> None:
+    options = parse(RecordOptions, arguments, "record", None, "Films a trained agent, as an animated WebP.")
+    agent = agent_class(read_config(options.run)["algorithm"]).load(options.run, best=options.best)
+    output = options.output or options.run / "episode.webp"
+    recording = record(agent, output, options.episodes, options.seed)
+    whole = len(recording.returns)
+    cut = "" if whole == options.episodes else f"; cut there, after {whole} of {options.episodes} episodes"
+    returns = "".join(f", return {total:g}" for total in recording.returns)
+    print(f"{recording.path}: {recording.frames:,} frames{returns}{cut}")
+
+
 def command_plot(arguments: list[str]) -> None:
     options = parse(PlotOptions, arguments, "plot", None, "Draws learning curves.")
     if not options.runs:
@@ -260,6 +287,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": command_train,
     "list": command_list,
     "evaluate": command_evaluate,
+    "record": command_record,
     "plot": command_plot,
     "resume": command_resume,
     "ablation": command_ablation,

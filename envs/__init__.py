@@ -9,6 +9,13 @@ from .vector import Environments, Episode, Transition, make_environments
 
 for _probe in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation"):
     register(f"minigrad/Probe{_probe}-v0", entry_point=f"envs.probes:Probe{_probe}")
+for _name, _view in (("Snake", "features"), ("SnakeImage", "image")):
+    register(
+        f"minigrad/{_name}-v0",
+        entry_point="envs.snake:Snake",
+        vector_entry_point="envs.snake:VectorSnake",
+        kwargs={"view": _view},
+    )
 
 for _grid, _module, _limit in (("GridWorld", "gridworld", 200), ("CliffWalking", "cliff_walking", 500)):
     register(

@@ -1,0 +1,122 @@
+"""Recordings: the right episodes, every frame of them, readable by somebody else's decoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from agents import DQN, cli, evaluate
+from agents.core import recording
+from agents.core.recording import CAPTION_HEIGHT, LONGEST_SIDE, record
+from envs import UsageError
+
+
+class Counting(gym.Env):
+    """Shows how many steps it has taken as a shade of grey; an episode has five, and the reward is 2 each.
+    Every other one is cut off, not over."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}
+    observation_space = gym.spaces.Box(-1, 1, (1,))
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, render_mode: str | None = None, height: int = 30, width: int = 40) -> None:
+        self.render_mode, self.elapsed, self.shape = render_mode, 0, (height, width, 3)
+        self.is_cut_off = True
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.elapsed, self.is_cut_off = 0, not self.is_cut_off
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.elapsed += 1
+        ends = self.elapsed == 5
+        return np.zeros(1, np.float32), 2.0, ends and not self.is_cut_off, ends and self.is_cut_off, {}
+
+    def render(self):
+        return np.full(self.shape, 40 * self.elapsed, np.uint8)
+
+
+@pytest.fixture
+def counting():
+    gym.register("Counting-v0", entry_point=Counting)
+    yield "Counting-v0"
+    del gym.registry["Counting-v0"]
+
+
+def test_every_frame_from_the_first_to_the_final_one(counting: str, tmp_path: Path) -> None:
+    made = record(DQN(counting), tmp_path / "deep" / "x.webp", episodes=2)
+    assert made.returns.tolist() == [10.0, 10.0]
+    assert made.frames == 12
+    with Image.open(made.path) as film:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(film)]
+        assert film.info["loop"] == 0
+    assert [frame[10, 10].tolist() for frame in frames] == [[40 * i] * 3 for i in [*range(6), *range(6)]]
+    assert frames[0].shape == (240 + CAPTION_HEIGHT, 320, 3)  # the tiny picture is enlarged
+    captions = {frame[240:].tobytes() for frame in frames}
+    assert len(captions) == 12  # each says where it is
+
+
+def test_frames_last_as_long_as_the_environment_says(counting: str, tmp_path: Path) -> None:
+    made = record(DQN(counting), tmp_path / "x.webp")
+    durations = []
+    with Image.open(made.path) as film:
+        for i in range(film.n_frames):
+            film.seek(i)
+            film.load()
+            durations.append(film.info["duration"])
+    assert durations == [50] * 5 + [1050]
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "minigrad/Snake-v0"])
+def test_the_episodes_are_those_of_an_evaluation(env_id: str, tmp_path: Path) -> None:
+    agent = DQN(env_id, seed=1)
+    expected = evaluate(agent, episodes=2, seed=5)
+    made = record(agent, tmp_path / "x.webp", episodes=2, seed=5)
+    assert made.returns.tolist() == expected.returns.tolist()
+    assert made.frames == (expected.lengths + 1).sum()
+    with Image.open(made.path) as film:
+        assert film.n_frames == made.frames
+        assert max(film.size) <= LONGEST_SIDE
+
+
+def test_an_endless_episode_is_cut(counting: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(recording, "MOST_FRAMES", 4)
+    made = record(DQN(counting), tmp_path / "x.webp")
+    assert made.frames == 4
+    assert made.returns.size == 0
+
+
+def test_the_command(tmp_path: Path, capsys, monkeypatch) -> None:
+    run = tmp_path / "run"
+    env = "minigrad/Snake-v0"
+    assert cli.main(["train", "dqn", "--env", env, "--steps", "50", "--run", str(run), "--quiet"]) == 0
+    assert cli.main(["record", str(run)]) == 0
+    assert f"{run}/episode.webp: " in capsys.readouterr().out
+    assert Image.open(run / "episode.webp").is_animated
+    other = tmp_path / "other.webp"
+    assert cli.main(["record", str(run), "--best", "--episodes", "2", "--output", str(other)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("return") == 2
+    assert "cut" not in said
+    assert other.exists()
+    monkeypatch.setattr(recording, "MOST_FRAMES", 2)
+    assert cli.main(["record", str(run)]) == 0
+    assert "2 frames; cut there, after 0 of 1 episodes" in capsys.readouterr().out
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    probe = DQN("minigrad/ProbeBoth-v0")
+    with pytest.raises(UsageError, match=r"ProbeBoth-v0 can't be recorded: .*rgb_array, and it has none"):
+        record(probe, tmp_path / "x.webp")
+    with pytest.raises(UsageError, match=r"x\.mp4 must end in \.webp"):
+        record(probe, tmp_path / "x.mp4")
+    with pytest.raises(UsageError, match="episodes must be at least 1, got 0"):
+        record(probe, tmp_path / "x.webp", episodes=0)
+    with pytest.raises(UsageError, match="trained on an environment's id"):
+        record(DQN(gym.make("CartPole-v1")), tmp_path / "x.webp")
+    assert not list(tmp_path.iterdir())

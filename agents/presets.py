@@ -50,6 +50,8 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "target_every": 100,
             "epsilon_end": 0.1,
             "epsilon_fraction": 0.1,
+            "value_min": 0.0,
+            "value_max": 50.0,  # 1 at every step for ever, discounted
         },
     ),
     # A step is a sweep over all the states: more than enough to converge, and some episodes to see it.

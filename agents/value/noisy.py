@@ -34,8 +34,8 @@ class NoisyLinear(nn.Module):
         if self.noise is None:
             return F.linear(x, self.weight, self.bias)
         weight_noise, bias_noise = self.noise
-        weight = self.weight + self.weight_sigma * weight_noise
-        return F.linear(x, weight, self.bias + self.bias_sigma * bias_noise)
+        weight = mg.addcmul(self.weight, self.weight_sigma, weight_noise)
+        return F.linear(x, weight, mg.addcmul(self.bias, self.bias_sigma, bias_noise))
 
 
 class Noise:

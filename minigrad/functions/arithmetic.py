@@ -100,6 +100,8 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
     """input + value * tensor1 * tensor2."""
+    if value == 1:
+        return arithmetic.addcmul(input, tensor1, tensor2)
     return add(input, arithmetic.multiply(tensor1, tensor2), alpha=value)
 
 

@@ -22,6 +22,28 @@ add = op(
 )
 subtract = op(np.subtract, vjp=dict(a=lambda g: g, b=lambda g: -g))
 multiply = op(np.multiply, vjp=dict(a=lambda g, b: g * b, b=lambda g, a: g * a))
+
+
+def _multiply_add(a: Any, b: Any, c: Any) -> Any:
+    y = np.multiply(b, c)
+    if getattr(a, "shape", ()) == y.shape and y.shape and a.dtype == y.dtype:
+        return np.add(a, y, out=y)  # a weight plus its noise: one array less to allocate
+    return a + y
+
+
+addcmul = op(
+    _multiply_add,  # a + b * c
+    vjp=dict(a=lambda g: g, b=lambda g, c: g * c, c=lambda g, b: g * b),
+    name="addcmul",
+    elementwise=True,
+    cases=[
+        (real(3, 4), real(3, 4), real(3, 4)),
+        (real(3, 4), real(4), real(3, 1)),
+        (real(4), real(3, 1), real(3, 4)),
+        (real(), real(2), real()),
+        (real(2), real(), real(0, 2)),
+    ],
+)
 divide = op(
     np.divide,
     vjp=dict(a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b),

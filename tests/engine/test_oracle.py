@@ -104,6 +104,7 @@ def _ones(x: Any, window: Any) -> Any:
 # The rows by PyTorch's name for them, taking the row's arguments in the row's order.
 SAME_NAME = [
     *("add", "subtract", "multiply", "divide", "negative", "positive", "pow", "floor_divide", "remainder", "square"),
+    "addcmul",
     *("sqrt", "exp", "log", "log1p", "expm1", "sigmoid", "tanh", "abs", "sign", "relu", "maximum", "minimum", "clamp"),
     *("where", "less", "less_equal", "greater", "greater_equal", "not_equal", "logical_and", "logical_or"),
     *("logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "isfinite", "isnan", "isinf"),

@@ -86,7 +86,8 @@ MISTAKES = [
     ("train", "which algorithm?"),
     ("train dqm", "unknown algorithm 'dqm'; did you mean dqn?"),
     ("train dqn --env CartPol-v1", "unknown environment 'CartPol-v1'; did you mean CartPole-v1"),
-    ("train dqn --env Pendulum-v1", "dqn needs Discrete actions, but Pendulum-v1 has Box"),
+    ("train dqn --env Blackjack-v1", "Blackjack-v1: observations are a Tuple, and agents take one array"),
+    ("train dqn --env Pendulum-v1 --actions 2000", "Pendulum-v1: 2000 actions in each of 1 dimensions are 2,000"),
     ("train dqn --learning-rate -1", "learning_rate must be above 0, got -1.0"),
     ("train dqn --learning-rate fast", "--learning-rate: could not convert string to float: 'fast'"),
     ("train dqn --learning-rat 1", "Unrecognized options: --learning-rat"),
@@ -123,7 +124,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 
 def test_a_mistake_in_a_process(tmp_path: Path) -> None:
-    done = minigrad("train", "dqn", "--env", "Pendulum-v1", cwd=tmp_path)
+    done = minigrad("train", "dqn", "--env", "Blackjack-v1", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -44,6 +44,15 @@ def test_long_episodes_count_as_often_as_short_ones() -> None:
     assert sorted(result.returns) == [2.0, 2.0, 2.0, 50.0, 50.0]
 
 
+def test_an_environment_without_a_step_limit_gets_one(monkeypatch) -> None:
+    never = gym.envs.registration.EnvSpec("Endless-v0", entry_point=Lengths, kwargs={"length": 0})
+    monkeypatch.setitem(gym.registry, "Endless-v0", never)
+    monkeypatch.setattr("agents.core.evaluation.LONGEST_EPISODE", 7)
+    agent = DQN("Endless-v0")
+    assert evaluate(agent, episodes=2).lengths.tolist() == [7, 7]
+    assert evaluate(agent, "Endless-v0", episodes=2).lengths.tolist() == [7, 7]
+
+
 def test_same_seed_same_episodes() -> None:
     agent = DQN("CartPole-v1")
     assert evaluate(agent).returns.tolist() == evaluate(agent).returns.tolist()

@@ -58,7 +58,9 @@ def test_the_mode_is_the_environments_own() -> None:
     first = package("breakout", autoreset_mode="SameStep")
     package("breakout", autoreset_mode="NextStep")
     assert first.metadata["autoreset_mode"] is gym.vector.AutoresetMode.NEXT_STEP
-    for step in transitions(make_environments(first), 200):
+    steps = transitions(make_environments(first), 350)
+    assert any(step.terminated.any() for step in steps)
+    for step in steps:
         np.testing.assert_array_equal(step.next_observation[:, :3], step.observation[:, 1:])
 
 
@@ -77,6 +79,13 @@ def test_a_lost_life_is_an_end_after_which_the_game_goes_on() -> None:
             np.testing.assert_array_equal(learned[i + 1].observation, mine.next_observation)
     assert games >= 1
     assert lives_lost >= 4 * games  # Breakout has five lives, the last of which ends the game
+
+
+def test_a_life_that_was_won_is_no_end() -> None:
+    environments = make_environments("ALE/Breakout-v5", 2)
+    environments.reset(0)
+    environments._lives = np.array([3, 6])  # as if the first had won two since, and the second had lost one
+    assert environments.step(np.array([0, 0])).terminated.tolist() == [False, True]
 
 
 def test_training_sees_clipped_rewards_and_counts_the_games_score() -> None:

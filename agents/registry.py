@@ -7,11 +7,12 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .tabular.q_learning import QLearning
 from .tabular.value_iteration import ValueIteration
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (ValueIteration, DQN, DoubleDQN)}
+AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (ValueIteration, QLearning, DQN, DoubleDQN)}
 
 
 def agent_class(name: str) -> type[Agent]:

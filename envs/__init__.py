@@ -1,5 +1,6 @@
-"""Environments: probes with known answers, and the one module that knows how gymnasium's vector environments
-reset themselves. Importing it registers the project's own ids (`minigrad/...`) with gymnasium."""
+"""Environments: grids whose every value can be computed, probes with known answers, and the one module that
+knows how gymnasium's vector environments reset themselves. Importing it registers the project's own ids
+(`minigrad/...`) with gymnasium."""
 
 from gymnasium.envs.registration import register
 
@@ -8,5 +9,13 @@ from .vector import Environments, Episode, Transition, make_environments
 
 for _probe in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation"):
     register(f"minigrad/Probe{_probe}-v0", entry_point=f"envs.probes:Probe{_probe}")
+
+for _grid, _module, _limit in (("GridWorld", "gridworld", 200), ("CliffWalking", "cliff_walking", 500)):
+    register(
+        f"minigrad/{_grid}-v0",
+        entry_point=f"envs.{_module}:{_grid}",
+        vector_entry_point=f"envs.{_module}:{_grid}Vector",
+        max_episode_steps=_limit,
+    )
 
 __all__ = ["Environments", "Episode", "Transition", "UsageError", "make_environments"]

@@ -9,9 +9,38 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .registry import AGENTS
+from .tabular.dyna_q import DynaQ
+from .tabular.expected_sarsa import ExpectedSarsa
+from .tabular.monte_carlo import MonteCarlo
+from .tabular.monte_carlo_prediction import MonteCarloPrediction
+from .tabular.n_step_sarsa import NStepSarsa
+from .tabular.n_step_td_prediction import NStepTDPrediction
+from .tabular.off_policy_monte_carlo import OffPolicyMonteCarlo
+from .tabular.off_policy_sarsa import OffPolicySarsa
 from .tabular.q_learning import QLearning
+from .tabular.sarsa import Sarsa
+from .tabular.td_prediction import TDPrediction
 from .tabular.value_iteration import ValueIteration
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
 
-__all__ = ["AGENTS", "DQN", "Agent", "DoubleDQN", "Evaluation", "QLearning", "ValueIteration", "evaluate"]
+__all__ = [
+    "AGENTS",
+    "DQN",
+    "Agent",
+    "DoubleDQN",
+    "DynaQ",
+    "Evaluation",
+    "ExpectedSarsa",
+    "MonteCarlo",
+    "MonteCarloPrediction",
+    "NStepSarsa",
+    "NStepTDPrediction",
+    "OffPolicyMonteCarlo",
+    "OffPolicySarsa",
+    "QLearning",
+    "Sarsa",
+    "TDPrediction",
+    "ValueIteration",
+    "evaluate",
+]

@@ -7,12 +7,40 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .tabular.dyna_q import DynaQ
+from .tabular.expected_sarsa import ExpectedSarsa
+from .tabular.monte_carlo import MonteCarlo
+from .tabular.monte_carlo_prediction import MonteCarloPrediction
+from .tabular.n_step_sarsa import NStepSarsa
+from .tabular.n_step_td_prediction import NStepTDPrediction
+from .tabular.off_policy_monte_carlo import OffPolicyMonteCarlo
+from .tabular.off_policy_sarsa import OffPolicySarsa
 from .tabular.q_learning import QLearning
+from .tabular.sarsa import Sarsa
+from .tabular.td_prediction import TDPrediction
 from .tabular.value_iteration import ValueIteration
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (ValueIteration, QLearning, DQN, DoubleDQN)}
+AGENTS: dict[str, type[Agent]] = {
+    agent.name: agent
+    for agent in (
+        ValueIteration,
+        MonteCarloPrediction,
+        TDPrediction,
+        NStepTDPrediction,
+        MonteCarlo,
+        OffPolicyMonteCarlo,
+        Sarsa,
+        ExpectedSarsa,
+        NStepSarsa,
+        OffPolicySarsa,
+        QLearning,
+        DynaQ,
+        DQN,
+        DoubleDQN,
+    )
+}
 
 
 def agent_class(name: str) -> type[Agent]:

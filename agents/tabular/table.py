@@ -80,22 +80,27 @@ class StepSizeHyperparameters(Hyperparameters):
     """Step size α: the part of the way to its target that an estimate moves."""
     step_size: Literal["constant", "linear", "average"] = "constant"
     """How α goes on: as it is, in a straight line to 0 at the end of training, or 1/N at an estimate's N-th update,
-    which makes it the average of its targets (then the learning rate has no say)."""
+    which makes it the average of its targets (the learning rate has no say then)."""
 
 
 class TabularAgent(Agent):
-    """A table of estimates, `table.value`, and how often each was updated, `table.updates`."""
+    """A table of estimates, `table.value`, and what went into each: `table.weight`, the sum of its updates' weights, or
+    their number where every weight is 1."""
 
     observation_spaces = (spaces.Discrete,)
     metric_names = ("td_error", "value")
     table: Memory
 
     def make_table(self, *shape: int) -> Memory:
-        return Memory(value=np.zeros(shape), updates=np.zeros(shape, np.int64))
+        return Memory(value=np.zeros(shape), weight=np.zeros(shape))
 
     @property
     def states(self) -> int:
         return int(self.observation_space.n)  # type: ignore[attr-defined]
+
+    @property
+    def actions(self) -> int:
+        return int(self.action_space.n)
 
     def states_of(self, observation: np.ndarray) -> np.ndarray:
         """Observations as states counted from 0."""
@@ -111,17 +116,19 @@ class TabularAgent(Agent):
         return (Step(*row) for row in zip(*(field.tolist() for field in rows), strict=True))
 
     def move(self, place: Any, target: float, weight: float = 1.0) -> None:
-        """Moves the estimate at `place`, (s, a) or s, the part α of the way to `target`; `weight` multiplies it."""
-        table, h = self.table, self.hyperparameters
-        table.updates[place] += 1
-        alpha = h.learning_rate
-        if h.step_size == "linear":
-            alpha *= 1 - self.progress
-        elif h.step_size == "average":
-            alpha = 1 / table.updates[place]
-        error = target - table.value[place]
-        table.value[place] += alpha * weight * error
-        self.metrics.add(abs(error), table.value[place])
+        """Moves the estimate at `place`, (s, a) or s, the part α of the way to `target`, or `weight` times that, but
+        not past it."""
+        error = target - self.table.value[place]
+        if weight:
+            self.table.weight[place] += weight
+            self.table.value[place] += min(1.0, self.alpha(place) * weight) * error
+        self.metrics.add(abs(error), self.table.value[place])
+
+    def alpha(self, place: Any) -> float:
+        h = self.hyperparameters
+        if h.step_size == "average":
+            return 1 / self.table.weight[place]
+        return h.learning_rate * (1 - self.progress) if h.step_size == "linear" else h.learning_rate
 
     def update(self, new_steps: int) -> None:
         """Nothing is left to do: a learner learns from a transition when it observes it."""
@@ -146,7 +153,7 @@ class TabularControl(TabularAgent):
     Hyperparameters = ControlHyperparameters
 
     def build(self) -> None:
-        self.table = self.make_table(self.states, int(self.action_space.n))
+        self.table = self.make_table(self.states, self.actions)
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """ε-greedy; without `rng` greedy, the first of equally good actions."""
@@ -156,6 +163,11 @@ class TabularControl(TabularAgent):
     def action_values(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, ·) of (k,) observations, (k, actions)."""
         return self.table.value[self.states_of(observation)]
+
+    def expected_value(self, state: int) -> float:
+        """Σ_a π(a | s) Q(s, a) of the ε-greedy policy π: the best with probability 1 - ε, else any."""
+        values, epsilon = self.table.value[state], self.epsilon
+        return (1 - epsilon) * values.max() + epsilon * values.mean()
 
     @property
     def epsilon(self) -> float:

@@ -1,0 +1,73 @@
+"""Off-policy Monte Carlo control: explore with one policy, learn the values of the greedy one.
+
+The behaviour b is ε-greedy; the target π is greedy. A return counts in proportion to how much likelier it was under π,
+
+    ρ_t = Π_{k=t+1}^{T-1} π(a_k | s_k) / b(a_k | s_k),    where π(a | s) is 1 or 0,
+
+so only the tail of an episode from its last exploring action on teaches anything: a larger ε tries more, and makes
+the tails shorter.
+
+Weighted importance sampling divides by the sum of the ρ_t, and ordinary by the number of returns, those with ρ = 0
+too. A truncated episode's missing rest is worth max_a Q(s, a) of its final state.
+
+Sutton & Barto, "Reinforcement Learning" (2018), sections 5.5 to 5.7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from envs import Transition
+
+from .returns import Path
+from .table import ControlHyperparameters, Memory, TabularControl, draw, epsilon_greedy
+
+
+@dataclass(frozen=True)
+class OffPolicyMonteCarloHyperparameters(ControlHyperparameters):
+    step_size: Literal["constant", "linear", "average"] = "average"
+    """How α goes on: as it is, in a straight line to 0 at the end of training, or 1/N at an estimate's N-th update,
+    which makes it the average of its targets (the learning rate has no say then)."""
+    importance_sampling: Literal["weighted", "ordinary"] = "weighted"
+    """How returns are averaged."""
+
+
+class OffPolicyMonteCarlo(TabularControl):
+    name = "off-policy-monte-carlo"
+    Hyperparameters = OffPolicyMonteCarloHyperparameters
+
+    def build(self) -> None:
+        super().build()
+        self.paths = Memory(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward, b(action | state)] each
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        self.behaviour = epsilon_greedy(self.action_values(observation), self.epsilon)  # (num_envs, actions)
+        return draw(self.behaviour, self.random["exploration"])
+
+    def observe(self, transition: Transition) -> None:
+        for step in self.steps_of(transition):
+            path = self.paths.steps[step.env]
+            path.append([step.state, step.action, step.reward, float(self.behaviour[step.env, step.action])])
+            if step.terminated or step.truncated:
+                self.learn_from(path, 0.0 if step.terminated else self.table.value[step.next_state].max())
+                path.clear()
+
+    def learn_from(self, path: Path, value: float) -> None:
+        """From an episode, after which `value` would have followed."""
+        h = self.hyperparameters
+        total, ratio = value, 1.0
+        for state, action, reward, chance in reversed(path):
+            total = reward + h.gamma * total
+            if h.importance_sampling == "weighted":
+                self.move((state, action), total, weight=ratio)
+            else:
+                self.move((state, action), ratio * total)
+            ratio *= (action == self.table.value[state].argmax()) / chance
+            if ratio == 0 and h.importance_sampling == "weighted":
+                break  # nothing before it has any weight
+
+    def parts(self) -> dict[str, Any]:
+        return {**super().parts(), "paths": self.paths}

@@ -38,8 +38,16 @@ PRESETS: dict[tuple[str, str], Preset] = {
         },
     ),
     # A step is a sweep over all the states: more than enough to converge, and some episodes to see it.
-    ("value-iteration", "FrozenLake-v1"): Preset(steps=2_000),
-    ("value-iteration", "CliffWalking-v1"): Preset(steps=1_000),
+    **{
+        (planner, env_id): Preset(steps=steps, hyperparameters={"gamma": gamma})
+        for planner in ("policy-evaluation", "policy-iteration", "value-iteration")
+        for env_id, steps, gamma in (
+            ("minigrad/GridWorld-v0", 500, 0.9),
+            ("minigrad/CliffWalking-v0", 1_000, 0.9),
+            ("FrozenLake-v1", 2_000, 0.99),
+            ("CliffWalking-v1", 2_000, 0.99),
+        )
+    },
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{
         ("dqn", probe): Preset(

@@ -15,6 +15,8 @@ from .tabular.n_step_sarsa import NStepSarsa
 from .tabular.n_step_td_prediction import NStepTDPrediction
 from .tabular.off_policy_monte_carlo import OffPolicyMonteCarlo
 from .tabular.off_policy_sarsa import OffPolicySarsa
+from .tabular.policy_evaluation import PolicyEvaluation
+from .tabular.policy_iteration import PolicyIteration
 from .tabular.q_learning import QLearning
 from .tabular.sarsa import Sarsa
 from .tabular.td_prediction import TDPrediction
@@ -25,6 +27,8 @@ from .value.dqn import DQN
 AGENTS: dict[str, type[Agent]] = {
     agent.name: agent
     for agent in (
+        PolicyEvaluation,
+        PolicyIteration,
         ValueIteration,
         MonteCarloPrediction,
         TDPrediction,

@@ -24,7 +24,7 @@ class Model(NamedTuple):
     start: np.ndarray  # (states,) the probability that an episode starts there
 
 
-def model_of(env: gym.Env) -> Model:
+def model_of(env: gym.Env | gym.vector.VectorEnv) -> Model:
     """The model of `env`: its own `model()`, or made from the table `P` that gymnasium's toy-text environments
     have.
 

@@ -117,8 +117,8 @@ class Environments:
         return self._make()
 
     def model(self) -> Model:
-        """What planning needs to know: P(s' | s, a) and r(s, a). Raises `UsageError` if that isn't known."""
-        raise UsageError(f"{self.name} has no model to plan on: give one environment, or num_envs of them by their id")
+        """P(s' | s, a) and r(s, a) of one environment (model.py); raises `UsageError` if they aren't known."""
+        raise NotImplementedError
 
     def why_not_resumable(self) -> str | None:
         """`None` if these environments can be resumed exactly, else the reason. Takes a few hundred steps in
@@ -287,6 +287,9 @@ class VectorEnvironments(Environments):
             self._count(env_index, float(reward[env_index]), bool(ended[env_index]))
         whole = Transition(before, action, reward, terminated, truncated, after, self._all)
         return whole if len(valid) == self.num_envs else Transition(*(field[valid] for field in whole))
+
+    def model(self) -> Model:
+        return model_of(getattr(self._env, "envs", [self._env])[0])  # gymnasium's SyncVectorEnv is a list of them
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "ended": self._ended, "env": vector_state(self._env)}

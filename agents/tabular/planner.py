@@ -9,7 +9,7 @@ nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from gymnasium import spaces
@@ -36,10 +36,12 @@ class Plan:
 
     def __init__(self, states: int) -> None:
         self.values = np.zeros(states)  # (states,) v
-        self.policy = np.zeros(states, np.int64)  # (states,) of policy iteration
-        self.sweeps = 0  # of evaluation since the policy was improved
-        self.improvements = 0
         self.converged = False
+        # Of policy iteration:
+        self.policy = np.zeros(states, np.int64)  # (states,)
+        self.improvements = 0
+        self.sweeps = 0  # of evaluation since the last one
+        self.change = 0.0  # of the last sweep
 
     def state_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -53,7 +55,7 @@ class Planner(Agent):
 
     Hyperparameters = PlannerHyperparameters
     observation_spaces = (spaces.Discrete,)
-    metric_names = ("change", "start_value")
+    metric_names: ClassVar[tuple[str, ...]] = ("change", "start_value")
 
     def build(self) -> None:
         self.model = self.environments.model()
@@ -94,7 +96,11 @@ class Planner(Agent):
     def update(self, new_steps: int) -> None:
         for _ in range(new_steps):
             change = 0.0 if self.plan.converged else self.advance()
-            self.metrics.add(change, float(self.model.start @ self.plan.values))
+            self.metrics.add(*self.measured(change))
+
+    def measured(self, change: float) -> tuple[float, ...]:
+        """The metrics after a sweep; the value of the start is the return, discounted, that is expected."""
+        return change, float(self.model.start @ self.plan.values)
 
     def parts(self) -> dict[str, Any]:
         return {"plan": self.plan}

@@ -48,6 +48,33 @@ PRESETS: dict[tuple[str, str], Preset] = {
             ("CliffWalking-v1", 2_000, 0.99),
         )
     },
+    # n-step and off-policy Sarsa take Sarsa's, Dyna-Q takes Q-learning's.
+    **{
+        (learner, "minigrad/GridWorld-v0"): Preset(steps=10_000, hyperparameters={"gamma": 0.9})
+        for learner in (
+            "monte-carlo-prediction",
+            "td-prediction",
+            "n-step-td-prediction",
+            "monte-carlo",
+            "off-policy-monte-carlo",
+            "sarsa",
+            "expected-sarsa",
+            "q-learning",
+        )
+    },
+    **{
+        (learner, env_id): Preset(
+            steps=20_000,
+            hyperparameters={
+                "gamma": 1.0,
+                "learning_rate": 0.3,
+                "step_size": "linear",  # a fall shakes an on-policy learner's values for ever if it isn't
+                "epsilon_start": 0.1,
+            },
+        )
+        for learner in ("sarsa", "expected-sarsa", "q-learning")
+        for env_id in ("minigrad/CliffWalking-v0", "CliffWalking-v1")
+    },
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{
         ("dqn", probe): Preset(

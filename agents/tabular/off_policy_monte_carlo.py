@@ -7,10 +7,13 @@ The behaviour b is ε-greedy; the target π is greedy. A return counts in propor
 so only the tail of an episode from its last exploring action on teaches anything: a larger ε tries more, and makes
 the tails shorter.
 
-Weighted importance sampling divides by the sum of the ρ_t, and ordinary by the number of returns, those with ρ = 0
-too. A truncated episode's missing rest is worth max_a Q(s, a) of its final state.
+The average is the weighted one, divided by the sum of the ρ_t. With the ordinary one, divided by their number, a return
+that weighs far too much makes its action the greedy one, which makes it weigh more: that has its place where the target
+policy stands still (monte_carlo_prediction.py).
 
-Sutton & Barto, "Reinforcement Learning" (2018), sections 5.5 to 5.7.
+A truncated episode's missing rest is worth max_a Q(s, a) of its final state.
+
+Sutton & Barto, "Reinforcement Learning" (2018), section 5.7.
 """
 
 from __future__ import annotations
@@ -31,8 +34,6 @@ class OffPolicyMonteCarloHyperparameters(ControlHyperparameters):
     step_size: Literal["constant", "linear", "average"] = "average"
     """How α goes on: as it is, in a straight line to 0 at the end of training, or 1/N at an estimate's N-th update,
     which makes it the average of its targets (the learning rate has no say then)."""
-    importance_sampling: Literal["weighted", "ordinary"] = "weighted"
-    """How returns are averaged."""
 
 
 class OffPolicyMonteCarlo(TabularControl):
@@ -57,17 +58,13 @@ class OffPolicyMonteCarlo(TabularControl):
 
     def learn_from(self, path: Path, value: float) -> None:
         """From an episode, after which `value` would have followed."""
-        h = self.hyperparameters
         total, ratio = value, 1.0
         for state, action, reward, chance in reversed(path):
-            total = reward + h.gamma * total
-            if h.importance_sampling == "weighted":
-                self.move((state, action), total, weight=ratio)
-            else:
-                self.move((state, action), ratio * total)
-            ratio *= (action == self.table.value[state].argmax()) / chance
-            if ratio == 0 and h.importance_sampling == "weighted":
-                break  # nothing before it has any weight
+            total = reward + self.hyperparameters.gamma * total
+            self.move((state, action), total, weight=ratio)
+            if action != self.table.value[state].argmax():
+                break  # π never does this, so what came before has no weight
+            ratio /= chance
 
     def parts(self) -> dict[str, Any]:
         return {**super().parts(), "paths": self.paths}

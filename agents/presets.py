@@ -50,16 +50,17 @@ PRESETS: dict[tuple[str, str], Preset] = {
     },
     # n-step and off-policy Sarsa take Sarsa's, Dyna-Q takes Q-learning's.
     **{
-        (learner, "minigrad/GridWorld-v0"): Preset(steps=10_000, hyperparameters={"gamma": 0.9})
-        for learner in (
-            "monte-carlo-prediction",
-            "td-prediction",
-            "n-step-td-prediction",
-            "monte-carlo",
-            "off-policy-monte-carlo",
-            "sarsa",
-            "expected-sarsa",
-            "q-learning",
+        (learner, "minigrad/GridWorld-v0"): Preset(steps=steps, hyperparameters={"gamma": 0.9})
+        for learner, steps in (
+            ("monte-carlo-prediction", 50_000),
+            ("td-prediction", 50_000),
+            ("n-step-td-prediction", 50_000),
+            ("monte-carlo", 10_000),
+            ("off-policy-monte-carlo", 10_000),
+            ("sarsa", 5_000),
+            ("expected-sarsa", 5_000),
+            ("q-learning", 5_000),
+            ("dyna-q", 2_000),
         )
     },
     **{

@@ -73,12 +73,12 @@ class MonteCarloPrediction(TabularPrediction):
     def learn_from(self, path: Path, value: float) -> None:
         """From an episode, after which `value` would have followed."""
         h = self.hyperparameters
-        likelihood = self.policy / self.behaviour
+        target, behaviour = self.policy, self.behaviour
         counts = [h.visits == "every" or first for first in first_visits([state for state, *_ in path])]
         total, ratio = value, 1.0
         for (state, action, reward), wanted in zip(reversed(path), reversed(counts), strict=True):
             total = reward + h.gamma * total
-            ratio *= likelihood[state, action]
+            ratio *= target[state, action] / behaviour[state, action]
             if wanted and h.importance_sampling == "weighted":
                 self.move(state, total, weight=ratio)
             elif wanted:

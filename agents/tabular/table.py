@@ -118,17 +118,18 @@ class TabularAgent(Agent):
     def move(self, place: Any, target: float, weight: float = 1.0) -> None:
         """Moves the estimate at `place`, (s, a) or s, the part α of the way to `target`, or `weight` times that, but
         not past it."""
-        error = target - self.table.value[place]
+        value, h = self.table.value, self.hyperparameters
+        before = value[place]
+        error = target - before
         if weight:
             self.table.weight[place] += weight
-            self.table.value[place] += min(1.0, self.alpha(place) * weight) * error
-        self.metrics.add(abs(error), self.table.value[place])
-
-    def alpha(self, place: Any) -> float:
-        h = self.hyperparameters
-        if h.step_size == "average":
-            return 1 / self.table.weight[place]
-        return h.learning_rate * (1 - self.progress) if h.step_size == "linear" else h.learning_rate
+            if h.step_size == "average":
+                part = weight / self.table.weight[place]
+            else:
+                alpha = h.learning_rate * (1 - self.progress) if h.step_size == "linear" else h.learning_rate
+                part = min(1.0, alpha * weight)
+            value[place] = before + part * error
+        self.metrics.add(abs(error), value[place])
 
     def update(self, new_steps: int) -> None:
         """Nothing is left to do: a learner learns from a transition when it observes it."""

@@ -43,7 +43,7 @@ class Returns(list):
 
 def returns_of(planning_steps: int, seed: int, episodes: int) -> list[float]:
     agent = DynaQ(ENV, seed=seed, planning_steps=planning_steps, **HYPERPARAMETERS)
-    agent.total_steps, returns = 10**9, Returns()  # it is stopped by the number of its episodes
+    agent.total_steps, returns = 10**9, Returns()
     train(agent, progress=returns, stop=lambda: agent.episodes >= episodes)
     return list(returns)
 
@@ -97,7 +97,7 @@ def write_table(returns: dict[int, np.ndarray]) -> None:
         f"`python benchmarks/planning.py --seeds {seeds} --episodes {episodes}`: Dyna-Q on {ENV}, α = 0.1, γ = 0.9, "
         f"ε = 0.01; means over {seeds} seeds ± standard error.",
         "",
-        f"| planning steps | first episode of at least {GOOD:g} | return of the last 10 episodes | of the last {last} |",
+        f"| planning steps | first episode of at least {GOOD:g} | return of the last 10 | of the last {last} |",
         "|---|---|---|---|",
     ]
     for steps, by_seed in returns.items():
@@ -108,8 +108,8 @@ def write_table(returns: dict[int, np.ndarray]) -> None:
         lines.append(f"| {' | '.join([str(steps), *cells])} |")
     lines += [
         "",
-        "Published for Dyna-Q with these settings, at 300 episodes: -13.4 to -16.5 (Hands-on Reinforcement Learning, "
-        "one seed). The shortest way returns -13.",
+        "Published for Dyna-Q at 300 episodes: -13.4 to -16.5 (Hands-on Reinforcement Learning, one seed). "
+        "The shortest way returns -13.",
         "",
         "![returns](planning.png)",
         "",

@@ -384,6 +384,18 @@ def test_states_that_count_from_elsewhere(learner: type[Agent]) -> None:
     assert from_zero.predict(1) == from_seven.predict(8)
 
 
+@named([Sarsa, NStepSarsa, OffPolicySarsa])
+def test_an_action_chosen_ahead_is_forgotten_when_the_episode_is_cut_off(learner: type[Agent]) -> None:
+    """It was chosen for the state in which the episode ended."""
+    agent = learner(CutOff, learning_rate=0.0, **GREEDY)
+    agent.table.value[:] = np.eye(2)  # in state 0 action 0, in state 1 action 1
+    transitions, observe = [], agent.observe
+    agent.observe = lambda transition: (transitions.append(transition), observe(transition))
+    agent.learn(20)
+    taken = [(int(t.observation[0]), int(t.action[0])) for t in transitions]
+    assert taken == [(0, 0), (1, 1)] * 10
+
+
 @named([NStepSarsa, NStepTDPrediction, OffPolicySarsa])
 def test_n_steps_by_the_book(learner: type[Agent]) -> None:
     """Sutton & Barto's pseudocode with its τ and T (sections 7.1 to 7.3), on what the agent went through."""

@@ -9,8 +9,19 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .registry import AGENTS
+from .tabular.dyna_q import DynaQ
+from .tabular.expected_sarsa import ExpectedSarsa
+from .tabular.monte_carlo import MonteCarlo
+from .tabular.monte_carlo_prediction import MonteCarloPrediction
+from .tabular.n_step_sarsa import NStepSarsa
+from .tabular.n_step_td_prediction import NStepTDPrediction
+from .tabular.off_policy_monte_carlo import OffPolicyMonteCarlo
+from .tabular.off_policy_sarsa import OffPolicySarsa
 from .tabular.policy_evaluation import PolicyEvaluation
 from .tabular.policy_iteration import PolicyIteration
+from .tabular.q_learning import QLearning
+from .tabular.sarsa import Sarsa
+from .tabular.td_prediction import TDPrediction
 from .tabular.value_iteration import ValueIteration
 from .value.c51 import C51
 from .value.double_dqn import DoubleDQN
@@ -29,14 +40,25 @@ __all__ = [
     "Agent",
     "DoubleDQN",
     "DuelingDQN",
+    "DynaQ",
     "Evaluation",
+    "ExpectedSarsa",
+    "MonteCarlo",
+    "MonteCarloPrediction",
     "NStepDQN",
+    "NStepSarsa",
+    "NStepTDPrediction",
     "NeuralQLearning",
     "NoisyDQN",
+    "OffPolicyMonteCarlo",
+    "OffPolicySarsa",
     "PolicyEvaluation",
     "PolicyIteration",
     "PrioritizedDQN",
+    "QLearning",
     "Rainbow",
+    "Sarsa",
+    "TDPrediction",
     "ValueIteration",
     "evaluate",
 ]

@@ -114,6 +114,34 @@ PRESETS: dict[tuple[str, str], Preset] = {
     # Greedily a mean length of 21 of 36, in 20 seconds on one core.
     ("dqn", "minigrad/Snake-v0"): SNAKE,
     ("dqn", "minigrad/SnakeImage-v0"): SNAKE,
+    # n-step and off-policy Sarsa take Sarsa's, Dyna-Q takes Q-learning's.
+    **{
+        (learner, "minigrad/GridWorld-v0"): Preset(steps=steps, hyperparameters={"gamma": 0.9})
+        for learner, steps in (
+            ("monte-carlo-prediction", 50_000),
+            ("td-prediction", 50_000),
+            ("n-step-td-prediction", 50_000),
+            ("monte-carlo", 10_000),
+            ("off-policy-monte-carlo", 10_000),
+            ("sarsa", 5_000),
+            ("expected-sarsa", 5_000),
+            ("q-learning", 5_000),
+            ("dyna-q", 2_000),
+        )
+    },
+    **{
+        (learner, env_id): Preset(
+            steps=20_000,
+            hyperparameters={
+                "gamma": 1.0,
+                "learning_rate": 0.3,
+                "step_size": "linear",  # a fall shakes an on-policy learner's values for ever if it isn't
+                "epsilon_start": 0.1,
+            },
+        )
+        for learner in ("sarsa", "expected-sarsa", "q-learning")
+        for env_id in ("minigrad/CliffWalking-v0", "CliffWalking-v1")
+    },
     # Small and quick, so that the answers are exact to a few hundredths within a second.
     **{
         ("dqn", probe): Preset(

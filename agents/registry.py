@@ -7,8 +7,19 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .tabular.dyna_q import DynaQ
+from .tabular.expected_sarsa import ExpectedSarsa
+from .tabular.monte_carlo import MonteCarlo
+from .tabular.monte_carlo_prediction import MonteCarloPrediction
+from .tabular.n_step_sarsa import NStepSarsa
+from .tabular.n_step_td_prediction import NStepTDPrediction
+from .tabular.off_policy_monte_carlo import OffPolicyMonteCarlo
+from .tabular.off_policy_sarsa import OffPolicySarsa
 from .tabular.policy_evaluation import PolicyEvaluation
 from .tabular.policy_iteration import PolicyIteration
+from .tabular.q_learning import QLearning
+from .tabular.sarsa import Sarsa
+from .tabular.td_prediction import TDPrediction
 from .tabular.value_iteration import ValueIteration
 from .value.c51 import C51
 from .value.double_dqn import DoubleDQN
@@ -25,6 +36,17 @@ TABULAR: tuple[type[Agent], ...] = (
     PolicyEvaluation,
     PolicyIteration,
     ValueIteration,
+    MonteCarloPrediction,
+    TDPrediction,
+    NStepTDPrediction,
+    MonteCarlo,
+    OffPolicyMonteCarlo,
+    Sarsa,
+    ExpectedSarsa,
+    NStepSarsa,
+    OffPolicySarsa,
+    QLearning,
+    DynaQ,
 )
 VALUE: tuple[type[Agent], ...] = (
     NeuralQLearning,

@@ -1,0 +1,29 @@
+"""Q-learning: learn the best policy's values while following another.
+
+    Q(s, a) ← Q(s, a) + α [r + γ max_a' Q(s', a') - Q(s, a)]
+
+The target asks what the best next action is worth, whichever is taken then. So Q approaches the optimal action
+values whatever the agent does, as long as it goes on trying every action everywhere.
+
+Watkins, "Learning from Delayed Rewards" (1989); Sutton & Barto, "Reinforcement Learning" (2018), section 6.5,
+equation 6.8; Zhao, "Mathematical Foundations of Reinforcement Learning" (2025), section 7.4.
+"""
+
+from __future__ import annotations
+
+from envs import Transition
+
+from .table import Step, TabularControl
+
+
+class QLearning(TabularControl):
+    name = "q-learning"
+
+    def observe(self, transition: Transition) -> None:
+        for step in self.steps_of(transition):
+            self.learn_from(step)
+
+    def learn_from(self, step: Step) -> None:
+        # A truncated episode would have gone on, so what follows counts.
+        next_value = 0.0 if step.terminated else self.table.value[step.next_state].max()
+        self.move((step.state, step.action), step.reward + self.hyperparameters.gamma * next_value)

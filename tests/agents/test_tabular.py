@@ -518,6 +518,17 @@ def test_draw_follows_the_probabilities() -> None:
     np.testing.assert_allclose(drawn, probability, atol=4 * np.sqrt(0.25 / 20_000))
 
 
+@pytest.mark.parametrize("extreme", [0.0, np.nextafter(1.0, 0.0)])
+def test_draw_never_takes_what_is_impossible(extreme: float) -> None:
+    class Extreme:
+        def random(self, size: tuple[int, int]) -> np.ndarray:
+            return np.full(size, extreme)
+
+    probability = np.array([[0.0, 0.1, 0.2, 0.7, 0.0], [0.0, 0.0, 1 / 3, 1 / 3, 1 / 3]])
+    drawn = draw(probability, Extreme())
+    assert (probability[[0, 1], drawn] > 0).all()
+
+
 def test_observations_that_cannot_be_counted() -> None:
     with pytest.raises(UsageError, match="q-learning needs Discrete observations, but CartPole-v1 has Box"):
         QLearning("CartPole-v1")

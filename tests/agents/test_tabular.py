@@ -19,6 +19,7 @@ from agents import (
     MonteCarloPrediction,
     NStepSarsa,
     NStepTDPrediction,
+    OffPolicyMonteCarlo,
     OffPolicySarsa,
     QLearning,
     Sarsa,
@@ -456,6 +457,24 @@ def test_monte_carlo_averages_returns(visits: str) -> None:
     expected = [np.mean(returns[state]) for state in range(5)]
     np.testing.assert_allclose(agent.table.value, expected, rtol=1e-12)
     np.testing.assert_array_equal(agent.table.weight, [len(returns[state]) for state in range(5)])
+
+
+def test_off_policy_control_by_the_book() -> None:
+    """Sutton & Barto's pseudocode with its C and W (section 5.7), on what the agent went through; b is 1/2."""
+    agent = OffPolicyMonteCarlo(RandomWalk, seed=1, gamma=0.8, **RANDOM)
+    Q, C = np.zeros((5, 2)), np.zeros((5, 2))
+    for states, actions, rewards in recorded(agent, 40):
+        G, W = 0.0, 1.0
+        for S, A, R in list(zip(states, actions, rewards, strict=True))[::-1]:
+            G = 0.8 * G + R
+            C[S, A] += W
+            Q[S, A] += W / C[S, A] * (G - Q[S, A])
+            if np.argmax(Q[S]) != A:
+                break
+            W *= 1 / 0.5
+    assert C.max() > 40
+    np.testing.assert_allclose(agent.table.value, Q, rtol=1e-12)
+    np.testing.assert_array_equal(agent.table.weight, C)
 
 
 # -- exploring starts

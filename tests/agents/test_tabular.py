@@ -447,16 +447,18 @@ def recorded(agent: Agent, episodes: int) -> list[tuple[list[int], list[int], li
 
 
 @pytest.mark.parametrize("visits", ["first", "every"])
-def test_monte_carlo_averages_returns(visits: str) -> None:
-    agent = MonteCarloPrediction(RandomWalk, seed=1, gamma=0.8, visits=visits)
-    returns: dict[int, list[float]] = {state: [] for state in range(5)}
-    for states, _, rewards in recorded(agent, 40):
-        for t, state in enumerate(states):
-            if visits == "every" or state not in states[:t]:
-                returns[state].append(sum(0.8**k * reward for k, reward in enumerate(rewards[t:])))
-    expected = [np.mean(returns[state]) for state in range(5)]
-    np.testing.assert_allclose(agent.table.value, expected, rtol=1e-12)
-    np.testing.assert_array_equal(agent.table.weight, [len(returns[state]) for state in range(5)])
+@pytest.mark.parametrize(("learner", "options"), [(MonteCarloPrediction, {}), (MonteCarlo, RANDOM)])
+def test_monte_carlo_averages_returns(learner: type[Agent], options: dict[str, float], visits: str) -> None:
+    agent = learner(RandomWalk, seed=1, gamma=0.8, visits=visits, **options)
+    returns: dict[Any, list[float]] = {place: [] for place in np.ndindex(agent.table.value.shape)}
+    for states, actions, rewards in recorded(agent, 40):
+        places = [(s, a)[: agent.table.value.ndim] for s, a in zip(states, actions, strict=True)]
+        for t, place in enumerate(places):
+            if visits == "every" or place not in places[:t]:
+                returns[place].append(sum(0.8**k * reward for k, reward in enumerate(rewards[t:])))
+    for place, found in returns.items():
+        assert agent.table.value[place] == pytest.approx(np.mean(found), rel=1e-12), place
+        assert agent.table.weight[place] == len(found)
 
 
 def test_off_policy_control_by_the_book() -> None:

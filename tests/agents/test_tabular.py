@@ -503,6 +503,17 @@ def test_exploring_starts_are_resumed_exactly(tmp_path) -> None:
         assert_same_state(whole, half)
 
 
+def test_exploring_starts_of_gymnasiums_tables() -> None:
+    env = RandomStart(gym.make("FrozenLake-v1"))
+    env.reset(seed=0)
+    started = set()
+    for _ in range(200):
+        observation, _ = env.reset()
+        assert env.unwrapped.s == observation  # it is really there
+        started.add(observation)
+    assert started == set(range(16)) - {5, 7, 11, 12, 15}  # all but the holes and the goal
+
+
 def test_exploring_starts_where_nobody_can_choose() -> None:
     with pytest.raises(UsageError, match="given by its id"):
         MonteCarlo(RandomWalk, exploring_starts=True)

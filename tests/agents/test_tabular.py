@@ -19,6 +19,7 @@ from agents import (
     MonteCarloPrediction,
     NStepSarsa,
     NStepTDPrediction,
+    OffPolicyMonteCarlo,
     OffPolicySarsa,
     QLearning,
     Sarsa,
@@ -446,16 +447,36 @@ def recorded(agent: Agent, episodes: int) -> list[tuple[list[int], list[int], li
 
 
 @pytest.mark.parametrize("visits", ["first", "every"])
-def test_monte_carlo_averages_returns(visits: str) -> None:
-    agent = MonteCarloPrediction(RandomWalk, seed=1, gamma=0.8, visits=visits)
-    returns: dict[int, list[float]] = {state: [] for state in range(5)}
-    for states, _, rewards in recorded(agent, 40):
-        for t, state in enumerate(states):
-            if visits == "every" or state not in states[:t]:
-                returns[state].append(sum(0.8**k * reward for k, reward in enumerate(rewards[t:])))
-    expected = [np.mean(returns[state]) for state in range(5)]
-    np.testing.assert_allclose(agent.table.value, expected, rtol=1e-12)
-    np.testing.assert_array_equal(agent.table.weight, [len(returns[state]) for state in range(5)])
+@pytest.mark.parametrize(("learner", "options"), [(MonteCarloPrediction, {}), (MonteCarlo, RANDOM)])
+def test_monte_carlo_averages_returns(learner: type[Agent], options: dict[str, float], visits: str) -> None:
+    agent = learner(RandomWalk, seed=1, gamma=0.8, visits=visits, **options)
+    returns: dict[Any, list[float]] = {place: [] for place in np.ndindex(agent.table.value.shape)}
+    for states, actions, rewards in recorded(agent, 40):
+        places = [(s, a)[: agent.table.value.ndim] for s, a in zip(states, actions, strict=True)]
+        for t, place in enumerate(places):
+            if visits == "every" or place not in places[:t]:
+                returns[place].append(sum(0.8**k * reward for k, reward in enumerate(rewards[t:])))
+    for place, found in returns.items():
+        assert agent.table.value[place] == pytest.approx(np.mean(found), rel=1e-12), place
+        assert agent.table.weight[place] == len(found)
+
+
+def test_off_policy_control_by_the_book() -> None:
+    """Sutton & Barto's pseudocode with its C and W (section 5.7), on what the agent went through; b is 1/2."""
+    agent = OffPolicyMonteCarlo(RandomWalk, seed=1, gamma=0.8, **RANDOM)
+    Q, C = np.zeros((5, 2)), np.zeros((5, 2))
+    for states, actions, rewards in recorded(agent, 40):
+        G, W = 0.0, 1.0
+        for S, A, R in list(zip(states, actions, rewards, strict=True))[::-1]:
+            G = 0.8 * G + R
+            C[S, A] += W
+            Q[S, A] += W / C[S, A] * (G - Q[S, A])
+            if np.argmax(Q[S]) != A:
+                break
+            W *= 1 / 0.5
+    assert C.max() > 40
+    np.testing.assert_allclose(agent.table.value, Q, rtol=1e-12)
+    np.testing.assert_array_equal(agent.table.weight, C)
 
 
 # -- exploring starts
@@ -480,6 +501,17 @@ def test_exploring_starts_are_resumed_exactly(tmp_path) -> None:
         half = MonteCarlo.load(tmp_path / env)
         assert train(half)
         assert_same_state(whole, half)
+
+
+def test_exploring_starts_of_gymnasiums_tables() -> None:
+    env = RandomStart(gym.make("FrozenLake-v1"))
+    env.reset(seed=0)
+    started = set()
+    for _ in range(200):
+        observation, _ = env.reset()
+        assert env.unwrapped.s == observation  # it is really there
+        started.add(observation)
+    assert started == set(range(16)) - {5, 7, 11, 12, 15}  # all but the holes and the goal
 
 
 def test_exploring_starts_where_nobody_can_choose() -> None:
@@ -516,6 +548,17 @@ def test_draw_follows_the_probabilities() -> None:
     drawn = np.bincount(draw(np.tile(probability, (20_000, 1)), np.random.default_rng(0)), minlength=6) / 20_000
     assert (drawn[probability == 0] == 0).all()
     np.testing.assert_allclose(drawn, probability, atol=4 * np.sqrt(0.25 / 20_000))
+
+
+@pytest.mark.parametrize("extreme", [0.0, np.nextafter(1.0, 0.0)])
+def test_draw_never_takes_what_is_impossible(extreme: float) -> None:
+    class Extreme:
+        def random(self, size: tuple[int, int]) -> np.ndarray:
+            return np.full(size, extreme)
+
+    probability = np.array([[0.0, 0.1, 0.2, 0.7, 0.0], [0.0, 0.0, 1 / 3, 1 / 3, 1 / 3]])
+    drawn = draw(probability, Extreme())
+    assert (probability[[0, 1], drawn] > 0).all()
 
 
 def test_observations_that_cannot_be_counted() -> None:

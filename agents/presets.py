@@ -80,6 +80,23 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "max_gradient_norm": 100.0,
         },
     ),
+    ("dqn", "Acrobot-v1"): Preset(
+        steps=100_000,
+        hyperparameters={
+            "learning_rate": 6.3e-4,
+            "anneal_learning_rate": True,
+            "hidden": (128, 128),
+            "batch_size": 128,
+            "replay_size": 50_000,
+            "train_every": 4,
+            "updates": 4,
+            "target_every": 250,
+            "epsilon_end": 0.1,
+            "epsilon_fraction": 0.12,
+            "value_min": -100.0,
+            "value_max": 0.0,
+        },
+    ),
     # The course's own. The state-action form finds the way later, on some seeds after 130,000 steps.
     ("neural-q-learning", "minigrad/GridWorld-v0"): Preset(steps=40_000),
     # Young & Tian, "MinAtar" (2019), section 3: their DQN, with Adam for RMSprop.

@@ -5,7 +5,9 @@
 Trains with the presets and evaluates greedily on 100 new episodes: the final weights, and the checkpoint that
 evaluated best during training. Adds the rows to benchmarks/results/learning.csv, renders all of it as
 benchmarks/results/learning.md, and keeps the evaluations during training, with a picture for each environment, in
-benchmarks/results/learning/."""
+benchmarks/results/learning/.
+
+ALGORITHM may be a combination: double-dqn+prioritized-dqn is Double DQN with prioritised replay."""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ from benchmarks.common import fair_start
 if __name__ == "__main__":  # not in the processes that train
     fair_start()
 
-from agents import evaluate
+from agents import Agent, evaluate
 from agents.core.plots import mean_and_interval
 from agents.core.runs import read_table
 from agents.presets import preset_for
@@ -56,9 +58,16 @@ PUBLISHED = {
 }
 
 
+def combined(algorithm: str) -> tuple[type[Agent], dict[str, Any]]:
+    """An algorithm, and what others add to it: "double-dqn+prioritized-dqn" is Double DQN with prioritised replay."""
+    first, *others = [agent_class(name) for name in algorithm.split("+")]
+    return first, {name: value for other in others for name, value in other.components.items()}
+
+
 def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes: dict[str, Any]) -> tuple[Row, Row]:
     """The result, and the curve: a row of greedy evaluations during training."""
-    agent_type = agent_class(algorithm)
+    agent_type, components = combined(algorithm)
+    changes = {**components, **changes}
     with tempfile.TemporaryDirectory() as directory:
         started = time.perf_counter()
         agent = agent_type(env, seed=seed, **changes).learn(steps, run=f"{directory}/run", progress=False)
@@ -162,7 +171,7 @@ def main() -> None:
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="try other hyper-parameters; records nothing"
     )
     options = parser.parse_args()
-    steps = options.steps or preset_for(agent_class(options.algorithm), options.env).steps
+    steps = options.steps or preset_for(combined(options.algorithm)[0], options.env).steps
     changes = {name: ast.literal_eval(value) for name, value in (change.split("=") for change in options.set)}
 
     CURVES.mkdir(parents=True, exist_ok=True)

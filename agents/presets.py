@@ -78,6 +78,8 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "epsilon_fraction": 0.1,
             "loss": "mse",
             "max_gradient_norm": 100.0,
+            "value_min": -200.0,
+            "value_max": 0.0,
         },
     ),
     ("dqn", "Acrobot-v1"): Preset(
@@ -110,6 +112,19 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "target_every": 1_000,
             "epsilon_end": 0.1,
             "epsilon_fraction": 0.1,
+        },
+    ),
+    ("rainbow", "MinAtar/*"): Preset(
+        steps=1_000_000,
+        hyperparameters={
+            "learning_rate": 2.5e-4,
+            "hidden": (128,),
+            "batch_size": 32,
+            "learning_starts": 5_000,
+            "train_every": 2,  # an update takes four times as long as DQN's
+            "target_every": 1_000,
+            "value_min": 0.0,
+            "value_max": 20.0,
         },
     ),
     # Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), extended data table 1,

@@ -12,7 +12,7 @@ import minigrad as mg
 import minigrad.nn as nn
 from agents import NoisyDQN
 from agents.value.dueling import Dueling
-from agents.value.noisy import Noise, NoisyLinear
+from agents.value.noisy import FEW_ROWS, Noise, NoisyLinear
 
 ENV = "minigrad/ProbeBoth-v0"
 
@@ -48,14 +48,16 @@ def noise_of(layer: NoisyLinear) -> Noise:
     return Noise(layer, mg.from_numpy)
 
 
-def test_noise_is_factorised() -> None:
-    """ε_w is the outer product of the two vectors, f(ε) = sign(ε) √|ε|, and the bias has the output's."""
+@pytest.mark.parametrize("rows", [1, FEW_ROWS, FEW_ROWS + 1, 64])
+def test_noise_is_factorised(rows: int) -> None:
+    """ε_w is the outer product of the two vectors, f(ε) = sign(ε) √|ε|, and the bias has the output's; in either of the
+    two ways to compute it."""
     mg.manual_seed(0)
     layer = NoisyLinear(5, 3, sigma=0.4)
     drawn = np.random.default_rng(7).standard_normal(8, np.float32)
     f = np.sign(drawn) * np.sqrt(np.abs(drawn))
     noise_of(layer).draw(np.random.default_rng(7))
-    x = mg.randn(2, 5)
+    x = mg.randn(rows, 5)
     weight = layer.weight.array + layer.weight_sigma.array * np.outer(f[5:], f[:5])
     bias = layer.bias.array + layer.bias_sigma.array * f[5:]
     np.testing.assert_allclose(layer(x).array, x.array @ weight.T + bias, rtol=1e-5, atol=1e-6)
@@ -82,7 +84,8 @@ def test_noise_has_unit_scale() -> None:
     noise = []
     for _ in range(20_000):
         noise_of(layer).draw(rng)
-        noise.append(layer.noise[0].item())
+        at_input, at_output = layer.noise
+        noise.append(at_input.item() * at_output.item())
     assert np.mean(noise) == pytest.approx(0, abs=0.02)
     assert np.var(noise) == pytest.approx(2 / np.pi, abs=0.03)
 

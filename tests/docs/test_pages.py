@@ -29,6 +29,16 @@ def test_add_an_operation():
     exec("\n".join(found), {})
 
 
+def test_value_based(tmp_path, monkeypatch, capsys):
+    """And print what their comments say."""
+    found = listings("docs/value-based.md")
+    assert len(found) >= 2
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(found), {})
+    assert capsys.readouterr().out.startswith("0.6561")
+    assert (tmp_path / "gridworld.png").exists()
+
+
 def test_the_readmes_engine_listings():
     engine = [code for code in listings("README.md") if "agents" not in code]
     assert len(engine) >= 2

@@ -38,23 +38,28 @@ from agents.core.plots import mean_and_interval
 from agents.core.runs import read_table
 from agents.presets import preset_for
 from agents.registry import agent_class
+from agents.tabular.planning import evaluate_policy, optimal_values
+from envs import UsageError
 
 RESULTS = Path(__file__).parent / "results"
 CURVES = RESULTS / "learning"
 EPISODES = 100
 EPISODE_SEED = 2_000_000  # not the episodes that chose the best checkpoint
 KEY = ("algorithm", "env", "steps", "seed")
-COLUMNS = (*KEY, "final", "best", "best_step", "seconds")
+COLUMNS = (*KEY, "final", "best", "best_step", "seconds", "value", "optimal")
 CURVE_COLUMNS = (*KEY, "step", "return")
 Row = dict[str, Any]
 
 # Where a figure is published, and under which protocol: never two protocols in one column.
 PUBLISHED = {
-    (
-        "dqn",
-        "CartPole-v1",
-    ): "500 ± 0 @50k (RL Zoo, one run); 488.7 ± 16 @500k (CleanRL, training returns, 3 seeds)",
-    ("double-dqn", "CartPole-v1"): "452 @200k with prioritised replay (SLM-Lab, final moving average)",
+    ("dqn", "CartPole-v1"): "500 ± 0 @50k (RL Zoo, one run); 488.7 ± 16 @500k (CleanRL, training returns, 3 seeds)",
+    ("double-dqn+prioritized-dqn", "CartPole-v1"): "452 @200k (SLM-Lab, final moving average)",
+    ("c51", "CartPole-v1"): "481 ± 21 @500k (CleanRL, training returns, 3 seeds)",
+    ("dqn", "Acrobot-v1"): "−76.6 ± 11.8 @100k (RL Zoo, one run); −91.5 ± 7 @500k (CleanRL)",
+    ("dqn", "MountainCar-v0"): "−100.8 ± 9.9 @120k (RL Zoo, one run)",
+    ("dqn", "Pendulum-v1"): "−293 @200 episodes (Hands-on-RL, training returns, one seed)",
+    ("double-dqn", "Pendulum-v1"): "−279 @200 episodes (Hands-on-RL, training returns, one seed)",
+    ("double-dqn+prioritized-dqn", "LunarLander-v3"): "266 @300k (SLM-Lab, final moving average)",
 }
 
 
@@ -83,6 +88,7 @@ def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes:
         "best": round(evaluate(best, episodes=EPISODES, seed=EPISODE_SEED).mean, 2),
         "best_step": best.steps,
         "seconds": round(seconds, 1),
+        **exact_value(agent),
     }
     key = {name: result[name] for name in KEY}
     points = [
@@ -92,11 +98,27 @@ def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes:
     return result, points
 
 
+def exact_value(agent: Agent) -> Row:
+    """Where the environment has a model: what the greedy policy is worth from the start, exactly, and what the best one
+    is. Returns don't tell a detour from the shortest way, discounted values do."""
+    try:
+        model = agent.environments.model()
+    except UsageError:
+        return {"value": "", "optimal": ""}
+    gamma = agent.hyperparameters.gamma
+    actions = agent.predict_batch(np.arange(len(model.terminal)))
+    policy = np.eye(model.reward.shape[1])[actions]
+    # A policy that walks in circles for ever has no value without a discount.
+    value = model.start @ evaluate_policy(model, policy, min(gamma, 1 - 1e-9))
+    return {"value": round(value, 4), "optimal": round(model.start @ optimal_values(model, gamma), 4)}
+
+
 def replace_rows(path: Path, columns: tuple[str, ...], rows: list[Row]) -> list[Row]:
     """Puts rows in the place of those with the same key; returns all. Two benchmarks may run at once."""
     with open(Path(tempfile.gettempdir(), f"minigrad-{path.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = list(csv.DictReader(path.open(newline=""))) if path.exists() else []
+        kept = [{name: row.get(name) or "" for name in columns} for row in kept]
         rows = [{name: str(row[name]) for name in columns} for row in rows]
         keys = {tuple(row[name] for name in KEY) for row in rows}
         kept = [row for row in kept if tuple(row[name] for name in KEY) not in keys] + rows
@@ -120,8 +142,11 @@ def render(rows: list[Row]) -> str:
         f"Greedy returns on {EPISODES} new episodes: median over seeds and its 95 % bootstrap interval. Each row is",
         "`python benchmarks/learning.py ALGORITHM ENV --seeds N --steps N`.",
         "",
-        "| algorithm | environment | steps | seeds | final weights | best checkpoint | seconds | published |",
-        "|---|---|---|---|---|---|---|---|",
+        "Where the environment has a model, the exact value of the greedy policy from the start follows, and the best",
+        "there is.",
+        "",
+        "| algorithm | environment | steps | seeds | final weights | best checkpoint | value | seconds | published |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
@@ -131,7 +156,10 @@ def render(rows: list[Row]) -> str:
             np.array([float(row[key]) for row in group]) for key in ("final", "best", "seconds")
         )
         cells = [algorithm, env, f"{int(steps):,}", str(len(group)), median_and_interval(final)]
-        cells += [median_and_interval(best), f"{np.median(seconds):.0f}", PUBLISHED.get((algorithm, env), "")]
+        exact = sorted(float(row["value"]) for row in group if row["value"])
+        value = f"{exact[0]:g} to {exact[-1]:g} of {float(group[0]['optimal']):g}" if exact else ""
+        cells += [median_and_interval(best), value, f"{np.median(seconds):.0f}"]
+        cells.append(PUBLISHED.get((algorithm, env), ""))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -38,6 +38,18 @@ class ToFloat(nn.Module):
         return x.float() * self.scale
 
 
+class ToUnitRange(nn.Module):
+    """Numbers between `low` and `high` to numbers between -1 and 1."""
+
+    def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
+        super().__init__()
+        self.register_buffer("middle", mg.from_numpy(((low + high) / 2).astype(np.float32)))
+        self.register_buffer("half", mg.from_numpy(((high - low) / 2).astype(np.float32)))
+
+    def forward(self, x: mg.Tensor) -> mg.Tensor:
+        return (x - self.middle) / self.half
+
+
 def mlp(sizes: tuple[int, ...], linear: Callable[[int, int], nn.Module] = nn.Linear) -> list[nn.Module]:
     """Linear layers with a ReLU after each: sizes[0] -> sizes[1] -> ..."""
     layers: list[nn.Module] = []
@@ -83,9 +95,12 @@ def convolutions(channels: int, height: int, width: int) -> tuple[list[nn.Module
     return [*layers, nn.Flatten()], channels * height * width
 
 
-def body(observation_space: gym.Space, hidden: tuple[int, ...]) -> tuple[list[nn.Module], int]:
+def body(
+    observation_space: gym.Space, hidden: tuple[int, ...], scale: bool = False
+) -> tuple[list[nn.Module], int]:
     """Layers from observations (batch, ...) to features, and how many features there are. Pictures go through
-    convolutions, everything else is one vector; `hidden` are the layers after that."""
+    convolutions, everything else is one vector; `hidden` are the layers after that. With `scale`, numbers come to the
+    range -1 to 1 first; `UsageError` if the space doesn't say between which bounds they are."""
     layers: list[nn.Module] = []
     if isinstance(observation_space, spaces.Discrete):
         inputs = int(observation_space.n)
@@ -98,6 +113,13 @@ def body(observation_space: gym.Space, hidden: tuple[int, ...]) -> tuple[list[nn
         if np.dtype(observation_space.dtype).kind != "f":
             is_image = isinstance(observation_space, spaces.Box) and observation_space.dtype == np.uint8
             layers.append(ToFloat(1 / 255 if is_image else 1.0))
+        elif scale:
+            if not (isinstance(observation_space, spaces.Box) and observation_space.is_bounded()):
+                raise UsageError(
+                    f"observations can't be scaled to -1..1 without finite bounds, and they are {observation_space}; "
+                    f"leave scale_observations out"
+                )
+            layers.append(ToUnitRange(observation_space.low, observation_space.high))
         if is_picture(observation_space):
             channels, height, width = picture_shape(shape)
             if shape != (channels, height, width):

@@ -63,6 +63,8 @@ class DQNHyperparameters(Hyperparameters):
     """Units of each hidden layer."""
     actions: Count = 11
     """For continuous actions: into how many each dimension is divided."""
+    scale_observations: bool = False
+    """Whether numbers with finite bounds come to the range -1 to 1 before the network."""
     batch_size: Count = 64
     """Transitions in an update."""
     replay_size: Count = 100_000
@@ -156,7 +158,7 @@ class DQN(Agent):
         actions = int(self.action_space.n)
         linear = partial(NoisyLinear, sigma=h.noise_sigma) if h.noisy else nn.Linear
         output: nn.Module
-        layers, features = body(self.observation_space, ())
+        layers, features = body(self.observation_space, (), h.scale_observations)
         if h.dueling:
             *shared, streams = h.hidden or (features,)
             layers += mlp((features, *shared), linear)

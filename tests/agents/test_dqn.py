@@ -16,6 +16,7 @@ from agents.value.dqn import DQNHyperparameters
 from agents.value.heads import ExpectedValue
 from agents.value.losses import LOSSES
 from agents.value.next_action import online_argmax, target_argmax
+from envs import UsageError
 from tests.agents.conftest import assert_same_state
 
 ENV = "minigrad/ProbeBoth-v0"
@@ -210,6 +211,18 @@ def test_pictures_with_channels_last_are_turned_around() -> None:
     assert features[0].std() > 0
     np.testing.assert_allclose(features[1], features[0], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(features[2], features[0], rtol=1e-4, atol=1e-6)
+
+
+def test_scaled_observations() -> None:
+    space = spaces.Box(np.array([-1.2, -0.07]), np.array([0.6, 0.07]), dtype=np.float32)
+    (layer, *_), _ = body(space, (), scale=True)
+    observation = mg.from_numpy(np.array([[-1.2, 0.07], [-0.3, 0.0]], np.float32))
+    np.testing.assert_allclose(layer(observation).array, [[-1, 1], [0, 0]], atol=1e-6)
+    observation = np.array([[-0.5, 0.05]], np.float32)
+    scaled, plain = (DQN("MountainCar-v0", scale_observations=on).action_values(observation) for on in (True, False))
+    assert not np.array_equal(scaled, plain)
+    with pytest.raises(UsageError, match="without finite bounds"):
+        DQN("CartPole-v1", scale_observations=True)
 
 
 def test_learns_from_discrete_observations() -> None:

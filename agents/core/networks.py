@@ -41,6 +41,9 @@ class ToFloat(nn.Module):
 class ToUnitRange(nn.Module):
     """Numbers between `low` and `high` to numbers between -1 and 1."""
 
+    middle: mg.Tensor
+    half: mg.Tensor
+
     def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
         super().__init__()
         self.register_buffer("middle", mg.from_numpy(((low + high) / 2).astype(np.float32)))

@@ -214,7 +214,7 @@ def test_pictures_with_channels_last_are_turned_around() -> None:
 
 
 def test_scaled_observations() -> None:
-    space = spaces.Box(np.array([-1.2, -0.07]), np.array([0.6, 0.07]), dtype=np.float32)
+    space = spaces.Box(np.array([-1.2, -0.07], np.float32), np.array([0.6, 0.07], np.float32), dtype=np.float32)
     (layer, *_), _ = body(space, (), scale=True)
     observation = mg.from_numpy(np.array([[-1.2, 0.07], [-0.3, 0.0]], np.float32))
     np.testing.assert_allclose(layer(observation).array, [[-1, 1], [0, 0]], atol=1e-6)

@@ -19,6 +19,7 @@ import itertools
 import re
 import signal
 import sys
+import textwrap
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -169,7 +170,7 @@ def command_train(arguments: list[str]) -> None:
 
 def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainOptions:
     """The options, whose defaults depend on one of them: the environment's preset."""
-    env = "CartPole-v1"
+    env = agent_type.default_env
     for i, argument in enumerate(arguments):
         if argument == "--env" and i + 1 < len(arguments):
             env = arguments[i + 1]
@@ -278,9 +279,12 @@ def command_list(arguments: list[str]) -> None:
     for name, agent_type in AGENTS.items():
         takes = f"{kinds(agent_type.observation_spaces)} observations, {kinds(agent_type.action_spaces)} actions"
         print(f"  {name:<24} {doc(agent_type)} [{takes}]")
-    print("environments with presets (any other gymnasium id works too)")
+    print("environments with presets, and their steps (any other gymnasium id works too)")
+    by_env: dict[str, list[str]] = {}
     for (algorithm, env), preset in PRESETS.items():
-        print(f"  {env:<30} {algorithm}: {preset.steps:,} steps")
+        by_env.setdefault(env, []).append(f"{algorithm} {preset.steps:,}")
+    for env, presets in by_env.items():
+        print(textwrap.fill(", ".join(presets), 120, initial_indent=f"  {env:<28} ", subsequent_indent=" " * 31))
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {

@@ -48,6 +48,8 @@ class Agent:
     observation_spaces: ClassVar[tuple[type[gym.Space], ...]] = ()
     action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete,)
     metric_names: ClassVar[tuple[str, ...]] = ()
+    # Where the command line trains it if nobody says where.
+    default_env: ClassVar[str] = "CartPole-v1"
     # The hyper-parameters that make a variant of another algorithm what it is.
     components: ClassVar[dict[str, Any]] = {}
 

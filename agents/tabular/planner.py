@@ -55,6 +55,7 @@ class Planner(Agent):
 
     Hyperparameters = PlannerHyperparameters
     observation_spaces = (spaces.Discrete,)
+    default_env = "minigrad/GridWorld-v0"
     metric_names: ClassVar[tuple[str, ...]] = ("change", "start_value")
 
     def build(self) -> None:

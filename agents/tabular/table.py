@@ -88,6 +88,7 @@ class TabularAgent(Agent):
     their number where every weight is 1."""
 
     observation_spaces = (spaces.Discrete,)
+    default_env = "minigrad/GridWorld-v0"
     metric_names = ("td_error", "value")
     table: Memory
 

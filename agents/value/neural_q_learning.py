@@ -96,6 +96,7 @@ FORMS: dict[str, type[StateForm] | type[StateActionForm]] = {"state": StateForm,
 
 class NeuralQLearning(Agent):
     name = "neural-q-learning"
+    default_env = "minigrad/GridWorld-v0"
     Hyperparameters = NeuralQLearningHyperparameters
     metric_names = ("loss", "q_value")
 

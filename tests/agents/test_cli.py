@@ -206,3 +206,10 @@ def test_an_environment_that_cannot_be_resumed_is_named(tmp_path: Path) -> None:
 
     with pytest.warns(UserWarning, match="CartPole-v1 can't be resumed exactly: reward differs"):
         DQN(lambda: Secretive(gym.make("CartPole-v1"))).learn(20, run=tmp_path / "run")
+
+
+def test_every_algorithm_trains_without_saying_where(agent_type: type[Agent], tmp_path: Path, capsys) -> None:
+    """In an environment that it can learn in: `minigrad train q-learning` alone is enough."""
+    run = tmp_path / "run"
+    assert cli.main(["train", agent_type.name, "--steps", "60", "--run", str(run), "--quiet"]) == 0
+    assert f'"env": "{agent_type.default_env}"' in (run / "config.json").read_text()

@@ -122,7 +122,7 @@ class Environments:
 
     def model(self) -> Model:
         """P(s' | s, a) and r(s, a) of one environment (model.py); raises `UsageError` if they aren't known."""
-        raise NotImplementedError
+        raise UsageError(f"{self.name} has no model: its states can't be counted")
 
     def why_not_resumable(self) -> str | None:
         """`None` if these environments can be resumed exactly, else the reason. Takes a few hundred steps in

@@ -79,3 +79,8 @@ def test_what_the_environment_takes() -> None:
     one += 100  # it is the caller's own
     assert discrete.for_env(np.int64(1)).tolist() == [-1.0]
     assert discrete.for_env(np.array([[4, 0]])).tolist() == [[[2.0], [-2.0]]]
+
+
+def test_there_is_no_model_of_what_cannot_be_counted() -> None:
+    with pytest.raises(UsageError, match="Pendulum-v1 has no model"):
+        DiscreteActions(make_environments("Pendulum-v1"), 3).model()

@@ -69,6 +69,18 @@ def test_intervals_do_not_depend_on_the_number_of_environments(num_envs: int) ->
     assert len(renewals) == 24
 
 
+@pytest.mark.parametrize("replay", ["uniform", "prioritized"])
+def test_nothing_is_drawn_from_an_empty_replay(replay: str) -> None:
+    """The first of three steps is complete when its episode ends after the second; without `learning_starts`, the
+    first update would learn from rows that nobody wrote."""
+    agent = DQN("minigrad/ProbeTruncation-v0", learning_starts=0, n_step=3, replay=replay)
+    filled = []
+    learn_from = agent.learn_from
+    agent.learn_from = lambda batch: (filled.append(len(agent.replay)), learn_from(batch))  # type: ignore[method-assign]
+    agent.learn(4)
+    assert filled == [2, 2, 4]
+
+
 # -- the loss
 
 

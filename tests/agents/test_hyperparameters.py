@@ -25,6 +25,11 @@ from envs import UsageError
         ("batch_size", True, "batch_size must be a whole number, got True"),
         ("hidden", (64, 0), "every number in hidden must be at least 1, got 0"),
         ("hidden", 64, "hidden must be a tuple, got 64"),
+        ("dueling", "yes", "dueling must be True or False, got 'yes'"),
+        ("noisy", 1, "noisy must be True or False, got 1"),
+        ("value_min", float("nan"), "value_min must be finite, got nan"),
+        ("value_max", float("inf"), "value_max must be finite, got inf"),
+        ("value_max", "high", "value_max must be a number, got 'high'"),
         ("loss", "hubris", "loss must be one of huber, mse, got 'hubris'"),
     ],
 )

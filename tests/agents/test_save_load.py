@@ -64,7 +64,7 @@ def test_an_agent_of_another_environment_than_its_id_makes(tmp_path, capsys) -> 
     many = lambda: gym.make_vec("minigrad/GridWorld-v0", num_envs=2)
     for name, make in (("corridor", corridor), ("many", many)):
         agent = QLearning(make()).learn(100, run=tmp_path / name)
-        with pytest.raises(UsageError, match=r"another minigrad/GridWorld-v0 than its id makes; .*QLearning\.load\(path"):
+        with pytest.raises(UsageError, match=r"another minigrad/GridWorld-v0 than .*; .*QLearning\.load\(path"):
             QLearning.load(tmp_path / name)
         assert cli.main(["evaluate", str(tmp_path / name)]) == 2
         assert "another minigrad/GridWorld-v0" in capsys.readouterr().err

@@ -180,7 +180,8 @@ class Agent:
     @property
     def progress(self) -> float:
         """How much of the training is done, from 0 to 1; schedules depend on it."""
-        return self.steps / self.total_steps if self.total_steps else 1.0
+        # Several environments may step past the end, where a step size on its way to 0 would be negative.
+        return min(1.0, self.steps / self.total_steps) if self.total_steps else 1.0
 
     # -- on disk
 

@@ -16,7 +16,7 @@ import numpy as np
 from envs import UsageError
 
 from .core.plots import plot_runs
-from .core.runs import read_table
+from .core.runs import read_config, read_table
 from .value.c51 import C51
 from .value.double_dqn import DoubleDQN
 from .value.dqn import DQN
@@ -49,6 +49,7 @@ def study(directory: Path, env: str, steps: int | None, seeds: int, jobs: int) -
     def train(algorithm: str, seed: int) -> str:
         run = run_of(directory, algorithm, seed)
         if (run / "config.json").exists():
+            check_is_part(run, env, steps)
             command = ["resume", str(run)]
         else:
             command = ["train", algorithm, "--env", env, "--seed", str(seed), "--run", str(run)]
@@ -70,6 +71,16 @@ def study(directory: Path, env: str, steps: int | None, seeds: int, jobs: int) -
             raise
     runs = [run_of(directory, agent.name, seed) for agent in STUDY for seed in range(seeds)]
     return plot_runs(runs, directory / "ablation.png", window=51)
+
+
+def check_is_part(run: Path, env: str, steps: int | None) -> None:
+    """Raises `UsageError` if the run is one of another study."""
+    config = read_config(run)
+    if config["env"] != env or steps not in (None, config["steps"]):
+        wanted = f"{env}, {steps:,} steps" if steps else env
+        raise UsageError(
+            f"{run} is a training on {config['env']}, {config['steps']:,} steps, not on {wanted}; give another --output"
+        )
 
 
 def last_evaluation(run: Path) -> float:

@@ -38,6 +38,11 @@ class MinAtar(minatar.gym.BaseEnv):
         state, reward, terminated, truncated, info = super().step(action)
         return channels_first(state), float(reward), terminated, truncated, info
 
+    def render(self) -> Any:
+        """As the package, but colours are bytes, as gymnasium has them, and not floats from 0 to 1."""
+        picture = super().render()
+        return (255 * picture).round().astype(np.uint8) if self.render_mode == "rgb_array" else picture
+
     def get_state(self) -> dict[str, Any]:
         """Everything the game's future depends on, as plain values and arrays."""
         inside = {name: value for name, value in vars(self.game.env).items() if name != "random"}

@@ -39,15 +39,19 @@ class StatefulEnv:
         self.reset, self.step = env.reset, env.step
 
     def state_dict(self) -> State:
-        wrappers = [vars(layer).get("_elapsed_steps") for layer in layers(self.env)]
-        return {"env": self.env.unwrapped.get_state(), "elapsed": wrappers}  # type: ignore[attr-defined]
+        elapsed = [vars(layer)["_elapsed_steps"] for layer in self._time_limits()]
+        return {"env": self.env.unwrapped.get_state(), "elapsed": elapsed}  # type: ignore[attr-defined]
 
     def load_state_dict(self, state: State) -> None:
         self.env.reset()  # wrappers refuse to step an environment that was never reset
         self.env.unwrapped.set_state(state["env"])  # type: ignore[attr-defined]
-        for layer, elapsed in zip(layers(self.env), state["elapsed"], strict=True):
-            if elapsed is not None:
-                layer._elapsed_steps = elapsed  # type: ignore[attr-defined]  # gymnasium's TimeLimit
+        saved = [elapsed for elapsed in state["elapsed"] if elapsed is not None]  # older ones have None for the others
+        for layer, elapsed in zip(self._time_limits(), saved, strict=True):
+            layer._elapsed_steps = elapsed  # type: ignore[attr-defined]
+
+    def _time_limits(self) -> list[gym.Env]:
+        """The wrappers with a state: gymnasium's TimeLimit. Others, which check, may be there or not."""
+        return [layer for layer in layers(self.env) if "_elapsed_steps" in vars(layer)]
 
 
 class ReplayedEnv:

@@ -182,7 +182,8 @@ class Agent:
     @property
     def progress(self) -> float:
         """How much of the training is done, from 0 to 1; schedules depend on it."""
-        return self.steps / self.total_steps if self.total_steps else 1.0
+        # Several environments may step past the end, where a step size on its way to 0 would be negative.
+        return min(1.0, self.steps / self.total_steps) if self.total_steps else 1.0
 
     # -- on disk
 
@@ -246,6 +247,7 @@ class Agent:
     def state_dict(self) -> dict[str, Any]:
         return {
             "config": self.config(),
+            "spaces": self._spaces(),
             "steps": self.steps,
             "episodes": self.episodes,
             "total_steps": self.total_steps,
@@ -253,9 +255,23 @@ class Agent:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._check_environments(state)
         self.steps, self.episodes, self.total_steps = state["steps"], state["episodes"], state["total_steps"]
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
+
+    def _spaces(self) -> list[str]:
+        return [str(self.observation_space), str(self.action_space)]
+
+    def _check_environments(self, state: dict[str, Any]) -> None:
+        """Raises `UsageError` if the state is of an agent in other environments: its id alone says neither how one was
+        made nor whether many were vectorised."""
+        same_spaces = state.get("spaces", self._spaces()) == self._spaces()  # older checkpoints don't have them
+        if not same_spaces or state["environments"].keys() != self.environments.state_dict().keys():
+            raise UsageError(
+                f"this agent was trained in another {self.environments.name} than its id makes; load it from Python, "
+                f"{type(self).__name__}.load(path, env), with an environment made like the one it was trained in"
+            )
 
     def _stateful(self) -> dict[str, Any]:
         return {

@@ -25,6 +25,8 @@ class Limits:
     def __str__(self) -> str:
         if self.above > -math.inf:
             return f"above {self.above:g}"
+        if self.least == -math.inf:
+            return "finite"
         return (
             f"at least {self.least:g}"
             if self.most == math.inf
@@ -71,7 +73,12 @@ class Hyperparameters:
 
 def check(name: str, value: Any, hint: Any) -> None:
     """Raises if `value` is not what the field's type `hint` says."""
-    if get_origin(hint) is Annotated:
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} must be True or False, got {value!r}")
+    elif hint is float:
+        check(name, value, Annotated[float, Limits()])
+    elif get_origin(hint) is Annotated:
         kind, limits = get_args(hint)
         if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
             raise UsageError(

@@ -25,6 +25,8 @@ class NStep:
         self.n, self.gamma = n, gamma
         # Each: observation, action, the discounted rewards so far, γ to the number of them.
         self._waiting: list[deque[list[Any]]] = [deque() for _ in range(num_envs)]
+        # The observation that each one's last step led to; None where the next one begins an episode.
+        self._after: list[Any] = [None] * num_envs
 
     def add(self, transition: Transition) -> tuple[Transition, np.ndarray]:
         """The transitions that are now complete, and the discount (k,) of the value at their next observation."""
@@ -32,11 +34,16 @@ class NStep:
         ended = transition.terminated | transition.truncated
         for i, env in enumerate(transition.env.tolist()):
             waiting, reward = self._waiting[env], transition.reward[i]
+            # An environment that can't be restored starts again without an end, when a run is resumed.
+            after = self._after[env]
+            if after is not None and after.tobytes() != transition.observation[i].tobytes():
+                waiting.clear()
             waiting.append([transition.observation[i], transition.action[i], 0.0, 1.0])
             for step in waiting:
                 step[2] += step[3] * reward
                 step[3] *= self.gamma
             following, terminated = transition.next_observation[i], transition.terminated[i]
+            self._after[env] = None if ended[i] else following
             if ended[i]:
                 complete += [(*step, terminated, following, env) for step in waiting]
                 waiting.clear()
@@ -50,7 +57,11 @@ class NStep:
         return whole, discount * ~terminated
 
     def state_dict(self) -> dict[str, Any]:
-        return {"waiting": [[list(step) for step in waiting] for waiting in self._waiting]}
+        return {
+            "waiting": [[list(step) for step in waiting] for waiting in self._waiting],
+            "after": [None if after is None else np.asarray(after) for after in self._after],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._waiting = [deque(list(step) for step in waiting) for waiting in state["waiting"]]
+        self._after = list(state.get("after", self._after))  # older checkpoints don't have it

@@ -18,8 +18,8 @@ Curve = tuple[np.ndarray, np.ndarray]  # steps, values
 
 
 def moving_average(values: np.ndarray, window: int) -> np.ndarray:
-    """The mean of the `window` values around each one, as many values as were given: near the ends the window
-    is cut to what is there, equally on both sides, so that the average never lags or leads."""
+    """The mean of the `window` values around each one (one more if that is even), as many values as were given: near
+    the ends the window is cut to what is there, equally on both sides, so that the average never lags or leads."""
     values = np.asarray(values, np.float64)
     at = np.arange(len(values))
     half = np.minimum(np.minimum(at, len(values) - 1 - at), window // 2)
@@ -63,11 +63,13 @@ def plot_runs(
     moving average and, of returns, its greedy evaluations. Several: runs that differ in nothing but the seed are one
     line, with an interval.
 
-    Raises `UsageError` for a metric that a run doesn't have."""
+    Raises `UsageError` for a metric that a run doesn't have, and for an empty window."""
     # The object-oriented interface: pyplot would open a window system and keep every figure.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    if window < 1:
+        raise UsageError(f"window must be at least 1, got {window}")
     configs = [read_config(run) for run in runs]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)

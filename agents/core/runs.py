@@ -15,6 +15,8 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from envs.errors import UsageError
 
 from .checkpoint import Checkpoints, write_atomically
@@ -34,8 +36,7 @@ class Table:
             self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
         if self.rows == 0:
             self._file.write(",".join(row) + "\n")
-        # repr gives the shortest digits that read back as the same float.
-        self._file.write(",".join("" if value is None else repr(value) for value in row.values()) + "\n")
+        self._file.write(",".join(map(cell, row.values())) + "\n")
         self.rows += 1
 
     def flush(self, to_disk: bool = False) -> None:
@@ -60,6 +61,12 @@ class Table:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def cell(value: Any) -> str:
+    """A number as it stands in a table. `repr` gives the shortest digits that read back as the same float; NumPy's own
+    numbers would put their type around them."""
+    return "" if value is None else repr(value.item() if isinstance(value, np.generic) else value)
 
 
 class Run:

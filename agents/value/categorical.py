@@ -110,7 +110,9 @@ class Categorical:
         return project(reward, discount, weight / weight.sum(axis=1, keepdims=True), self.atoms)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, reduction: str) -> mg.Tensor:
-        """The cross-entropy, (batch, 1), or its mean."""
+        """The cross-entropy of distributions (batch, N), (batch, 1), or its mean."""
+        if prediction.shape != target.shape:  # (batch, 1) would count for every atom
+            raise ValueError(f"cross-entropy: log p has shape {prediction.shape} but the target has {target.shape}")
         losses = -(target * prediction).sum(dim=1, keepdim=True)
         return losses if reduction == "none" else losses.mean()
 

@@ -214,7 +214,8 @@ class DQN(Agent):
         h = self.hyperparameters
         # One step after the other, so that no interval depends on how many environments take theirs at once.
         for step in range(self.steps - new_steps + 1, self.steps + 1):
-            if step > h.learning_starts and step % h.train_every == 0:
+            # n steps are kept when they are complete: with few `learning_starts` there may be nothing to draw yet.
+            if step > h.learning_starts and step % h.train_every == 0 and len(self.replay):
                 for _ in range(h.updates):
                     self.learn_from(self.replay.sample(h.batch_size, self.progress))
             if step % h.target_every == 0:

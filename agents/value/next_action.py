@@ -1,7 +1,9 @@
 """The choice of a', the action whose value the target takes. One of DQN's four seams.
 
 Each rule gets the head, the online network, the target network's output for the next observations, and those, and
-returns a', (batch,). Nothing is recorded: an argmax has no gradient anyway.
+returns a', (batch,). Nothing is recorded: an argmax has no gradient anyway. "Best" is what the policy goes by, the
+head's preferences: the values, or with C51 and a risk the mean over its quantiles, so that what is learned is the
+return of the policy that acts.
 """
 
 from __future__ import annotations

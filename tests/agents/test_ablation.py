@@ -35,6 +35,24 @@ def test_study(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert (run_of(tmp_path / "study", "dqn", 0) / "timing.csv").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--env", ENV], "not on minigrad/ProbeBoth-v0; give another --output"),
+        (["--env", "CartPole-v1", "--steps", "70"], "not on CartPole-v1, 70 steps; give another --output"),
+    ],
+)
+def test_another_studys_runs_are_not_taken_for_this_ones(options, wanted, tmp_path: Path, capsys) -> None:
+    for agent in STUDY:
+        run = run_of(tmp_path, agent.name, 0)
+        run.mkdir()
+        (run / "config.json").write_text('{"env": "CartPole-v1", "steps": 60}')
+    assert cli.main(["ablation", "--seeds", "1", "--output", str(tmp_path), *options]) == 2
+    said = capsys.readouterr().err
+    assert "-seed0 is a training on CartPole-v1, 60 steps, " in said
+    assert wanted in said
+
+
 def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert cli.main(["ablation", "--seeds", "0"]) == 2
     assert "--seeds must be at least 1, got 0" in capsys.readouterr().err

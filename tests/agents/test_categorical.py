@@ -90,6 +90,34 @@ def test_target_moves_the_next_actions_distribution() -> None:
     np.testing.assert_allclose(target, [[0, 0.2 + 0.15, 0.15 + 0.5]], atol=1e-9)
 
 
+def test_a_terminated_row_takes_nothing_from_its_next_state() -> None:
+    """Beside a row that goes on: all atoms of the first move to its reward, whatever the network says."""
+    head = Categorical(3, 0.0, 2.0)
+    p = np.array([[[0.2, 0.3, 0.5]], [[0.2, 0.3, 0.5]]])
+    target = head.target(np.array([0.25, 0.0]), np.array([0.0, 1.0]), np.log(p), np.array([0, 0]))
+    np.testing.assert_allclose(target, [[0.75, 0.25, 0], [0.2, 0.3, 0.5]], atol=1e-12)
+
+
+def test_large_logits() -> None:
+    """In float32, where e²⁰⁰ is infinite and the logarithm of a softmax that came out as 0 is not."""
+    head = Categorical(3, 0.0, 2.0)
+    logits = np.array([[[200.0, 0.0, -200.0]]], np.float32)
+    np.testing.assert_allclose(head.probabilities(mg.from_numpy(logits)), [[[1, 0, 0]]], atol=1e-30)
+    target = head.target(np.zeros(1, np.float32), np.ones(1, np.float32), logits, np.array([0]))
+    np.testing.assert_allclose(target, [[1, 0, 0]], atol=1e-30)
+    output = mg.from_numpy(logits).requires_grad_()
+    log_p = head.of_action(output, mg.tensor([[0]]))
+    np.testing.assert_allclose(log_p.detach().array, [[0, -200, -400]])
+    head.loss(log_p, mg.tensor([[0.25, 0.25, 0.5]]), "mean").backward()
+    np.testing.assert_allclose(output.grad.array, [[[0.75, -0.25, -0.5]]])  # softmax - m
+
+
+def test_the_loss_refuses_distributions_of_another_shape() -> None:
+    head = Categorical(3, 0.0, 2.0)
+    with pytest.raises(ValueError, match=r"\(4, 3\).*\(4, 1\)"):
+        head.loss(mg.zeros(4, 3), mg.zeros(4, 1), "none")
+
+
 # -- risk
 
 

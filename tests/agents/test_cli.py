@@ -10,9 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agents import AGENTS, Agent, cli
+from agents.core.runs import read_table
 from tests.agents.conftest import env_of
 
 ENV = "minigrad/ProbeBoth-v0"
@@ -54,6 +56,12 @@ def test_every_algorithm_trains(agent_type: type[Agent], tmp_path: Path, capsys)
     said = capsys.readouterr().out
     assert f"{agent_type.name} {env_of(agent_type)}, step 250: return" in said
     assert "over 3 episodes" in said
+    # Every cell is a number, and every metric can be drawn.
+    table = read_table(run / "metrics.csv")
+    assert {"step", "episode", "return", "length", *agent_type.metric_names} <= table.keys()
+    for metric in agent_type.metric_names:
+        assert np.isfinite([value for value in table[metric] if value is not None]).all()
+        assert cli.main(["plot", str(run), "--metric", metric]) == (2 if set(table[metric]) == {None} else 0)
 
 
 def test_list_names_every_algorithm(capsys) -> None:

@@ -43,6 +43,7 @@ def test_no_gradient_reaches_the_target_network(dqn_type: type[DQN]) -> None:
     batch = agent.replay.sample(32)
     target = agent.target(batch)
     assert not target.requires_grad
+    assert not any(parameter.requires_grad for parameter in agent.target_network.parameters())
     before = weights(agent.target_network)
     agent.learn_from(batch)
     assert all(parameter.grad is None for parameter in agent.target_network.parameters())
@@ -68,6 +69,31 @@ def test_intervals_do_not_depend_on_the_number_of_environments(num_envs: int) ->
     agent.learn(240)
     assert len(updates) == (240 - 40) // 4 * 2
     assert len(renewals) == 24
+
+
+def test_the_target_looks_n_steps_ahead() -> None:
+    """An episode is 0, 1 and is cut off; the rewards are 0 and 1. From 0 there are two, from 1 there is one."""
+    agent = DQN("minigrad/ProbeTruncation-v0", n_step=3, gamma=0.5, learning_starts=50).learn(60)
+    batch = agent.replay.sample(32)
+    from_0 = batch.observation[:, 0] == 0
+    assert 0 < from_0.sum() < 32
+    np.testing.assert_array_equal(batch.reward, np.where(from_0, 0.5, 1.0))
+    np.testing.assert_array_equal(batch.discount, np.where(from_0, 0.25, 0.5))
+    following = agent.target_network(mg.from_numpy(batch.next_observation)).array.max(axis=1)
+    expected = batch.reward + batch.discount * following
+    np.testing.assert_allclose(agent.target(batch).array[:, 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("replay", ["uniform", "prioritized"])
+def test_nothing_is_drawn_from_an_empty_replay(replay: str) -> None:
+    """The first of three steps is complete when its episode ends after the second; without `learning_starts`, the
+    first update would learn from rows that nobody wrote."""
+    agent = DQN("minigrad/ProbeTruncation-v0", learning_starts=0, n_step=3, replay=replay)
+    filled = []
+    learn_from = agent.learn_from
+    agent.learn_from = lambda batch: (filled.append(len(agent.replay)), learn_from(batch))  # type: ignore[method-assign]
+    agent.learn(4)
+    assert filled == [2, 2, 4]
 
 
 # -- the loss

@@ -123,6 +123,18 @@ def test_noise_explores_and_evaluation_has_none() -> None:
     np.testing.assert_array_equal(agent.action_values(observation), means)
 
 
+def test_evaluation_goes_by_the_means() -> None:
+    """Also right after acting, with noise so large that it would decide."""
+    agent = NoisyDQN(ENV, noise_sigma=50.0)
+    observations = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    best = agent.action_values(observations).argmax(axis=1)
+    differed = 0
+    for _ in range(10):
+        differed += not np.array_equal(agent.act(observations), best)
+        np.testing.assert_array_equal(agent.predict(observations), best)
+    assert differed > 2
+
+
 def test_looking_at_the_agent_changes_nothing() -> None:
     a, b = (NoisyDQN(ENV, learning_starts=50).learn(80) for _ in range(2))
     b.predict(np.zeros(1), deterministic=False)

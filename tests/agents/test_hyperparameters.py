@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from agents import DQN, Agent, DoubleDQN, NoisyDQN
+from agents import DQN, Agent, DoubleDQN, NoisyDQN, QLearning
 from agents.core.schedules import linear
 from agents.presets import PRESETS, Preset, preset_for
 from agents.registry import AGENTS, agent_class
@@ -25,6 +26,11 @@ from envs import UsageError
         ("batch_size", True, "batch_size must be a whole number, got True"),
         ("hidden", (64, 0), "every number in hidden must be at least 1, got 0"),
         ("hidden", 64, "hidden must be a tuple, got 64"),
+        ("dueling", "yes", "dueling must be True or False, got 'yes'"),
+        ("noisy", 1, "noisy must be True or False, got 1"),
+        ("value_min", float("nan"), "value_min must be finite, got nan"),
+        ("value_max", float("inf"), "value_max must be finite, got inf"),
+        ("value_max", "high", "value_max must be a number, got 'high'"),
         ("loss", "hubris", "loss must be one of huber, mse, got 'hubris'"),
     ],
 )
@@ -84,6 +90,21 @@ def test_linear() -> None:
     assert linear(1.0, 0.1, 0.5, 0.25) == pytest.approx(0.55)
     assert linear(1.0, 0.1, 0.5, 0.5) == linear(1.0, 0.1, 0.5, 1.0) == 0.1
     assert linear(1.0, 0.1, 0.0, 0.0) == 0.1
+
+
+def test_schedules_end_where_training_does() -> None:
+    """Three environments take 102 steps when 100 are wanted. A step size that falls to 0 must not fall below."""
+    rates = []
+    agent = DQN("minigrad/ProbeBoth-v0", num_envs=3, learning_starts=0, anneal_learning_rate=True)
+    step = agent.optimizer.step
+    agent.optimizer.step = lambda: (rates.append(agent.optimizer.param_groups[0]["lr"]), step())  # type: ignore
+    assert agent.learn(100).steps == 102
+    assert agent.progress == 1
+    assert rates[-1] == 0 < rates[-4]
+    learner = QLearning("minigrad/GridWorld-v0", num_envs=3, step_size="linear").learn(100)
+    before = learner.table.value.copy()
+    learner.move((0, 0), 5.0)
+    np.testing.assert_array_equal(learner.table.value, before)
 
 
 def test_unknown_algorithm() -> None:

@@ -72,17 +72,17 @@ def test_by_brute_force(n: int, num_envs: int, ends: list[str], missing: list[bo
     rng = np.random.default_rng(seed)
     gamma = 0.5
     memory, found, histories = NStep(n, gamma, num_envs), [], [[] for _ in range(num_envs)]
-    number = 0
+    next_number = [1_000 * e for e in range(num_envs)]
     for t, end in enumerate(ends):
         present = [e for e in range(num_envs) if not (missing[t % len(missing)] and e == t % num_envs)]
         if not present:
             continue
         reward = rng.integers(-8, 8, len(present)).astype(float)
         here = [end if e == t % num_envs else "" for e in present]
-        numbers = [number + i for i in range(len(present))]
-        number += len(present)
+        numbers = [next_number[e] for e in present]
         for e, label, r, name in zip(present, here, reward, numbers, strict=True):
             histories[e].append((name, r, label))
+            next_number[e] += 10 if label else 1  # the next episode's first observation isn't this one's last
         terminated, truncated = ([label == kind for label in here] for kind in ("terminated", "truncated"))
         found += collect(memory, [steps(present, numbers, list(reward), terminated, truncated)])
     expected = []
@@ -109,9 +109,19 @@ def test_one_step_is_the_plain_replay() -> None:
         np.testing.assert_array_equal(array, one.ring.arrays[name])
 
 
+def test_an_environment_that_starts_again_without_an_end() -> None:
+    """As one does that can't be restored, when a run is resumed: what waits would lead into another episode. The other
+    environment goes on."""
+    memory = NStep(3, 0.5, 2)
+    stream = [steps([0, 1], [t, 50 + t], [1.0, 1.0]) for t in range(2)]
+    stream += [steps([0, 1], [20 + t, 52 + t], [4.0, 1.0]) for t in range(3)]
+    from_1 = [(50 + t, 1.75, 0.125, 53 + t) for t in range(3)]
+    assert collect(memory, stream) == [*from_1[:2], (20, 4 + 2 + 1, 0.125, 23), from_1[2]]
+
+
 def test_what_waits_is_saved() -> None:
     memory, copy = NStep(3, 0.9, 2), NStep(3, 0.9, 2)
-    stream = [steps([0, 1], [2 * t, 2 * t + 1], [t, -t], [t == 4, False]) for t in range(8)]
+    stream = [steps([0, 1], [t, 50 + t], [t, -t], [t == 4, False]) for t in range(8)]
     collect(memory, stream[:4])
     state = memory.state_dict()
     assert json.dumps(state, default=lambda value: value.tolist())  # nothing but arrays and plain values

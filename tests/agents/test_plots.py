@@ -64,6 +64,9 @@ def test_plots_of_any_metric(tmp_path: Path, capsys) -> None:
     runs = [str(tmp_path / f"run{seed}") for seed in range(2)]
     for seed, run in enumerate(runs):
         DQN("minigrad/ProbeBoth-v0", seed=seed).learn(200, run=run)
+    for window in ("0", "-5"):
+        assert cli.main(["plot", runs[0], "--window", window]) == 2
+        assert capsys.readouterr().err == f"minigrad: window must be at least 1, got {window}\n"
     assert cli.main(["plot", runs[0], "--metric", "q_value"]) == 0
     assert cli.main(["plot", *runs, "--metric", "q_value"]) == 0
     for name in ("q_value", "compared-q_value"):
@@ -72,7 +75,7 @@ def test_plots_of_any_metric(tmp_path: Path, capsys) -> None:
     assert cli.main(["plot", *runs, "--metric", "q_valu"]) == 2
     assert capsys.readouterr().err == (
         f"minigrad: {runs[0]} has no metric 'q_valu'; it has episode, return, length, epsilon, loss, "
-        f"q_value, gradient_norm; did you mean q_value?\n"
+        f"q_value, max_q, gradient_norm; did you mean q_value?\n"
     )
 
 

@@ -50,6 +50,11 @@ def test_what_surprises_is_drawn_more_often() -> None:
     assert (drawn == 7).mean() == pytest.approx(10 / (10 + 59 * 0.01), abs=0.02)
 
 
+def test_the_exponents_are_the_hyperparameters() -> None:
+    order = PrioritizedDQN(ENV, priority_alpha=0.9, priority_beta=0.7).replay.order
+    assert (order.alpha, order.beta) == (0.9, 0.7)
+
+
 def test_beta_goes_with_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     draw = Prioritized.draw

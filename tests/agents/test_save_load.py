@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import DQN, Agent, DoubleDQN
+from agents import DQN, Agent, DoubleDQN, QLearning, cli
 from envs import UsageError
 from tests.agents.conftest import assert_same_state, env_of
 
@@ -48,6 +48,28 @@ def test_predict_takes_one_or_many(agent_type: type[Agent]) -> None:
     name, wrong = re.escape(env_of(agent_type)), (3, 2)
     with pytest.raises(ValueError, match=rf"shape {re.escape(str(wrong))}, but {name} has {re.escape(str(shape))}"):
         agent.predict(np.zeros(wrong))
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "minigrad/Snake-v0", "minigrad/GridWorld-v0"])
+def test_an_agent_of_an_instance_is_loaded_by_its_id(env_id: str, tmp_path) -> None:
+    """Although gymnasium puts wrappers around the one that aren't around the other."""
+    agent = DQN(gym.make(env_id), hidden=(8,), learning_starts=20).learn(100)
+    agent.save(tmp_path / "agent")
+    loaded = DQN.load(tmp_path / "agent")
+    assert_same_state(agent.learn(100), loaded.learn(100))
+
+
+def test_an_agent_of_another_environment_than_its_id_makes(tmp_path, capsys) -> None:
+    corridor = lambda: gym.make("minigrad/GridWorld-v0", map="S..G")
+    many = lambda: gym.make_vec("minigrad/GridWorld-v0", num_envs=2)
+    for name, make in (("corridor", corridor), ("many", many)):
+        agent = QLearning(make()).learn(100, run=tmp_path / name)
+        with pytest.raises(UsageError, match=r"another minigrad/GridWorld-v0 than .*; .*QLearning\.load\(path"):
+            QLearning.load(tmp_path / name)
+        assert cli.main(["evaluate", str(tmp_path / name)]) == 2
+        assert "another minigrad/GridWorld-v0" in capsys.readouterr().err
+        loaded = QLearning.load(tmp_path / name, make())
+        assert_same_state(agent.learn(50), loaded.learn(50), but="/metrics")
 
 
 def test_errors(tmp_path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from agents import DQN, evaluate
 from agents.core.checkpoint import read, write
+from agents.core.recording import record
 from envs import UsageError, make_environments
 from envs.vector import make_by_id
 from tests.agents.conftest import assert_same_state
@@ -101,6 +102,27 @@ def test_a_saved_state_stays_what_it_was() -> None:
 def test_an_unknown_game() -> None:
     with pytest.raises(UsageError, match=r"unknown environment 'MinAtar/Breakot-v1'; did you mean MinAtar/Breakout"):
         make_by_id("MinAtar/Breakot-v1")
+
+
+def test_pictures_are_bytes() -> None:
+    """Black where nothing is; the package's palette elsewhere, in which every kind of thing has its own colour."""
+    env = make_by_id("MinAtar/Breakout-v1", render_mode="rgb_array")
+    observation, _ = env.reset(seed=0)
+    picture = env.render()
+    assert picture.dtype == np.uint8
+    assert picture.shape == (10, 10, 3)
+    theirs = minatar_gym.BaseEnv.render(env.unwrapped)
+    np.testing.assert_allclose(picture, 255 * theirs, atol=0.5)
+    np.testing.assert_array_equal(picture.any(axis=2), observation.any(axis=0))
+    channels_first = make_by_id("MinAtar/Breakout-v1", render_mode="array")
+    channels_first.reset(seed=0)
+    np.testing.assert_array_equal(channels_first.render().transpose(2, 0, 1), observation)
+
+
+def test_a_game_can_be_filmed(tmp_path) -> None:
+    agent = DQN("MinAtar/Breakout-v1", hidden=(8,))
+    made = record(agent, tmp_path / "x.webp")
+    assert made.frames == evaluate(agent, episodes=1).lengths[0] + 1
 
 
 def test_trains_resumes_and_is_evaluated(tmp_path) -> None:

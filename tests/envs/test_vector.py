@@ -140,12 +140,15 @@ def test_only_the_first_reset_is_seeded() -> None:
     assert len({start.tobytes() for start in starts}) == len(starts)
 
 
-def test_the_action_space_is_seeded() -> None:
+@pytest.mark.parametrize(
+    "make", [lambda: gym.make("CartPole-v1"), lambda: gym.make_vec("CartPole-v1", 2)], ids=["bare", "vector"]
+)
+def test_the_action_space_is_seeded(make) -> None:
     draws = []
     for _ in range(2):
-        env = gym.make("CartPole-v1")
+        env = make()
         make_environments(env).reset(3)
-        draws.append([int(env.action_space.sample()) for _ in range(20)])
+        draws.append([np.asarray(env.action_space.sample()).tolist() for _ in range(20)])
     assert draws[0] == draws[1]
 
 

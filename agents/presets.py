@@ -99,6 +99,40 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "value_max": 0.0,
         },
     ),
+    ("dqn", "MountainCar-v0"): Preset(
+        steps=120_000,
+        hyperparameters={
+            "learning_rate": 4e-3,
+            "anneal_learning_rate": True,
+            "gamma": 0.98,
+            "hidden": (256,),
+            "batch_size": 128,
+            "replay_size": 50_000,
+            "train_every": 8,
+            "updates": 8,
+            "target_every": 300,
+            "epsilon_end": 0.05,
+            "epsilon_fraction": 0.2,
+            "value_min": -50.0,
+            "value_max": 0.0,
+        },
+    ),
+    ("dqn", "LunarLander-v3"): Preset(
+        steps=300_000,
+        hyperparameters={
+            "learning_rate": 6.3e-4,
+            "anneal_learning_rate": True,
+            "hidden": (128, 128),
+            "batch_size": 128,
+            "train_every": 4,
+            "updates": 2,
+            "target_every": 250,
+            "epsilon_end": 0.05,
+            "epsilon_fraction": 0.12,
+            "value_min": -300.0,
+            "value_max": 300.0,
+        },
+    ),
     # The course's own. The state-action form finds the way later, on some seeds after 130,000 steps.
     ("neural-q-learning", "minigrad/GridWorld-v0"): Preset(steps=40_000),
     # Young & Tian, "MinAtar" (2019), section 3: their DQN, with Adam for RMSprop.
@@ -203,7 +237,8 @@ PRESETS: dict[tuple[str, str], Preset] = {
 def preset_for(agent: type, env: Any) -> Preset:
     """The preset of the agent's class, or of the nearest class it is a variant of, with the components that make it
     a variant; else those alone."""
-    env_id = env if isinstance(env, str) else env.spec.id if isinstance(env, gym.Env) and env.spec else None
+    spec = env.spec if isinstance(env, gym.Env | gym.vector.VectorEnv) else None
+    env_id = env if isinstance(env, str) else spec.id if spec else None
     found: Preset | None = None
     variant: dict[str, Any] = {}  # the components of the classes looked at so far, the nearest first
     for ancestor in agent.__mro__:

@@ -177,10 +177,10 @@ def draw(env: str, points: list[Row]) -> None:
         if point["env"] == env:
             seeds = curves.setdefault((point["algorithm"], point["steps"]), {})
             seeds.setdefault(point["seed"], []).append((float(point["step"]), float(point["return"])))
-    for (algorithm, _), seeds in sorted(curves.items()):
+    for (algorithm, steps), seeds in sorted(curves.items()):
         lines = [tuple(np.array(curve).T) for curve in seeds.values()]
         grid, mean, low, high = mean_and_interval(lines)
-        (line,) = axes.plot(grid, mean, label=f"{algorithm} ({len(lines)} seeds)")
+        (line,) = axes.plot(grid, mean, label=f"{algorithm}, {int(steps):,} steps ({len(lines)} seeds)")
         axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(xlabel="environment steps", ylabel="return of the greedy policy", title=env)
     axes.grid(alpha=0.3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import gymnasium as gym
 import pytest
 
 from agents import DQN, Agent, DoubleDQN, NoisyDQN, QLearning
@@ -112,3 +113,9 @@ def test_unknown_algorithm() -> None:
         agent_class("dqm")
     with pytest.raises(UsageError, match=r"known: .*\bdqn\b"):
         agent_class("xyz")
+
+
+def test_a_preset_for_an_environment_that_is_given_as_an_object() -> None:
+    for env in (gym.make("CartPole-v1"), gym.make_vec("CartPole-v1", num_envs=2)):
+        assert preset_for(DQN, env) == preset_for(DQN, "CartPole-v1")
+        env.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from agents import DQN, Agent, DoubleDQN, NoisyDQN, QLearning

@@ -8,6 +8,7 @@ print(evaluate(agent, episodes=20))
 
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
+from .policy_gradient.exact import ExactPolicyGradient
 from .registry import AGENTS
 from .tabular.dyna_q import DynaQ
 from .tabular.expected_sarsa import ExpectedSarsa
@@ -42,6 +43,7 @@ __all__ = [
     "DuelingDQN",
     "DynaQ",
     "Evaluation",
+    "ExactPolicyGradient",
     "ExpectedSarsa",
     "MonteCarlo",
     "MonteCarloPrediction",

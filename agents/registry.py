@@ -7,6 +7,7 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .policy_gradient.exact import ExactPolicyGradient
 from .tabular.dyna_q import DynaQ
 from .tabular.expected_sarsa import ExpectedSarsa
 from .tabular.monte_carlo import MonteCarlo
@@ -59,8 +60,9 @@ VALUE: tuple[type[Agent], ...] = (
     C51,
     Rainbow,
 )
+POLICY_GRADIENT: tuple[type[Agent], ...] = (ExactPolicyGradient,)
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE)}
+AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE, *POLICY_GRADIENT)}
 
 
 def agent_class(name: str) -> type[Agent]:

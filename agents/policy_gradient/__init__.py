@@ -1,0 +1,1 @@
+"""Agents that learn the policy itself, along the gradient of how good it is."""

@@ -198,7 +198,7 @@ class ExactPolicyGradientHyperparameters(Hyperparameters):
     """What is made as large as possible: the average value v̄ of where episodes start, or the average reward r̄ a step
     of playing episode after episode."""
     gamma: Fraction = 0.99
-    """Discount of the average value: what a reward is worth one step earlier."""
+    """Discount: what a reward is worth one step earlier. The average reward has none."""
     learning_rate: Positive = 1.0
     """Step size."""
 

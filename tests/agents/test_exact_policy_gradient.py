@@ -58,6 +58,10 @@ def central_differences(metric: Callable[[np.ndarray], float], logits: np.ndarra
 # -- by hand
 
 
+def test_logits_of_any_size() -> None:
+    np.testing.assert_array_equal(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]])), [[1, 0], [0.5, 0.5]])
+
+
 def test_a_bandit() -> None:
     """One state that ends at once, rewards 1 and 3: J = π₁ + 3 π₂, so dJ/dh₁ = π₁ π₂ (1 - 3)."""
     probability = np.zeros((2, 2, 2))

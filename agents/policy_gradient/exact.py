@@ -196,9 +196,9 @@ def average_reward_gradient(model: Model, policy: np.ndarray) -> np.ndarray:
 class ExactPolicyGradientHyperparameters(Hyperparameters):
     objective: Literal["value", "reward"] = "value"
     """What is made as large as possible: the average value v̄ of where episodes start, or the average reward r̄ a step
-    of playing episode after episode."""
+    of playing episode after episode, which has no discount."""
     gamma: Fraction = 0.99
-    """Discount: what a reward is worth one step earlier. The average reward has none."""
+    """Discount: what a reward is worth one step earlier."""
     learning_rate: Positive = 1.0
     """Step size."""
 

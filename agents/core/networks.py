@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Literal
 
 import gymnasium as gym
 import numpy as np
@@ -14,6 +15,9 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
 from envs import UsageError
+
+ActivationName = Literal["relu", "tanh"]
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class OneHot(nn.Module):

@@ -27,8 +27,6 @@ from minigrad.distributions import Categorical, Distribution, Independent, Norma
 
 from .networks import body
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
-
 
 class CategoricalHead(nn.Module):
     """Features (batch, features) to a choice among `n` actions."""

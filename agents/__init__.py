@@ -9,6 +9,9 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.reinforce import Reinforce
+from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
+from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
 from .registry import AGENTS
 from .tabular.dyna_q import DynaQ
 from .tabular.expected_sarsa import ExpectedSarsa
@@ -59,7 +62,10 @@ __all__ = [
     "PrioritizedDQN",
     "QLearning",
     "Rainbow",
+    "Reinforce",
+    "ReinforceWithBaseline",
     "Sarsa",
+    "SimplePolicyGradient",
     "TDPrediction",
     "ValueIteration",
     "evaluate",

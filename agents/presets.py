@@ -194,6 +194,16 @@ PRESETS: dict[tuple[str, str], Preset] = {
         )
         for probe in PROBES
     },
+    # About a thousand episodes each.
+    ("simple-policy-gradient", "CartPole-v1"): Preset(steps=80_000),
+    ("reinforce", "CartPole-v1"): Preset(steps=250_000),
+    ("reinforce-with-baseline", "CartPole-v1"): Preset(steps=350_000),
+    **{
+        ("simple-policy-gradient", probe): Preset(
+            steps=2_000, hyperparameters={"learning_rate": 0.02, "gamma": 0.5, "hidden": (16,), "episodes": 8}
+        )
+        for probe in PROBES
+    },
     **{
         ("neural-q-learning", probe): Preset(
             steps=1_000,

@@ -8,6 +8,9 @@ from envs.errors import did_you_mean
 
 from .core.agent import Agent
 from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.reinforce import Reinforce
+from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
+from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
 from .tabular.dyna_q import DynaQ
 from .tabular.expected_sarsa import ExpectedSarsa
 from .tabular.monte_carlo import MonteCarlo
@@ -60,7 +63,12 @@ VALUE: tuple[type[Agent], ...] = (
     C51,
     Rainbow,
 )
-POLICY_GRADIENT: tuple[type[Agent], ...] = (ExactPolicyGradient,)
+POLICY_GRADIENT: tuple[type[Agent], ...] = (
+    ExactPolicyGradient,
+    SimplePolicyGradient,
+    Reinforce,
+    ReinforceWithBaseline,
+)
 
 AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE, *POLICY_GRADIENT)}
 

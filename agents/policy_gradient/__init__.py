@@ -1,1 +1,1 @@
-"""Agents that learn the policy itself, along the gradient of how good it is."""
+"""Agents that climb the gradient of the return in the policy's own parameters."""

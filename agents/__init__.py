@@ -9,6 +9,7 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
 from .policy_gradient.reinforce import Reinforce
 from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
 from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
@@ -56,6 +57,7 @@ __all__ = [
     "NeuralQLearning",
     "NoisyDQN",
     "OffPolicyMonteCarlo",
+    "OffPolicyPolicyGradient",
     "OffPolicySarsa",
     "PolicyEvaluation",
     "PolicyIteration",

@@ -198,6 +198,13 @@ PRESETS: dict[tuple[str, str], Preset] = {
     ("simple-policy-gradient", "CartPole-v1"): Preset(steps=80_000),
     ("reinforce", "CartPole-v1"): Preset(steps=250_000),
     ("reinforce-with-baseline", "CartPole-v1"): Preset(steps=350_000),
+    # From random play alone, 100,000 steps of it: about 4,500 episodes.
+    ("off-policy-policy-gradient", "CartPole-v1"): Preset(
+        steps=100_000, num_envs=8, hyperparameters={"learning_rate": 3e-3, "updates": 4}
+    ),
+    ("off-policy-policy-gradient", "minigrad/GridWorld-v0"): Preset(
+        steps=50_000, num_envs=8, hyperparameters={"learning_rate": 0.05, "gamma": 0.9, "hidden": ()}
+    ),
     **{
         ("simple-policy-gradient", probe): Preset(
             steps=2_000, hyperparameters={"learning_rate": 0.02, "gamma": 0.5, "hidden": (16,), "episodes": 8}

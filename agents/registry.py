@@ -8,6 +8,7 @@ from envs.errors import did_you_mean
 
 from .core.agent import Agent
 from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
 from .policy_gradient.reinforce import Reinforce
 from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
 from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
@@ -68,6 +69,7 @@ POLICY_GRADIENT: tuple[type[Agent], ...] = (
     SimplePolicyGradient,
     Reinforce,
     ReinforceWithBaseline,
+    OffPolicyPolicyGradient,
 )
 
 AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE, *POLICY_GRADIENT)}

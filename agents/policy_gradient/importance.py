@@ -62,8 +62,8 @@ def ordinary(log_weights: np.ndarray) -> np.ndarray:
 
 
 def weighted(log_weights: np.ndarray) -> np.ndarray:
-    """w divided by its mean over the episodes, which are the first axis, at each time by itself: the mean of w x is then
-    the weighted estimate Σ w x / Σ w. Those of a single episode are 1, which corrects nothing."""
+    """w divided by its mean over the episodes, which are the first axis, at each time by itself: the mean of w x is
+    then the weighted estimate Σ w x / Σ w. Those of a single episode are 1, which corrects nothing."""
     weights = np.exp(log_weights - log_weights.max(0))  # the scale cancels; so scaled, nothing overflows
     return weights / weights.mean(0)
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
@@ -54,7 +55,7 @@ class SimplePolicyGradientHyperparameters(Hyperparameters):
 class SimplePolicyGradient(Agent):
     name = "simple-policy-gradient"
     Hyperparameters = SimplePolicyGradientHyperparameters
-    action_spaces = (spaces.Discrete, spaces.Box)
+    action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete, spaces.Box)
     metric_names: ClassVar[tuple[str, ...]] = ("loss", "entropy", "gradient_norm")
     figures: tuple[float, ...] = ()  # a variant's own metrics of the update under way
 

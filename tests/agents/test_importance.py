@@ -161,6 +161,25 @@ def test_the_gradient_is_recovered_from_the_behaviours_episodes() -> None:
         assert np.abs(errors_in_standard_errors(wrong, episodes, model, target, behaviour)).max() > 10
 
 
+def test_after_its_end_an_episode_is_left_alone() -> None:
+    """Whatever the credit: its last state is terminal, where no action means anything."""
+    model = Model(
+        np.array([[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]]),
+        np.array([[1.0, 2.0], [0.0, 0.0]]), np.array([False, True]), np.array([1.0, 0.0]),
+    )  # fmt: skip
+    policy = np.array([[0.75, 0.25], [0.5, 0.5]])
+    episodes = play(model, policy, 500, np.random.default_rng(0))
+    lengths = episodes.going_on.sum(1)
+    assert len(set(lengths.tolist())) > 3
+    np.testing.assert_array_equal(episodes.going_on, np.arange(lengths.max()) < lengths[:, None])
+    np.testing.assert_array_equal(episodes.reward, np.where(episodes.going_on, 1.0 + episodes.action, 0.0))
+    np.testing.assert_array_equal(episodes.next_state[:, -1], 1)
+    each = gradients(policy, episodes, np.ones(episodes.state.shape))
+    first = (episodes.going_on & (episodes.action == 0)).sum(1)
+    np.testing.assert_allclose(each[:, 0, 0], first - 0.75 * lengths)
+    assert (each[:, 1] == 0).all()
+
+
 # -- the functions
 
 

@@ -198,7 +198,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
     ("simple-policy-gradient", "CartPole-v1"): Preset(steps=80_000),
     ("reinforce", "CartPole-v1"): Preset(steps=250_000),
     ("reinforce-with-baseline", "CartPole-v1"): Preset(steps=350_000),
-    # From random play alone, 100,000 steps of it: about 4,500 episodes.
+    # From random play alone, about 4,500 episodes: greedily 86 to 500, the median 338, over ten seeds.
     ("off-policy-policy-gradient", "CartPole-v1"): Preset(
         steps=100_000, num_envs=8, hyperparameters={"learning_rate": 3e-3, "updates": 4}
     ),

@@ -201,7 +201,7 @@ def draw(results: dict[str, dict[str, dict[str, float]]], figures: dict[str, dic
         axes.invert_yaxis() if axes is panels[0] else None
         axes.grid(axis="x", alpha=0.3)
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in ("tab:blue", "tab:orange")]
-    panels[-1].legend(handles, ["episodes of the policy itself", "episodes of random play"], loc="upper right")
+    panels[-1].legend(handles, ["episodes of the policy itself", "episodes of random play"], loc="center right")
     figure.suptitle("The same gradient, estimated in different ways: 3×4 GridWorld")
     figure.tight_layout()
     figure.savefig(RESULTS / "variance.png", dpi=110)

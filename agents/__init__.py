@@ -8,6 +8,8 @@ print(evaluate(agent, episodes=20))
 
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
+from .policy_gradient.a2c import A2C
+from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.reinforce import Reinforce
 from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
 from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
@@ -37,9 +39,11 @@ from .value.prioritized_dqn import PrioritizedDQN
 from .value.rainbow import Rainbow
 
 __all__ = [
+    "A2C",
     "AGENTS",
     "C51",
     "DQN",
+    "ActorCritic",
     "Agent",
     "DoubleDQN",
     "DuelingDQN",

@@ -200,6 +200,24 @@ PRESETS: dict[tuple[str, str], Preset] = {
         )
         for probe in PROBES
     },
+    ("actor-critic", "CartPole-v1"): Preset(steps=300_000, num_envs=8),
+    ("a2c", "CartPole-v1"): Preset(steps=500_000, num_envs=8),
+    **{
+        ("actor-critic", probe): Preset(
+            steps=3_000,
+            num_envs=2,
+            hyperparameters={"learning_rate": 0.01, "value_learning_rate": 0.01, "gamma": 0.5, "hidden": (16,)},
+        )
+        for probe in PROBES
+    },
+    **{
+        ("a2c", probe): Preset(
+            steps=4_000,
+            num_envs=2,
+            hyperparameters={"learning_rate": 0.01, "anneal_learning_rate": True, "gamma": 0.5, "hidden": (16,)},
+        )
+        for probe in PROBES
+    },
     **{
         ("neural-q-learning", probe): Preset(
             steps=1_000,

@@ -7,6 +7,8 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .policy_gradient.a2c import A2C
+from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.reinforce import Reinforce
 from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
 from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
@@ -66,6 +68,8 @@ POLICY_GRADIENT: tuple[type[Agent], ...] = (
     SimplePolicyGradient,
     Reinforce,
     ReinforceWithBaseline,
+    ActorCritic,
+    A2C,
 )
 
 AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE, *POLICY_GRADIENT)}

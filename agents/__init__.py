@@ -10,6 +10,7 @@ from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .policy_gradient.a2c import A2C
 from .policy_gradient.actor_critic import ActorCritic
+from .policy_gradient.ppo import PPO
 from .policy_gradient.reinforce import Reinforce
 from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
 from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
@@ -43,6 +44,7 @@ __all__ = [
     "AGENTS",
     "C51",
     "DQN",
+    "PPO",
     "ActorCritic",
     "Agent",
     "DoubleDQN",

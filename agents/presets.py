@@ -211,6 +211,54 @@ PRESETS: dict[tuple[str, str], Preset] = {
         )
         for probe in PROBES
     },
+    ("ppo", "CartPole-v1"): Preset(
+        steps=100_000,
+        num_envs=8,
+        hyperparameters={
+            "learning_rate": 1e-3,
+            "anneal_learning_rate": True,
+            "gamma": 0.98,
+            "gae_lambda": 0.8,
+            "rollout_steps": 32,
+            "batch_size": 256,
+            "epochs": 20,
+            "anneal_clip": True,
+        },
+    ),
+    **{
+        ("ppo", probe): Preset(
+            steps=2_000,
+            num_envs=2,
+            hyperparameters={
+                "learning_rate": 0.01,
+                "anneal_learning_rate": True,
+                "gamma": 0.5,
+                "rollout_steps": 16,
+                "batch_size": 16,
+                "epochs": 4,
+                "hidden": (16,),
+            },
+        )
+        for probe in PROBES
+    },
+    ("actor-critic", "CartPole-v1"): Preset(steps=300_000, num_envs=8),
+    ("a2c", "CartPole-v1"): Preset(steps=500_000, num_envs=8),
+    **{
+        ("actor-critic", probe): Preset(
+            steps=3_000,
+            num_envs=2,
+            hyperparameters={"learning_rate": 0.01, "value_learning_rate": 0.01, "gamma": 0.5, "hidden": (16,)},
+        )
+        for probe in PROBES
+    },
+    **{
+        ("a2c", probe): Preset(
+            steps=4_000,
+            num_envs=2,
+            hyperparameters={"learning_rate": 0.01, "anneal_learning_rate": True, "gamma": 0.5, "hidden": (16,)},
+        )
+        for probe in PROBES
+    },
     **{
         ("neural-q-learning", probe): Preset(
             steps=1_000,

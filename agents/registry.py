@@ -7,8 +7,11 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .policy_gradient.a2c import A2C
+from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.exact import ExactPolicyGradient
 from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
+from .policy_gradient.ppo import PPO
 from .policy_gradient.reinforce import Reinforce
 from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
 from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
@@ -70,6 +73,9 @@ POLICY_GRADIENT: tuple[type[Agent], ...] = (
     Reinforce,
     ReinforceWithBaseline,
     OffPolicyPolicyGradient,
+    ActorCritic,
+    A2C,
+    PPO,
 )
 
 AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE, *POLICY_GRADIENT)}

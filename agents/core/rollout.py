@@ -167,6 +167,9 @@ class Rollout:
             getattr(self.arrays, name)[: self.filled] = rows
 
 
-def flattened(field: np.ndarray) -> np.ndarray:
-    """(T, N, ...) to (T N, ...)."""
-    return field.reshape(-1, *field.shape[2:])
+def spread(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Values of the valid steps, (valid steps,), where they belong in (T, N); 0 elsewhere. The inverse of indexing with
+    `valid`."""
+    found = np.zeros(valid.shape, values.dtype)
+    found[valid] = values
+    return found

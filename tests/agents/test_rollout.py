@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from agents.core.rollout import Rollout, Steps, Trajectories, flattened, joined
+from agents.core.rollout import Rollout, Steps, Trajectories, joined, spread
 from envs import Environments, Transition, make_environments
 
 
@@ -202,7 +202,9 @@ def test_half_a_collection_survives(kind: str) -> None:
     assert found == expected
 
 
-def test_flattened() -> None:
-    field = np.arange(24).reshape(2, 3, 4)
-    np.testing.assert_array_equal(flattened(field), np.arange(24).reshape(6, 4))
-    assert flattened(field[..., 0]).tolist() == [0, 4, 8, 12, 16, 20]
+def test_spread() -> None:
+    valid = np.array([[True, False, True], [False, True, True]])
+    assert spread(np.array([1, 2, 3, 4]), valid).tolist() == [[1, 0, 2], [0, 3, 4]]
+    np.testing.assert_array_equal(spread(np.array([1, 2, 3, 4]), valid)[valid], [1, 2, 3, 4])
+    with pytest.raises(TypeError, match="1-dimension"):
+        spread(np.zeros((4, 1)), valid)

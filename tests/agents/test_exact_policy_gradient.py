@@ -271,7 +271,7 @@ def test_discounted_values_in_its_place_are_an_approximation(model: Model, seed:
     for gamma in (0.9, 0.99, 0.999, 0.9999):
         approximate = policy_gradient(policy, distribution, advantages(model, policy, gamma))
         errors.append(np.abs(approximate - exact).max())
-    assert errors[-1] <= 1e-12 + 0.05 * errors[1] + 1e-3 * errors[0]
+    assert errors[-1] <= 1e-10 + 0.05 * errors[1] + 1e-3 * errors[0]
 
 
 @settings(max_examples=20, deadline=None)

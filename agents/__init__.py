@@ -8,6 +8,14 @@ print(evaluate(agent, episodes=20))
 
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
+from .policy_gradient.a2c import A2C
+from .policy_gradient.actor_critic import ActorCritic
+from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
+from .policy_gradient.ppo import PPO
+from .policy_gradient.reinforce import Reinforce
+from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
+from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
 from .registry import AGENTS
 from .tabular.dyna_q import DynaQ
 from .tabular.expected_sarsa import ExpectedSarsa
@@ -34,14 +42,18 @@ from .value.prioritized_dqn import PrioritizedDQN
 from .value.rainbow import Rainbow
 
 __all__ = [
+    "A2C",
     "AGENTS",
     "C51",
     "DQN",
+    "PPO",
+    "ActorCritic",
     "Agent",
     "DoubleDQN",
     "DuelingDQN",
     "DynaQ",
     "Evaluation",
+    "ExactPolicyGradient",
     "ExpectedSarsa",
     "MonteCarlo",
     "MonteCarloPrediction",
@@ -51,13 +63,17 @@ __all__ = [
     "NeuralQLearning",
     "NoisyDQN",
     "OffPolicyMonteCarlo",
+    "OffPolicyPolicyGradient",
     "OffPolicySarsa",
     "PolicyEvaluation",
     "PolicyIteration",
     "PrioritizedDQN",
     "QLearning",
     "Rainbow",
+    "Reinforce",
+    "ReinforceWithBaseline",
     "Sarsa",
+    "SimplePolicyGradient",
     "TDPrediction",
     "ValueIteration",
     "evaluate",

@@ -7,6 +7,14 @@ from envs import UsageError
 from envs.errors import did_you_mean
 
 from .core.agent import Agent
+from .policy_gradient.a2c import A2C
+from .policy_gradient.actor_critic import ActorCritic
+from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
+from .policy_gradient.ppo import PPO
+from .policy_gradient.reinforce import Reinforce
+from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
+from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
 from .tabular.dyna_q import DynaQ
 from .tabular.expected_sarsa import ExpectedSarsa
 from .tabular.monte_carlo import MonteCarlo
@@ -59,8 +67,18 @@ VALUE: tuple[type[Agent], ...] = (
     C51,
     Rainbow,
 )
+POLICY_GRADIENT: tuple[type[Agent], ...] = (
+    ExactPolicyGradient,
+    SimplePolicyGradient,
+    Reinforce,
+    ReinforceWithBaseline,
+    OffPolicyPolicyGradient,
+    ActorCritic,
+    A2C,
+    PPO,
+)
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE)}
+AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VALUE, *POLICY_GRADIENT)}
 
 
 def agent_class(name: str) -> type[Agent]:

@@ -34,11 +34,11 @@ if __name__ == "__main__":  # not in the processes that train
     fair_start()
 
 from agents import Agent, evaluate
+from agents.core.planning import evaluate_policy, optimal_values
 from agents.core.plots import mean_and_interval
 from agents.core.runs import read_table
 from agents.presets import preset_for
 from agents.registry import agent_class
-from agents.tabular.planning import evaluate_policy, optimal_values
 from envs import UsageError
 
 RESULTS = Path(__file__).parent / "results"

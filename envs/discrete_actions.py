@@ -15,52 +15,26 @@ import numpy as np
 from gymnasium import spaces
 
 from .errors import UsageError
-from .vector import Environments, Transition
+from .mapped_actions import MappedActions
+from .vector import Environments
 
 # A network has an output for each.
 MOST_ACTIONS = 1_000
 
 
-class DiscreteActions(Environments):
+class DiscreteActions(MappedActions):
     """`environments` with the actions 0, 1, ... in place of a box of them, `n` in each dimension."""
 
     def __init__(self, environments: Environments, n: int) -> None:
-        self._inner = environments
         self._n = n
         self._grid = grid(environments.name, environments.action_space, n)
-        super().__init__(
-            environments.name,
-            environments.observation_space,
-            spaces.Discrete(len(self._grid)),
-            environments.num_envs,
-            (lambda: DiscreteActions(environments.another(), n)) if environments.can_be_made_again else None,
-            environments.stacked_frames,
-        )
+        super().__init__(environments, spaces.Discrete(len(self._grid)))
+
+    def around(self, environments: Environments) -> Environments:
+        return DiscreteActions(environments, self._n)
 
     def for_env(self, action: Any) -> Any:
         return self._grid.take(action, 0)  # a copy, of a single one too
-
-    def reset(self, seed: int) -> None:
-        self._inner.reset(seed)
-        self._show()
-
-    def step(self, action: np.ndarray) -> Transition:
-        transition = self._inner.step(self.for_env(action))
-        self._show()
-        return transition._replace(action=action[transition.env])
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._inner.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._inner.load_state_dict(state)
-        self._show()
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def _show(self) -> None:
-        self.observation, self.finished = self._inner.observation, self._inner.finished
 
 
 def grid(name: str, space: Any, n: int) -> np.ndarray:

@@ -22,6 +22,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,16 @@ from minigrad.device import host
 from .ring import Ring
 
 SEGMENT_BYTES = 16 * 2**20
+
+
+class Memory(SimpleNamespace):
+    """Attributes that must survive a crash: arrays, plain values and lists of them."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
 
 class DamagedCheckpoint(UsageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Literal
 
 import gymnasium as gym
 import numpy as np
@@ -14,6 +15,9 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
 from envs import UsageError
+
+ActivationName = Literal["relu", "tanh"]
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class OneHot(nn.Module):
@@ -53,11 +57,15 @@ class ToUnitRange(nn.Module):
         return (x - self.middle) / self.half
 
 
-def mlp(sizes: tuple[int, ...], linear: Callable[[int, int], nn.Module] = nn.Linear) -> list[nn.Module]:
-    """Linear layers with a ReLU after each: sizes[0] -> sizes[1] -> ..."""
+def mlp(
+    sizes: tuple[int, ...],
+    linear: Callable[[int, int], nn.Module] = nn.Linear,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+) -> list[nn.Module]:
+    """Linear layers with an activation after each: sizes[0] -> sizes[1] -> ..."""
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(sizes):
-        layers += [linear(inputs, outputs), nn.ReLU()]
+        layers += [linear(inputs, outputs), activation()]
     return layers
 
 
@@ -99,11 +107,15 @@ def convolutions(channels: int, height: int, width: int) -> tuple[list[nn.Module
 
 
 def body(
-    observation_space: gym.Space, hidden: tuple[int, ...], scale: bool = False
+    observation_space: gym.Space,
+    hidden: tuple[int, ...],
+    activation: Callable[[], nn.Module] = nn.ReLU,
+    scale: bool = False,
 ) -> tuple[list[nn.Module], int]:
     """Layers from observations (batch, ...) to features, and how many features there are. Pictures go through
-    convolutions, everything else is one vector; `hidden` are the layers after that. With `scale`, numbers come to the
-    range -1 to 1 first; `UsageError` if the space doesn't say between which bounds they are."""
+    convolutions, everything else is one vector; `hidden` are the layers after that, with `activation` after each. With
+    `scale`, numbers come to the range -1 to 1 first; `UsageError` if the space doesn't say between which bounds they
+    are."""
     layers: list[nn.Module] = []
     if isinstance(observation_space, spaces.Discrete):
         inputs = int(observation_space.n)
@@ -131,4 +143,4 @@ def body(
             layers += convolved
         elif len(shape) != 1:
             layers.append(nn.Flatten())
-    return layers + mlp((inputs, *hidden)), hidden[-1] if hidden else inputs
+    return layers + mlp((inputs, *hidden), activation=activation), hidden[-1] if hidden else inputs

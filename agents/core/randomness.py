@@ -55,3 +55,12 @@ class RandomTree:
         self._engine_state = state["engine"]
         for name, saved in state["generators"].items():
             self[name].bit_generator.state = saved
+
+
+def draw(probability: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """An action for each row of `probability` (k, actions), (k,)."""
+    cumulative = probability.cumsum(1)
+    # Scaled to the sum, because rounding may leave that a little off 1. The first action whose cumulative probability
+    # is above the number drawn: one of probability 0 never is the first.
+    threshold = rng.random((len(probability), 1)) * cumulative[:, -1:]
+    return (cumulative <= threshold).sum(1)

@@ -21,9 +21,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.checkpoint import Memory
 from ..core.hyperparameters import Natural
 from .q_learning import QLearning
-from .table import ControlHyperparameters, Memory, Step
+from .table import ControlHyperparameters, Step
 
 
 @dataclass(frozen=True)

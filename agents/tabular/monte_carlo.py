@@ -27,8 +27,9 @@ from envs import Transition, UsageError
 from envs.model import model_of
 from envs.vector import make_by_id
 
+from ..core.checkpoint import Memory
 from .returns import Path, first_visits
-from .table import ControlHyperparameters, Memory, TabularControl
+from .table import ControlHyperparameters, TabularControl
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,10 @@ import numpy as np
 
 from envs import Transition
 
+from ..core.checkpoint import Memory
+from ..core.randomness import draw
 from .prediction import PredictionHyperparameters, TabularPrediction
 from .returns import Path, first_visits
-from .table import Memory, draw
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.checkpoint import Memory
 from ..core.hyperparameters import Count
 from .returns import discounted, ready
 from .sarsa import Sarsa
-from .table import ControlHyperparameters, Memory, Step
+from .table import ControlHyperparameters, Step
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from typing import Any
 
 from envs import Transition
 
+from ..core.checkpoint import Memory
 from ..core.hyperparameters import Count
 from .prediction import PredictionHyperparameters, TabularPrediction
 from .returns import discounted, ready
-from .table import Memory
 
 
 @dataclass(frozen=True)

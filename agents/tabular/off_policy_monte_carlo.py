@@ -25,8 +25,10 @@ import numpy as np
 
 from envs import Transition
 
+from ..core.checkpoint import Memory
+from ..core.randomness import draw
 from .returns import Path
-from .table import ControlHyperparameters, Memory, TabularControl, draw, epsilon_greedy
+from .table import ControlHyperparameters, TabularControl, epsilon_greedy
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ from typing import Any
 
 from envs import Transition
 
+from ..core.checkpoint import Memory
 from ..core.hyperparameters import Count, Fraction
 from .returns import discounted, ready
 from .sarsa import Sarsa
-from .table import ControlHyperparameters, Memory, Step, epsilon_greedy
+from .table import ControlHyperparameters, Step, epsilon_greedy
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from envs import Transition
 
 from ..core.agent import Agent
 from ..core.hyperparameters import Fraction, Hyperparameters, NonNegative
-from .planning import SWEEPS, Backup, action_values, first_best
+from ..core.planning import SWEEPS, Backup, action_values, first_best
 
 
 @dataclass(frozen=True)

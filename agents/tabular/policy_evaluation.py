@@ -2,7 +2,7 @@
 
     v_{k+1}(s) = Σ_a π(a | s) ( r(s, a) + γ Σ_s' P(s' | s, a) v_k(s') )
 
-Its fixed point also has a closed form, v_π = (I - γ P_π)⁻¹ r_π (`evaluate_policy` in planning.py).
+Its fixed point also has a closed form, v_π = (I - γ P_π)⁻¹ r_π (`evaluate_policy` in core/planning.py).
 
 Sutton & Barto, "Reinforcement Learning" (2018), section 4.1, equation 4.5; Zhao, "Mathematical Foundations of
 Reinforcement Learning" (2025), section 2.7.
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.hyperparameters import Fraction
+from ..core.planning import bellman_expectation, greedy_policy, optimal_values, probabilities, uniform_policy
 from .planner import Planner, PlannerHyperparameters
-from .planning import bellman_expectation, greedy_policy, optimal_values, probabilities, uniform_policy
 
 
 @dataclass(frozen=True)

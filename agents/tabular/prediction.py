@@ -10,8 +10,10 @@ import numpy as np
 
 from envs import UsageError
 
-from .planning import greedy_policy, optimal_values
-from .table import Memory, StepSizeHyperparameters, TabularAgent, draw
+from ..core.checkpoint import Memory
+from ..core.planning import greedy_policy, optimal_values
+from ..core.randomness import draw
+from .table import StepSizeHyperparameters, TabularAgent
 
 
 @dataclass(frozen=True)

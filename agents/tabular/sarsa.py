@@ -18,7 +18,8 @@ import numpy as np
 
 from envs import Transition
 
-from .table import Memory, Step, TabularControl
+from ..core.checkpoint import Memory
+from .table import Step, TabularControl
 
 
 class Sarsa(TabularControl):

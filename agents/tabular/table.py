@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -22,7 +21,9 @@ from gymnasium import spaces
 from envs import Transition
 
 from ..core.agent import Agent
+from ..core.checkpoint import Memory
 from ..core.hyperparameters import Fraction, Hyperparameters
+from ..core.randomness import draw
 from ..core.schedules import linear
 
 
@@ -38,16 +39,6 @@ class Step(NamedTuple):
     env: int
 
 
-class Memory(SimpleNamespace):
-    """Attributes that must survive a crash: arrays, plain values and lists of them."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return dict(vars(self))
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-
-
 # -- policies as probabilities
 
 
@@ -58,15 +49,6 @@ def epsilon_greedy(values: np.ndarray, epsilon: float) -> np.ndarray:
     """
     best = values == values.max(1, keepdims=True)
     return (1 - epsilon) * best / best.sum(1, keepdims=True) + epsilon / values.shape[1]
-
-
-def draw(probability: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An action for each row of `probability` (k, actions), (k,)."""
-    cumulative = probability.cumsum(1)
-    # Scaled to the sum, because rounding may leave that a little off 1. The first action whose cumulative probability
-    # is above the number drawn: one of probability 0 never is the first.
-    threshold = rng.random((len(probability), 1)) * cumulative[:, -1:]
-    return (cumulative <= threshold).sum(1)
 
 
 # -- the learners

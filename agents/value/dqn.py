@@ -158,7 +158,7 @@ class DQN(Agent):
         actions = int(self.action_space.n)
         linear = partial(NoisyLinear, sigma=h.noise_sigma) if h.noisy else nn.Linear
         output: nn.Module
-        layers, features = body(self.observation_space, (), h.scale_observations)
+        layers, features = body(self.observation_space, (), scale=h.scale_observations)
         if h.dueling:
             *shared, streams = h.hidden or (features,)
             layers += mlp((features, *shared), linear)

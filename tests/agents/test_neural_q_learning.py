@@ -9,8 +9,8 @@ from gymnasium import spaces
 
 import minigrad as mg
 from agents import NeuralQLearning
+from agents.core.planning import evaluate_policy, greedy_policy, optimal_values
 from agents.presets import PROBES, preset_for
-from agents.tabular.planning import evaluate_policy, greedy_policy, optimal_values
 from agents.value.neural_q_learning import FORMS
 from envs import Transition
 from tests.agents.test_probes import learned_and_true

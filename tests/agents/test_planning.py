@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import Agent, PolicyEvaluation, PolicyIteration, ValueIteration, evaluate
-from agents.tabular.planning import (
+from agents.core.planning import (
     SWEEPS,
     action_values,
     bellman_expectation,

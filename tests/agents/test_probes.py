@@ -18,16 +18,20 @@ def trained(agent_type: type[Agent], env_id: str) -> Agent:
 
 
 def learned_and_true(agent: Agent) -> tuple[np.ndarray, np.ndarray]:
-    """Q(s, a) of every state and action, learned and exact: (states, actions) twice."""
+    """Q(s, a) of every state and action, learned and exact: (states, actions) twice. Of an agent that knows only the
+    value of a state, V(s), the greedy policy's: (states,)."""
     exact = gym.make(agent.env).unwrapped.action_values(agent.hyperparameters.gamma)
     states = np.array([[state] for state in exact], np.float32)
-    return agent.action_values(states), np.array(list(exact.values()))
+    values = np.array(list(exact.values()))
+    if hasattr(agent, "action_values"):
+        return agent.action_values(states), values
+    return agent.state_values(states), values.max(1)
 
 
 @pytest.mark.parametrize("env_id", PROBES)
 def test_probe(deep_agent_type: type[Agent], env_id: str) -> None:
     agent = trained(deep_agent_type, env_id)
-    if hasattr(agent, "action_values"):
+    if hasattr(agent, "action_values") or hasattr(agent, "state_values"):
         learned, exact = learned_and_true(agent)
         np.testing.assert_allclose(learned, exact, atol=0.05)
     for state, values in gym.make(env_id).unwrapped.action_values(0.5).items():

@@ -114,16 +114,22 @@ def evaluate_policy(model: Model, policy: np.ndarray, gamma: float) -> np.ndarra
     Raises `UsageError` where `gamma` is 1 and the policy may go on for ever: then there is no such v.
     """
     policy = probabilities(policy, model)
-    going_on = ~model.terminal  # nothing follows the others, so they are worth 0
-    transition = np.einsum("sa,sat->st", policy, model.probability)[np.ix_(going_on, going_on)]
-    reward = (policy * model.reward).sum(1)[going_on]
-    values = np.zeros(len(model.terminal))
+    going_on, system = linear_system(model, policy, gamma)
+    values = np.zeros(len(model.terminal))  # nothing follows a terminal state, so it is worth 0
+    values[going_on] = np.linalg.solve(system, (policy * model.reward).sum(1)[going_on])
+    return values
+
+
+def linear_system(model: Model, policy: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray]:
+    """The k states where something follows, as (states,) bool, and I - γ P_π between them, (k, k). Raises as
+    `evaluate_policy` does, where the system has no solution."""
+    going_on = ~model.terminal
+    transition = np.einsum("sa,sat->st", probabilities(policy, model), model.probability)[np.ix_(going_on, going_on)]
     if gamma == 1 and not ends_from_everywhere(transition):
         raise UsageError(
             "with gamma 1 this policy's values don't exist, because from some state it never ends; give a gamma below 1"
         )
-    values[going_on] = np.linalg.solve(np.eye(len(transition)) - gamma * transition, reward)
-    return values
+    return going_on, np.eye(len(transition)) - gamma * transition
 
 
 def ends_from_everywhere(transition: np.ndarray) -> bool:

@@ -1,0 +1,124 @@
+"""Off-policy policy gradient: a fixed behaviour policy b plays, and the target policy π learns from its episodes.
+
+    L(θ) = -1/N Σ_τ Σ_t ( Σ_{k>=t} γ^{k-t} ρ_{0:k} r_k ) log π(a_t | s_t; θ)
+
+    ρ_{0:k} = Π_{j<=k} π(a_j | s_j) / b(a_j | s_j)
+
+The weights ρ are constants to the loss: with them, the mean over b's episodes is the policy gradient that REINFORCE
+estimates from π's own. importance.py has the weights, and their other forms.
+
+What is played doesn't depend on what is learned, so the same episodes serve for several updates, each with new weights.
+The price is variance: the further π goes from b and the longer the episodes, the fewer of them count. The metric
+`effective_sample_size` says how many of the update's do; when it is near 1, the gradient is that of a single episode.
+
+Peshkin & Shelton, "Learning from scarce experience", ICML (2002), learn a policy from another's episodes in this way;
+Precup, Sutton & Singh, "Eligibility traces for off-policy policy evaluation", ICML (2000), for per-decision weights. As
+in REINFORCE, γᵗ is left out, and an episode that was cut off counts as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from gymnasium import spaces
+
+import minigrad as mg
+from envs import UsageError
+from minigrad.device import host
+
+from ..core.hyperparameters import Count
+from ..core.randomness import draw
+from ..core.rollout import Trajectory, joined
+from .importance import (
+    effective_sample_size,
+    ordinary,
+    padded,
+    per_decision_log_weights,
+    trajectory_log_weights,
+    weighted,
+)
+from .returns import rewards_to_go
+from .simple_policy_gradient import SimplePolicyGradient, SimplePolicyGradientHyperparameters
+
+LOG_WEIGHTS = {"per-decision": per_decision_log_weights, "trajectory": trajectory_log_weights}
+IMPORTANCE_SAMPLING = {"weighted": weighted, "ordinary": ordinary}
+
+
+@dataclass(frozen=True)
+class OffPolicyPolicyGradientHyperparameters(SimplePolicyGradientHyperparameters):
+    episodes: Count = 16
+    """Episodes in an update; each environment plays its share, at least one."""
+    updates: Count = 1
+    """Updates from the same episodes."""
+    weights: Literal["per-decision", "trajectory"] = "per-decision"
+    """What weighs a reward: the actions up to it, or those of the whole episode."""
+    importance_sampling: Literal["weighted", "ordinary"] = "weighted"
+    """Whether weighted rewards are divided by the sum of the weights (biased, far less noisy) or by their number."""
+
+
+class OffPolicyPolicyGradient(SimplePolicyGradient):
+    """It explores uniformly; for another behaviour policy, define `behaviour` in a class of your own:
+
+    class Cautious(OffPolicyPolicyGradient):
+        def behaviour(self, observation):
+            return np.tile([0.7, 0.1, 0.1, 0.1], (len(observation), 1))
+    """
+
+    name = "off-policy-policy-gradient"
+    Hyperparameters = OffPolicyPolicyGradientHyperparameters
+    action_spaces = (spaces.Discrete,)
+    metric_names = (*SimplePolicyGradient.metric_names, "effective_sample_size")
+
+    def build(self) -> None:
+        super().build()
+        h = self.hyperparameters
+        if h.importance_sampling == "weighted" and self.trajectories.share * self.num_envs == 1:
+            raise UsageError(
+                "with one episode an update, weighted importance sampling corrects nothing, because a single weight "
+                "divided by itself is 1; set episodes higher, or importance_sampling to ordinary"
+            )
+
+    def behaviour(self, observation: np.ndarray) -> np.ndarray:
+        """b(a | s) of (k, ...) observations, (k, actions). It must not change during training, and give every action
+        that the target may take a chance."""
+        actions = int(self.action_space.n)
+        return np.full((len(observation), actions), 1 / actions)
+
+    def checked_behaviour(self, observation: np.ndarray) -> np.ndarray:
+        probability = np.asarray(self.behaviour(observation), np.float64)
+        shape = (len(observation), int(self.action_space.n))
+        if probability.shape != shape or (probability < 0).any() or np.abs(probability.sum(1) - 1).max() > 1e-6:
+            raise UsageError(
+                f"behaviour must give the probability of every action for every observation: {shape}, not negative, "
+                f"with sum 1 in each row; got shape {probability.shape}"
+                + (f", sums {probability.sum(-1)}" if probability.shape == shape else "")
+            )
+        return probability
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        return draw(self.checked_behaviour(observation), self.random["exploration"])
+
+    def learn_from(self, trajectories: list[Trajectory]) -> None:
+        for _ in range(self.hyperparameters.updates):
+            super().learn_from(trajectories)
+
+    def credit(self, trajectories: list[Trajectory]) -> np.ndarray:
+        """Σ_{k>=t} γ^{k-t} ρ_{0:k} r_k of every step, (steps of all trajectories,)."""
+        h = self.hyperparameters
+        log_weights = LOG_WEIGHTS[h.weights](*self.log_probabilities(trajectories))  # (episodes, time)
+        self.figures = (float(effective_sample_size(log_weights[:, -1])),)
+        reward = padded([one.reward for one in trajectories])
+        credit = rewards_to_go((IMPORTANCE_SAMPLING[h.importance_sampling](log_weights) * reward).T, h.gamma).T
+        return np.concatenate([row[: len(one.reward)] for row, one in zip(credit, trajectories, strict=True)])
+
+    def log_probabilities(self, trajectories: list[Trajectory]) -> tuple[np.ndarray, np.ndarray]:
+        """log π(a_t | s_t) and log b(a_t | s_t), both (episodes, time)."""
+        observation, action = joined(trajectories)
+        with mg.no_grad():
+            target = host(self.policy(self.tensor(observation)).log_prob(self.tensor(action)).array)
+        chosen = self.checked_behaviour(observation)[np.arange(len(action)), action]
+        ends = np.cumsum([len(one.reward) for one in trajectories])[:-1]
+        of_target, of_behaviour = (padded(np.split(column, ends)) for column in (target, np.log(chosen)))
+        return of_target, of_behaviour

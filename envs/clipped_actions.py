@@ -1,0 +1,28 @@
+"""Continuous actions from a policy without bounds, clipped to the box only on their way to the environment.
+
+What was drawn is what the agent learns from: its probability under the policy is the one that the gradient needs, and
+a clipped action has another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .mapped_actions import MappedActions
+from .vector import Environments
+
+
+class ClippedActions(MappedActions):
+    """`environments` that take any numbers for actions, and the nearest in their box in their place."""
+
+    def __init__(self, environments: Environments) -> None:
+        super().__init__(environments, environments.action_space)
+
+    def around(self, environments: Environments) -> Environments:
+        return ClippedActions(environments)
+
+    def for_env(self, action: Any) -> Any:
+        space: Any = self.action_space
+        return np.clip(action, space.low, space.high).astype(space.dtype)

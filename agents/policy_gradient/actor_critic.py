@@ -47,7 +47,7 @@ class ActorCriticHyperparameters(Hyperparameters):
     """Discount: what a reward is worth one step earlier."""
     hidden: Sizes = (128,)
     """Units of each hidden layer."""
-    activation: ActivationName = "relu"
+    activation: ActivationName = "tanh"
     """What follows each hidden layer."""
     shared: bool = False
     """Whether policy and value are two heads of one network, instead of two networks."""

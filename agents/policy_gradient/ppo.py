@@ -24,6 +24,7 @@ from gymnasium import spaces
 
 import minigrad as mg
 import minigrad.nn as nn
+import minigrad.nn.functional as F
 import minigrad.optim as optim
 from envs import Environments, Transition, UsageError
 from minigrad.device import host
@@ -102,6 +103,13 @@ class Batch(NamedTuple):
         return Batch(*(field.take(at, 0) for field in self))
 
 
+class Losses(NamedTuple):
+    policy: mg.Tensor  # ()
+    value: mg.Tensor  # ()
+    entropy: mg.Tensor  # () of the policy, the mean over the steps
+    log_ratio: mg.Tensor  # (batch,)
+
+
 class Figures(NamedTuple):
     """A minibatch's, for metrics.csv."""
 
@@ -123,11 +131,10 @@ def value_loss(value: mg.Tensor, old: mg.Tensor, target: mg.Tensor, clip: float)
     """mean((R - V)²) of (batch,) each. With `clip`, V counts as no further than that from the old one, unless that
     makes the loss smaller (detail 9)."""
     same_shape("value_loss", value=value, old=old, target=target)
-    error = (value - target).square()
-    if clip:
-        near = old + (value - old).clamp(-clip, clip)
-        error = mg.maximum(error, (near - target).square())
-    return error.mean()
+    if not clip:
+        return F.mse_loss(value, target)
+    near = old + (value - old).clamp(-clip, clip)
+    return mg.maximum((value - target).square(), (near - target).square()).mean()
 
 
 def normalized(advantage: np.ndarray) -> np.ndarray:
@@ -255,26 +262,34 @@ class PPO(Agent):
     def learn_from_minibatch(self, batch: Batch) -> Figures:
         """One step of Adam. If the policy has gone too far already, as `target_kl` has it, it goes no further."""
         h = self.hyperparameters
-        distribution, value = self.network(self.tensor(batch.observation))
-        log_ratio = distribution.log_prob(self.tensor(batch.action)) - self.tensor(batch.log_prob)
-        ratio = log_ratio.exp()
-        advantage = normalized(batch.advantage) if h.normalize_advantages else batch.advantage
-        policy = clipped_surrogate(ratio, self.tensor(advantage), self.clip)  # detail 8
-        critic = value_loss(value, self.tensor(batch.value), self.tensor(batch.target), h.value_clip)
-        entropy = distribution.entropy().mean()
-        loss = policy + h.value_coefficient * critic  # detail 10
-        if h.entropy_coefficient:
-            loss = loss - h.entropy_coefficient * entropy
-
-        kl = approximate_kl(host(log_ratio.array))
-        clipped = float((np.abs(host(ratio.array) - 1) > self.clip).mean())
+        losses = self.losses(batch)
+        log_ratio = host(losses.log_ratio.array)
+        kl, clipped = approximate_kl(log_ratio), float((np.abs(np.expm1(log_ratio)) > self.clip).mean())
         norm = 0.0
         if not h.target_kl or kl <= 1.5 * h.target_kl:
             self.optimizer.zero_grad()
-            loss.backward()
+            self.combined(losses).backward()
             norm = nn.utils.clip_grad_norm_(self.weights, h.max_gradient_norm or float("inf")).item()  # detail 11
             self.optimizer.step()
-        return Figures(policy.item(), critic.item(), entropy.item(), kl, clipped, norm)
+        return Figures(losses.policy.item(), losses.value.item(), losses.entropy.item(), kl, clipped, norm)
+
+    def losses(self, batch: Batch) -> Losses:
+        h = self.hyperparameters
+        distribution, value = self.network(self.tensor(batch.observation))
+        log_ratio = distribution.log_prob(self.tensor(batch.action)) - self.tensor(batch.log_prob)
+        advantage = normalized(batch.advantage) if h.normalize_advantages else batch.advantage
+        return Losses(
+            clipped_surrogate(log_ratio.exp(), self.tensor(advantage), self.clip),  # detail 8
+            value_loss(value, self.tensor(batch.value), self.tensor(batch.target), h.value_clip),
+            distribution.entropy().mean(),
+            log_ratio,
+        )
+
+    def combined(self, losses: Losses) -> mg.Tensor:
+        """What is minimised (detail 10)."""
+        h = self.hyperparameters
+        loss = losses.policy + h.value_coefficient * losses.value
+        return loss - h.entropy_coefficient * losses.entropy if h.entropy_coefficient else loss
 
     def parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer, "rollout": self.rollout}

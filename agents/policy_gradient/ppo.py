@@ -147,6 +147,7 @@ def normalized(advantage: np.ndarray) -> np.ndarray:
 def approximate_kl(log_ratio: np.ndarray) -> float:
     """KL(old ‖ new) from the old policy's own actions, as the mean of (r - 1) - log r: unlike the mean of -log r it is
     never negative, and varies less (Schulman, "Approximating KL divergence" (2020), k3; detail 12)."""
+    log_ratio = log_ratio.astype(np.float64)  # the difference of two small numbers
     return float((np.expm1(log_ratio) - log_ratio).mean())
 
 

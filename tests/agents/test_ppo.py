@@ -140,8 +140,9 @@ def test_a_last_minibatch_of_one_is_fine() -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("env", [ENV, "Pendulum-v1"])
-def test_orthogonal_start(shared: bool, env: str) -> None:
-    network = PPO(env, hidden=(8, 8), shared=shared).network
+@pytest.mark.parametrize("kind", [PPO, A2C])
+def test_orthogonal_start(kind: type, shared: bool, env: str) -> None:
+    network = kind(env, hidden=(8, 8), shared=shared).network
     value = network.critic.output if isinstance(network.critic, Critic) else network.critic
     seen = 0
     for module in network.modules():

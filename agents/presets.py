@@ -214,6 +214,32 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "anneal_clip": True,
         },
     ),
+    ("ppo", "Pendulum-v1"): Preset(
+        steps=300_000,
+        num_envs=4,
+        hyperparameters={
+            "learning_rate": 1e-3,
+            "anneal_learning_rate": True,
+            "gamma": 0.9,
+            "rollout_steps": 1_024,
+            "batch_size": 256,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    ("ppo", "Acrobot-v1"): Preset(
+        steps=500_000,
+        num_envs=16,
+        hyperparameters={
+            "learning_rate": 1e-3,
+            "anneal_learning_rate": True,
+            "gae_lambda": 0.94,
+            "rollout_steps": 256,
+            "batch_size": 256,
+            "epochs": 4,
+            "normalize_observations": True,
+        },
+    ),
     **{
         ("ppo", probe): Preset(
             steps=2_000,

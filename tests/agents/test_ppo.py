@@ -99,11 +99,12 @@ def test_gradient_of_the_loss(env: str, shared: bool, value_clip: float) -> None
 
 
 def test_the_first_step_is_the_policy_gradient() -> None:
-    """At the old policy r = 1 and ∇r = ∇ log π: PPO's first gradient is A2C's."""
-    ppo = PPO(ENV, hidden=(4,), normalize_advantages=False)
-    a2c = A2C(ENV, hidden=(4,))
+    """At the old policy r = 1 and ∇r = ∇ log π: PPO's first gradient is A2C's, the value's and the entropy's too."""
+    ppo = PPO(ENV, hidden=(4,), normalize_advantages=False, entropy_coefficient=0.3, value_coefficient=0.7)
+    a2c = A2C(ENV, hidden=(4,), entropy_coefficient=0.3, value_coefficient=0.7)
     for agent in (ppo, a2c):
         agent.network.double()
+    ppo.network.policy.head.output.bias.data += mg.tensor([0.5, -0.5])  # uniform, the entropy would have no slope
     a2c.network.load_state_dict(ppo.network.state_dict())
     batch = batch_of(ppo, 9)
     distribution, value = ppo.network(ppo.tensor(batch.observation))

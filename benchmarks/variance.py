@@ -33,13 +33,13 @@ from agents.policy_gradient.returns import rewards_to_go
 
 ENV = "CartPole-v1"
 MOMENTS = (0, 50, 100, 200, 300, 400)  # episodes of training
-FITS = 300  # passes of a baseline over the episodes that it learns from
+FITS, PART = 1_000, 10  # steps of V(s) towards the returns, and the episodes of each
 
 ESTIMATORS = {
     "whole return": lambda seed: SimplePolicyGradient(ENV, seed=seed),
     "reward-to-go": lambda seed: Reinforce(ENV, seed=seed),
     "constant baseline": lambda seed: ReinforceWithBaseline(ENV, seed=seed, baseline="constant", baseline_decay=0.0),
-    "V(s) as baseline": lambda seed: ReinforceWithBaseline(ENV, seed=seed),
+    "V(s) as baseline": lambda seed: ReinforceWithBaseline(ENV, seed=seed, value_learning_rate=0.01),
 }
 
 
@@ -75,10 +75,12 @@ def variances(learner: ReinforceWithBaseline, episodes: int, seed: int) -> dict[
         agent.policy.load_state_dict(learner.policy.state_dict())
         if isinstance(agent, ReinforceWithBaseline):
             baseline, gamma = agent.baseline, agent.hyperparameters.gamma
-            for _ in range(1 if agent.hyperparameters.baseline == "constant" else FITS):
-                values = baseline.after(first)
-                returns = [rewards_to_go(one.reward, gamma, v) for one, v in zip(first, values, strict=True)]
-                baseline.learn_from(first, returns)
+            constant, rng = agent.hyperparameters.baseline == "constant", np.random.default_rng(seed)
+            for _ in range(1 if constant else FITS):
+                part = first if constant else [first[i] for i in rng.choice(len(first), PART)]
+                values = baseline.after(part)
+                returns = [rewards_to_go(one.reward, gamma, v) for one, v in zip(part, values, strict=True)]
+                baseline.learn_from(part, returns)
             baseline.learn_from = lambda trajectories, returns: None  # type: ignore[method-assign]
         each = gradients(agent, second)
         found[name] = float(each.var(0).sum()), float(np.square(each.mean(0)).sum())

@@ -16,6 +16,7 @@ switched off.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -124,7 +125,8 @@ class Figures(NamedTuple):
 def clipped_surrogate(ratio: mg.Tensor, advantage: mg.Tensor, clip: float) -> mg.Tensor:
     """-mean(min(r A, clip(r, 1 - ε, 1 + ε) A)) of (batch,) each."""
     same_shape("clipped_surrogate", ratio=ratio, advantage=advantage)
-    return -mg.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
+    # The clipped term is the smaller one only beyond the bound that A favours, where it is A + ε |A|, a constant.
+    return -mg.minimum(ratio * advantage, advantage + clip * advantage.abs()).mean()
 
 
 def value_loss(value: mg.Tensor, old: mg.Tensor, target: mg.Tensor, clip: float) -> mg.Tensor:
@@ -141,14 +143,21 @@ def normalized(advantage: np.ndarray) -> np.ndarray:
     """With mean 0 and standard deviation 1 (detail 7). A minibatch of one has no deviation, and stays as it is."""
     if len(advantage) < 2:
         return advantage
-    return (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+    centred = advantage - advantage.mean()
+    return centred / (np.sqrt(centred @ centred / len(centred)) + 1e-8)
 
 
 def approximate_kl(log_ratio: np.ndarray) -> float:
     """KL(old ‖ new) from the old policy's own actions, as the mean of (r - 1) - log r: unlike the mean of -log r it is
     never negative, and varies less (Schulman, "Approximating KL divergence" (2020), k3; detail 12)."""
     log_ratio = log_ratio.astype(np.float64)  # the difference of two small numbers
-    return float((np.expm1(log_ratio) - log_ratio).mean())
+    return float(np.add.reduce(np.expm1(log_ratio) - log_ratio)) / len(log_ratio)
+
+
+def clip_fraction(log_ratio: np.ndarray, clip: float) -> float:
+    """The part of the steps, (batch,), for which |r - 1| > ε: whose probability has moved further than pays (detail
+    12)."""
+    return np.count_nonzero(np.abs(np.expm1(log_ratio)) > clip) / len(log_ratio)
 
 
 class PPO(Agent):
@@ -250,22 +259,30 @@ class PPO(Agent):
 
     def improve(self, batch: Batch) -> list[Figures]:
         """`epochs` passes over the batch, in minibatches drawn anew in each (detail 6)."""
-        h, count = self.hyperparameters, len(batch.action)
+        h = self.hyperparameters
         figures = []
         for _ in range(h.epochs):
-            order = self.random["minibatches"].permutation(count)
-            for start in range(0, count, h.batch_size):
-                figures.append(self.learn_from_minibatch(batch.rows(order[start : start + h.batch_size])))
+            for minibatch in self.minibatches(batch):
+                figures.append(self.learn_from_minibatch(minibatch))
                 if h.target_kl and figures[-1].approx_kl > 1.5 * h.target_kl:
                     return figures
         return figures
+
+    def minibatches(self, batch: Batch) -> Iterator[Batch]:
+        count, size = len(batch.action), self.hyperparameters.batch_size
+        if count <= size:  # the order within a minibatch doesn't matter
+            yield batch
+            return
+        order = self.random["minibatches"].permutation(count)
+        for start in range(0, count, size):
+            yield batch.rows(order[start : start + size])
 
     def learn_from_minibatch(self, batch: Batch) -> Figures:
         """One step of Adam. If the policy has gone too far already, as `target_kl` has it, it goes no further."""
         h = self.hyperparameters
         losses = self.losses(batch)
         log_ratio = host(losses.log_ratio.array)
-        kl, clipped = approximate_kl(log_ratio), float((np.abs(np.expm1(log_ratio)) > self.clip).mean())
+        kl, clipped = approximate_kl(log_ratio), clip_fraction(log_ratio, self.clip)
         norm = 0.0
         if not h.target_kl or kl <= 1.5 * h.target_kl:
             self.optimizer.zero_grad()

@@ -43,6 +43,14 @@ def test_clipped_surrogate_case_by_case(ratio: float, advantage: float, loss: fl
     assert gradient_of(found, [r])[0] == pytest.approx(slope)
 
 
+def test_clipped_surrogate_is_the_published_one() -> None:
+    rng = np.random.default_rng(0)
+    ratio, advantage = np.exp(rng.normal(0, 0.5, 200)), rng.normal(size=200)
+    published = np.minimum(ratio * advantage, ratio.clip(0.7, 1.3) * advantage)
+    found = clipped_surrogate(mg.from_numpy(ratio), mg.from_numpy(advantage), 0.3).item()
+    assert found == pytest.approx(-published.mean())
+
+
 @pytest.mark.parametrize(
     ("value", "clip", "loss", "slope"),
     [
@@ -398,3 +406,12 @@ def test_the_preset_of_cart_pole_is_the_published_one() -> None:
 def test_cart_pole(seed: int) -> None:
     agent = PPO("CartPole-v1", seed=seed).learn(100_000)
     assert evaluate(agent, episodes=20).mean >= 495
+
+
+@pytest.mark.slow
+def test_64_cart_poles_in_a_vector() -> None:
+    """gymnasium's own vector environment, which resets itself in a step of its own."""
+    env = gym.make_vec("CartPole-v1", num_envs=64, vectorization_mode="vector_entry_point")
+    fast = dict(preset_for(PPO, "CartPole-v1").hyperparameters, rollout_steps=64, batch_size=1_024, epochs=8)
+    agent = PPO(env, seed=0, **fast).learn(500_000)
+    assert evaluate(agent, "CartPole-v1", episodes=20).mean >= 475

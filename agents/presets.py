@@ -241,6 +241,25 @@ PRESETS: dict[tuple[str, str], Preset] = {
         },
     ),
     **{
+        ("ppo", lander): Preset(
+            steps=1_000_000,
+            num_envs=16,
+            hyperparameters={
+                "learning_rate": 5e-4,
+                "anneal_learning_rate": True,
+                "gamma": 0.999,
+                "gae_lambda": 0.98,
+                "rollout_steps": 1_024,
+                "batch_size": 64,
+                "epochs": 4,
+                "entropy_coefficient": 0.01,
+                "normalize_observations": True,
+                "normalize_rewards": True,
+            },
+        )
+        for lander in ("LunarLander-v3", "LunarLanderContinuous-v3")
+    },
+    **{
         ("ppo", probe): Preset(
             steps=2_000,
             num_envs=2,

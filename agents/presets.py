@@ -259,6 +259,51 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "anneal_clip": True,
         },
     ),
+    ("ppo", "Pendulum-v1"): Preset(
+        steps=300_000,
+        num_envs=4,
+        hyperparameters={
+            "learning_rate": 1e-3,
+            "anneal_learning_rate": True,
+            "gamma": 0.9,
+            "rollout_steps": 1_024,
+            "batch_size": 256,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    ("ppo", "Acrobot-v1"): Preset(
+        steps=500_000,
+        num_envs=16,
+        hyperparameters={
+            "learning_rate": 1e-3,
+            "anneal_learning_rate": True,
+            "gae_lambda": 0.94,
+            "rollout_steps": 256,
+            "batch_size": 256,
+            "epochs": 4,
+            "normalize_observations": True,
+        },
+    ),
+    **{
+        ("ppo", lander): Preset(
+            steps=1_000_000,
+            num_envs=16,
+            hyperparameters={
+                "learning_rate": 5e-4,
+                "anneal_learning_rate": True,
+                "gamma": 0.999,
+                "gae_lambda": 0.98,
+                "rollout_steps": 1_024,
+                "batch_size": 64,
+                "epochs": 4,
+                "entropy_coefficient": 0.01,
+                "normalize_observations": True,
+                "normalize_rewards": True,
+            },
+        )
+        for lander in ("LunarLander-v3", "LunarLanderContinuous-v3")
+    },
     **{
         ("ppo", probe): Preset(
             steps=2_000,

@@ -6,7 +6,8 @@ DQN on CartPole-v1 as both have it: 4→128→2, Adam, a batch of 64 after every
 renewed every 500 steps, Huber loss, gradients clipped to norm 10. Beside it Double DQN with prioritised replay and
 Rainbow, the same in everything else. All train in one process on one thread, in turns of five thousand steps; every
 round gives one ratio to Stable-Baselines3's DQN, and the median is what counts. Then, by itself, where the time of a
-training step goes."""
+training step goes. PPO has a table of its own: 8 environments × 32 steps, 20 passes over each rollout in one
+minibatch, two networks 4→64→64 with tanh."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from statistics import median
 from typing import Any
 
 import minigrad as mg
-from agents import DQN, DoubleDQN, Rainbow
+from agents import DQN, PPO, Agent, DoubleDQN, Rainbow
 from agents.core.training import train
 
 try:
@@ -44,6 +45,7 @@ CONTESTANTS = {
     "Rainbow": (Rainbow, {"epsilon_start": 0.0, "epsilon_end": 0.0, "value_min": 0.0, "value_max": 100.0}),
 }
 PEER = "Stable-Baselines3's DQN"
+PPO_PEER = "Stable-Baselines3's PPO"
 GOALS = {"DQN": 6, "Rainbow": 1}  # times the peer's steps a second
 WARM_UP = 2_000  # steps that aren't timed: the first 1,000 don't learn, then the caches fill
 
@@ -69,7 +71,7 @@ def make(name: str) -> DQN:
     return agent_type("CartPole-v1", **{**settings, **changes})
 
 
-def go_on_with(agent: DQN) -> Callable[[int], None]:
+def go_on_with(agent: Agent) -> Callable[[int], None]:
     """A function that trains for so many more steps."""
 
     def go_on(steps: int) -> None:
@@ -148,6 +150,35 @@ def sb3_dqn() -> Callable[[int], None]:
     return lambda steps: model.learn(steps, reset_num_timesteps=False)
 
 
+def sb3_ppo() -> Callable[[int], None]:
+    model = stable_baselines3.PPO(
+        "MlpPolicy",
+        stable_baselines3.common.env_util.make_vec_env("CartPole-v1", 8, seed=0),
+        n_steps=32,
+        batch_size=256,
+        n_epochs=20,
+        gamma=0.98,
+        gae_lambda=0.8,
+        learning_rate=1e-3,
+        clip_range=0.2,
+        seed=0,
+        device="cpu",
+    )
+    return lambda steps: model.learn(steps, reset_num_timesteps=False)
+
+
+def ppo_beside_its_peer(steps: int, rounds: int) -> tuple[str, dict[str, list[float]]]:
+    """A table, and the seconds per environment step."""
+    preset = dict(anneal_learning_rate=False, anneal_clip=False)  # the rest is CartPole's, the same as the peer's
+    contestants = {"PPO": go_on_with(PPO("CartPole-v1", seed=0, **preset))}
+    if stable_baselines3 is not None:
+        contestants[PPO_PEER] = sb3_ppo()
+    times = in_turns(contestants, max(1, steps // 256) * 256, rounds)  # whole rollouts, or the peer would make more
+    rows = [[name, f"{1 / median(seconds):,.0f}", "1.0"] for name, seconds in times.items()]
+    rows[0][2] = f"**{1 / ratio(times, 'PPO', PPO_PEER):.1f}** (≥ 4)" if PPO_PEER in times else "not installed"
+    return table(["agent", "environment steps a second", f"times {PPO_PEER} (goal)"], rows), times
+
+
 def in_turns(
     contestants: dict[str, Callable[[int], None]], steps: int, rounds: int
 ) -> dict[str, list[float]]:
@@ -181,6 +212,9 @@ def main() -> None:
         rows.append([name, f"{1 / median(seconds):,.0f}", against])
     speed = table(["agent", "environment steps a second", f"times {PEER} (goal)"], rows)
 
+    ppo_speed, ppo_times = ppo_beside_its_peer(options.steps, options.rounds)
+    times |= ppo_times
+
     spent = {name: parts_of_a_step(name, 2_000) for name in CONTESTANTS}
     parts = list(dict.fromkeys(part for one in spent.values() for part in one))
     lines = [[part, *(f"{one[part]:.1f}" if part in one else "" for one in spent.values())] for part in parts]
@@ -191,7 +225,7 @@ def main() -> None:
         },
         "microseconds": {name: {part: round(us, 2) for part, us in one.items()} for name, one in spent.items()},
     }
-    write("agents", "Speed of the agents", [speed, where], data)
+    write("agents", "Speed of the agents", [speed, ppo_speed, where], data)
 
 
 if __name__ == "__main__":

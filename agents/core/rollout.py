@@ -114,9 +114,7 @@ class Steps(NamedTuple):
 class Rollout:
     """`steps` steps of `num_envs` environments. The arrays are made once; `take` lends them until the next `add`."""
 
-    def __init__(
-        self, steps: int, num_envs: int, observation_space: gym.Space, action_space: gym.Space
-    ) -> None:
+    def __init__(self, steps: int, num_envs: int, observation_space: gym.Space, action_space: gym.Space) -> None:
         observation = (observation_space.shape or (), array_dtype("rollout", observation_space))
         layouts = (
             observation,

@@ -24,7 +24,7 @@ from ..core.networks import ActivationName
 from ..core.rollout import Steps
 from .actor_critic import ActorCritic
 from .gae import gae
-from .networks import orthogonal_initialization
+from .networks import ActorCriticNetwork, orthogonal_initialization
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,15 @@ class A2C(ActorCritic):
     name = "a2c"
     Hyperparameters = A2CHyperparameters
 
-    def build(self) -> None:
-        super().build()
-        if self.hyperparameters.orthogonal:
-            orthogonal_initialization(self.network)
-
     @property
     def rollout_steps(self) -> int:
         return self.hyperparameters.rollout_steps
+
+    def make_network(self) -> ActorCriticNetwork:
+        network = super().make_network()
+        if self.hyperparameters.orthogonal:
+            orthogonal_initialization(network)
+        return network
 
     def make_optimizer(self) -> optim.Optimizer:
         h = self.hyperparameters

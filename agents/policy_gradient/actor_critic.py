@@ -34,7 +34,7 @@ from ..core.policies import with_clipped_actions
 from ..core.rollout import Rollout, Steps, spread
 from .critics import explained_variance
 from .losses import policy_gradient_loss
-from .networks import actor_critic_network
+from .networks import ActorCriticNetwork, actor_critic_network
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ActorCriticHyperparameters(Hyperparameters):
     """Discount: what a reward is worth one step earlier."""
     hidden: Sizes = (128,)
     """Units of each hidden layer."""
-    activation: ActivationName = "relu"
+    activation: ActivationName = "tanh"
     """What follows each hidden layer."""
     shared: bool = False
     """Whether policy and value are two heads of one network, instead of two networks."""
@@ -65,11 +65,7 @@ class ActorCritic(Agent):
         return with_clipped_actions(super().make_environments(env, num_envs))
 
     def build(self) -> None:
-        h = self.hyperparameters
-        self.network = actor_critic_network(
-            h.shared, self.observation_space, self.action_space, h.hidden, ACTIVATIONS[h.activation]
-        )
-        self.network.to(self.device)
+        self.network = self.make_network().to(self.device)
         self.weights = list(self.network.parameters())
         self.optimizer = self.make_optimizer()
         self.rollout = Rollout(self.rollout_steps, self.num_envs, self.observation_space, self.action_space)
@@ -78,6 +74,12 @@ class ActorCritic(Agent):
     def rollout_steps(self) -> int:
         """Steps of each environment between updates."""
         return 1
+
+    def make_network(self) -> ActorCriticNetwork:
+        h = self.hyperparameters
+        return actor_critic_network(
+            h.shared, self.observation_space, self.action_space, h.hidden, ACTIVATIONS[h.activation]
+        )
 
     def make_optimizer(self) -> optim.Optimizer:
         h = self.hyperparameters

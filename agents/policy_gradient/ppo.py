@@ -16,6 +16,7 @@ switched off.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from gymnasium import spaces
 
 import minigrad as mg
 import minigrad.nn as nn
+import minigrad.nn.functional as F
 import minigrad.optim as optim
 from envs import Environments, Transition, UsageError
 from minigrad.device import host
@@ -102,6 +104,13 @@ class Batch(NamedTuple):
         return Batch(*(field.take(at, 0) for field in self))
 
 
+class Losses(NamedTuple):
+    policy: mg.Tensor  # ()
+    value: mg.Tensor  # ()
+    entropy: mg.Tensor  # () of the policy, the mean over the steps
+    log_ratio: mg.Tensor  # (batch,)
+
+
 class Figures(NamedTuple):
     """A minibatch's, for metrics.csv."""
 
@@ -116,31 +125,39 @@ class Figures(NamedTuple):
 def clipped_surrogate(ratio: mg.Tensor, advantage: mg.Tensor, clip: float) -> mg.Tensor:
     """-mean(min(r A, clip(r, 1 - ε, 1 + ε) A)) of (batch,) each."""
     same_shape("clipped_surrogate", ratio=ratio, advantage=advantage)
-    return -mg.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
+    # The clipped term is the smaller one only beyond the bound that A favours, where it is A + ε |A|, a constant.
+    return -mg.minimum(ratio * advantage, advantage + clip * advantage.abs()).mean()
 
 
 def value_loss(value: mg.Tensor, old: mg.Tensor, target: mg.Tensor, clip: float) -> mg.Tensor:
     """mean((R - V)²) of (batch,) each. With `clip`, V counts as no further than that from the old one, unless that
     makes the loss smaller (detail 9)."""
     same_shape("value_loss", value=value, old=old, target=target)
-    error = (value - target).square()
-    if clip:
-        near = old + (value - old).clamp(-clip, clip)
-        error = mg.maximum(error, (near - target).square())
-    return error.mean()
+    if not clip:
+        return F.mse_loss(value, target)
+    near = old + (value - old).clamp(-clip, clip)
+    return mg.maximum((value - target).square(), (near - target).square()).mean()
 
 
 def normalized(advantage: np.ndarray) -> np.ndarray:
     """With mean 0 and standard deviation 1 (detail 7). A minibatch of one has no deviation, and stays as it is."""
     if len(advantage) < 2:
         return advantage
-    return (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+    centred = advantage - advantage.mean()
+    return centred / (np.sqrt(centred @ centred / len(centred)) + 1e-8)
 
 
 def approximate_kl(log_ratio: np.ndarray) -> float:
     """KL(old ‖ new) from the old policy's own actions, as the mean of (r - 1) - log r: unlike the mean of -log r it is
     never negative, and varies less (Schulman, "Approximating KL divergence" (2020), k3; detail 12)."""
-    return float((np.expm1(log_ratio) - log_ratio).mean())
+    log_ratio = log_ratio.astype(np.float64)  # the difference of two small numbers
+    return float(np.add.reduce(np.expm1(log_ratio) - log_ratio)) / len(log_ratio)
+
+
+def clip_fraction(log_ratio: np.ndarray, clip: float) -> float:
+    """The part of the steps, (batch,), for which |r - 1| > ε: whose probability has moved further than pays (detail
+    12)."""
+    return np.count_nonzero(np.abs(np.expm1(log_ratio)) > clip) / len(log_ratio)
 
 
 class PPO(Agent):
@@ -242,39 +259,55 @@ class PPO(Agent):
 
     def improve(self, batch: Batch) -> list[Figures]:
         """`epochs` passes over the batch, in minibatches drawn anew in each (detail 6)."""
-        h, count = self.hyperparameters, len(batch.action)
+        h = self.hyperparameters
         figures = []
         for _ in range(h.epochs):
-            order = self.random["minibatches"].permutation(count)
-            for start in range(0, count, h.batch_size):
-                figures.append(self.learn_from_minibatch(batch.rows(order[start : start + h.batch_size])))
+            for minibatch in self.minibatches(batch):
+                figures.append(self.learn_from_minibatch(minibatch))
                 if h.target_kl and figures[-1].approx_kl > 1.5 * h.target_kl:
                     return figures
         return figures
 
+    def minibatches(self, batch: Batch) -> Iterator[Batch]:
+        count, size = len(batch.action), self.hyperparameters.batch_size
+        if count <= size:  # the order within a minibatch doesn't matter
+            yield batch
+            return
+        order = self.random["minibatches"].permutation(count)
+        for start in range(0, count, size):
+            yield batch.rows(order[start : start + size])
+
     def learn_from_minibatch(self, batch: Batch) -> Figures:
         """One step of Adam. If the policy has gone too far already, as `target_kl` has it, it goes no further."""
         h = self.hyperparameters
-        distribution, value = self.network(self.tensor(batch.observation))
-        log_ratio = distribution.log_prob(self.tensor(batch.action)) - self.tensor(batch.log_prob)
-        ratio = log_ratio.exp()
-        advantage = normalized(batch.advantage) if h.normalize_advantages else batch.advantage
-        policy = clipped_surrogate(ratio, self.tensor(advantage), self.clip)  # detail 8
-        critic = value_loss(value, self.tensor(batch.value), self.tensor(batch.target), h.value_clip)
-        entropy = distribution.entropy().mean()
-        loss = policy + h.value_coefficient * critic  # detail 10
-        if h.entropy_coefficient:
-            loss = loss - h.entropy_coefficient * entropy
-
-        kl = approximate_kl(host(log_ratio.array))
-        clipped = float((np.abs(host(ratio.array) - 1) > self.clip).mean())
+        losses = self.losses(batch)
+        log_ratio = host(losses.log_ratio.array)
+        kl, clipped = approximate_kl(log_ratio), clip_fraction(log_ratio, self.clip)
         norm = 0.0
         if not h.target_kl or kl <= 1.5 * h.target_kl:
             self.optimizer.zero_grad()
-            loss.backward()
+            self.combined(losses).backward()
             norm = nn.utils.clip_grad_norm_(self.weights, h.max_gradient_norm or float("inf")).item()  # detail 11
             self.optimizer.step()
-        return Figures(policy.item(), critic.item(), entropy.item(), kl, clipped, norm)
+        return Figures(losses.policy.item(), losses.value.item(), losses.entropy.item(), kl, clipped, norm)
+
+    def losses(self, batch: Batch) -> Losses:
+        h = self.hyperparameters
+        distribution, value = self.network(self.tensor(batch.observation))
+        log_ratio = distribution.log_prob(self.tensor(batch.action)) - self.tensor(batch.log_prob)
+        advantage = normalized(batch.advantage) if h.normalize_advantages else batch.advantage
+        return Losses(
+            clipped_surrogate(log_ratio.exp(), self.tensor(advantage), self.clip),  # detail 8
+            value_loss(value, self.tensor(batch.value), self.tensor(batch.target), h.value_clip),
+            distribution.entropy().mean(),
+            log_ratio,
+        )
+
+    def combined(self, losses: Losses) -> mg.Tensor:
+        """What is minimised (detail 10)."""
+        h = self.hyperparameters
+        loss = losses.policy + h.value_coefficient * losses.value
+        return loss - h.entropy_coefficient * losses.entropy if h.entropy_coefficient else loss
 
     def parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer, "rollout": self.rollout}

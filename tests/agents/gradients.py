@@ -30,6 +30,4 @@ def gradient_of(loss: mg.Tensor, parameters: Iterable[mg.Tensor]) -> np.ndarray:
     for parameter in parameters:
         parameter.grad = None
     loss.backward()
-    return np.concatenate(
-        [np.zeros(p.numel()) if p.grad is None else p.grad.array.ravel().copy() for p in parameters]
-    )
+    return np.concatenate([np.zeros(p.numel()) if p.grad is None else p.grad.array.ravel().copy() for p in parameters])

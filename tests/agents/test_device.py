@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from agents import DQN
+from agents import DQN, PPO
 from agents.cli import main
+from agents.registry import POLICY_GRADIENT
 from envs import UsageError
 
 ENV = "CartPole-v1"
@@ -48,3 +49,19 @@ def test_without_a_gpu_asking_for_one_is_one_line(capsys, monkeypatch):
         DQN(ENV, device="cuda")
     assert main(["train", "dqn", "--device", "cuda", "--steps", "10", "--quiet"]) == 2
     assert "minigrad[cuda12]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("env", [ENV, "Pendulum-v1"])
+@pytest.mark.parametrize("kind", POLICY_GRADIENT)
+def test_policy_gradients_on_the_double_are_those_on_the_cpu(kind, env):
+    small = dict(hidden=(8,), num_envs=2)
+    if kind is PPO:
+        small |= dict(rollout_steps=30, batch_size=20, epochs=2, normalize_observations=True)
+    with double.installed():
+        there = kind(env, seed=1, device="cuda", **small)
+        assert {p.device for p in there.weights} == {mg.device("cuda:0")}
+        here = kind(env, seed=1, **small)
+        for agent in (there, here):
+            agent.learn(400)
+        for a, b in zip(there.weights, here.weights, strict=True):
+            np.testing.assert_allclose(a.detach().cpu().numpy(), b.detach().numpy(), rtol=1e-3, atol=1e-5)

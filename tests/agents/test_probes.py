@@ -6,8 +6,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import DQN, Agent
+from agents import A2C, DQN, PPO, ActorCritic, Agent, ReinforceWithBaseline
 from agents.core.replay import Replay
+from agents.core.rollout import Rollout, Trajectories
 from agents.presets import PROBES, preset_for
 from envs import Transition
 from envs.vector import BareEnvironments
@@ -38,32 +39,39 @@ def test_probe(deep_agent_type: type[Agent], env_id: str) -> None:
         assert agent.predict(np.array([state])) == np.argmax(values)
 
 
-class TerminatesAtTruncation(Replay):
-    def add(self, transition: Transition) -> None:
-        super().add(transition._replace(terminated=transition.terminated | transition.truncated))
+def terminates_at_truncation(transition: Transition) -> Transition:
+    return transition._replace(terminated=transition.terminated | transition.truncated)
 
 
-class BootstrapsThroughTermination(Replay):
-    def add(self, transition: Transition) -> None:
-        super().add(transition._replace(terminated=np.zeros_like(transition.terminated)))
+def bootstraps_through_termination(transition: Transition) -> Transition:
+    return transition._replace(terminated=np.zeros_like(transition.terminated))
+
+
+# Where what is handed over passes through.
+MEMORIES = {DQN: Replay, ReinforceWithBaseline: Trajectories, ActorCritic: Rollout, A2C: Rollout, PPO: Rollout}
+TRUNCATION = (terminates_at_truncation, "minigrad/ProbeTruncation-v0", 1.0)
+TERMINATION = (bootstraps_through_termination, "minigrad/ProbeConstant-v0", 2.0)
 
 
 @pytest.mark.parametrize(
-    ("replay", "env_id", "wrong"),
+    ("kind", "mistake"),
     [
-        (TerminatesAtTruncation, "minigrad/ProbeTruncation-v0", 1.0),
-        (BootstrapsThroughTermination, "minigrad/ProbeConstant-v0", 2.0),
+        *((kind, TRUNCATION) for kind in MEMORIES),
+        *((kind, TERMINATION) for kind in MEMORIES if kind is not ReinforceWithBaseline),  # would wait for an end
     ],
 )
-def test_the_probes_catch_a_mistaken_end(monkeypatch, replay: type, env_id: str, wrong: float) -> None:
+def test_the_probes_catch_a_mistaken_end(monkeypatch, kind: type[Agent], mistake: tuple) -> None:
     """Bootstrap unless terminated."""
-    monkeypatch.setattr("agents.value.dqn.Replay", replay)
-    learned, exact = learned_and_true(trained(DQN, env_id))
-    assert learned[-1, 0] == pytest.approx(wrong, abs=0.05)
-    assert exact[-1, 0] != pytest.approx(wrong, abs=0.2)
+    (mistaken, env_id, wrong), memory = mistake, MEMORIES[kind]
+    add = memory.add
+    monkeypatch.setattr(memory, "add", lambda self, transition: add(self, mistaken(transition)))
+    learned, exact = learned_and_true(trained(kind, env_id))
+    assert learned.ravel()[-1] == pytest.approx(wrong, abs=0.05)
+    assert exact.ravel()[-1] != pytest.approx(wrong, abs=0.2)
 
 
-def test_the_probes_catch_a_wrong_final_observation(monkeypatch) -> None:
+@pytest.mark.parametrize("kind", MEMORIES)
+def test_the_probes_catch_a_wrong_final_observation(monkeypatch, kind: type[Agent]) -> None:
     """The value of the final observation, not of the one after the reset."""
     step = BareEnvironments.step
 
@@ -71,5 +79,5 @@ def test_the_probes_catch_a_wrong_final_observation(monkeypatch) -> None:
         return step(self, action)._replace(next_observation=self.observation)
 
     monkeypatch.setattr(BareEnvironments, "step", step_with_reset_observation)
-    learned, _ = learned_and_true(trained(DQN, "minigrad/ProbeTruncation-v0"))
-    assert learned[1, 0] == pytest.approx(1 / (1 - 0.5**2), abs=0.05)
+    learned, _ = learned_and_true(trained(kind, "minigrad/ProbeTruncation-v0"))
+    assert learned.ravel()[1] == pytest.approx(1 / (1 - 0.5**2), abs=0.05)

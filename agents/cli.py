@@ -278,7 +278,7 @@ def command_list(arguments: list[str]) -> None:
     print("algorithms")
     for name, agent_type in AGENTS.items():
         takes = f"{kinds(agent_type.observation_spaces)} observations, {kinds(agent_type.action_spaces)} actions"
-        print(f"  {name:<24} {doc(agent_type)} [{takes}]")
+        print(f"  {name:<26} {doc(agent_type)} [{takes}]")
     print("environments with presets, and their steps (any other gymnasium id works too)")
     by_env: dict[str, list[str]] = {}
     for (algorithm, env), preset in PRESETS.items():

@@ -5,12 +5,14 @@ import sys
 import double
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 import minigrad as mg
 from agents import DQN, PPO
 from agents.cli import main
 from agents.registry import POLICY_GRADIENT
 from envs import UsageError
+from tests.agents.conftest import learns_tables
 
 ENV = "CartPole-v1"
 SMALL = dict(learning_starts=50, hidden=(8,), target_every=40)
@@ -51,8 +53,13 @@ def test_without_a_gpu_asking_for_one_is_one_line(capsys, monkeypatch):
     assert "minigrad[cuda12]" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("env", [ENV, "Pendulum-v1"])
-@pytest.mark.parametrize("kind", POLICY_GRADIENT)
+DEEP = [kind for kind in POLICY_GRADIENT if not learns_tables(kind)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "env"),
+    [(kind, ENV) for kind in DEEP] + [(kind, "Pendulum-v1") for kind in DEEP if spaces.Box in kind.action_spaces],
+)
 def test_policy_gradients_on_the_double_are_those_on_the_cpu(kind, env):
     small = dict(hidden=(8,), num_envs=2)
     if kind is PPO:

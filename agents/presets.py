@@ -362,4 +362,6 @@ def preset_for(agent: type, env: Any) -> Preset:
                 found = preset
                 variant = {**preset.hyperparameters, **variant}
         variant = {**own.get("components", {}), **variant}
-    return replace(found or Preset(), hyperparameters=variant)
+    found = replace(found or Preset(), hyperparameters=variant)
+    # A vector environment brings its own number.
+    return replace(found, num_envs=1) if isinstance(env, gym.vector.VectorEnv) else found

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import DQN, Agent, DoubleDQN, NoisyDQN, QLearning
+from agents import DQN, PPO, Agent, DoubleDQN, NoisyDQN, QLearning
 from agents.core.schedules import linear
 from agents.presets import PRESETS, Preset, preset_for
 from agents.registry import AGENTS, agent_class
@@ -119,3 +119,10 @@ def test_a_preset_for_an_environment_that_is_given_as_an_object() -> None:
     for env in (gym.make("CartPole-v1"), gym.make_vec("CartPole-v1", num_envs=2)):
         assert preset_for(DQN, env) == preset_for(DQN, "CartPole-v1")
         env.close()
+
+
+def test_a_vector_environment_brings_its_own_number() -> None:
+    """Whatever the preset says: PPO's for CartPole is 8."""
+    env = gym.make_vec("CartPole-v1", num_envs=3)
+    assert preset_for(PPO, "CartPole-v1").num_envs == 8
+    assert PPO(env).num_envs == 3

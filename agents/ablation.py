@@ -85,7 +85,9 @@ def check_is_part(run: Path, env: str, steps: int | None) -> None:
 
 def last_evaluation(run: Path) -> float:
     """The mean return of the greedy episodes played at the end."""
-    return (read_table(run / "evaluations.csv").get("mean") or [np.nan])[-1] or 0.0
+    mean = read_table(run / "evaluations.csv")["mean"][-1]
+    assert mean is not None  # an evaluation always has one
+    return mean
 
 
 def summary(directory: Path, seeds: int) -> str:

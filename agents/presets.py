@@ -181,7 +181,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "epsilon_fraction": 0.1,
         },
     ),
-    # Greedily a mean length of 21 of 36, in 20 seconds on one core.
+    # The first: greedily a mean length of about 20 of 36, in 20 seconds on one core.
     ("dqn", "minigrad/Snake-v0"): SNAKE,
     ("dqn", "minigrad/SnakeImage-v0"): SNAKE,
     # n-step and off-policy Sarsa take Sarsa's, Dyna-Q takes Q-learning's.

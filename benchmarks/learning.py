@@ -106,8 +106,7 @@ def exact_value(agent: Agent) -> Row:
     except UsageError:
         return {"value": "", "optimal": ""}
     gamma = agent.hyperparameters.gamma
-    actions = agent.predict_batch(np.arange(len(model.terminal)))
-    policy = np.eye(model.reward.shape[1])[actions]
+    policy = agent.predict_batch(np.arange(len(model.terminal)))
     # A policy that walks in circles for ever has no value without a discount.
     value = model.start @ evaluate_policy(model, policy, min(gamma, 1 - 1e-9))
     return {"value": round(value, 4), "optimal": round(model.start @ optimal_values(model, gamma), 4)}

@@ -50,7 +50,7 @@ class Agent:
     metric_names: ClassVar[tuple[str, ...]] = ()
     # Where the command line trains it if nobody says where.
     default_env: ClassVar[str] = "CartPole-v1"
-    # The hyper-parameters that make a variant of another algorithm what it is.
+    # The hyper-parameters that tell it from the algorithms that it shares them with.
     components: ClassVar[dict[str, Any]] = {}
 
     def __init__(
@@ -77,7 +77,7 @@ class Agent:
         self.env, self.seed = env, seed
         self.environments = self.make_environments(env, preset.num_envs if num_envs is None else num_envs)
         self.num_envs = self.environments.num_envs
-        self.observation_space = self.environments.observation_space
+        self.observation_space: Any = self.environments.observation_space
         self.action_space: Any = self.environments.action_space
         for what, space, allowed in (
             ("observations", self.observation_space, self.observation_spaces),
@@ -178,6 +178,10 @@ class Agent:
         """As `predict`, for (k, ...) observations, with actions counted from 0."""
         # A generator of its own: looking at an agent must not change how it goes on learning.
         return self.choose(observation, None if deterministic else self.random["prediction"])
+
+    def states_of(self, observation: np.ndarray) -> np.ndarray:
+        """Discrete observations as states counted from 0."""
+        return observation - self.observation_space.start
 
     @property
     def progress(self) -> float:

@@ -124,10 +124,11 @@ def write(path: Path, tree: Any, segments: Path, known: dict[str, list[dict[str,
         known[place] = segment_rows(ring, segments, place, known.get(place, []))
         for segment in known[place]:
             manifest[os.path.relpath(segments / segment["file"], path)] = segment["sha256"]
-        tail = max([ring.total - len(ring), *(segment["stop"] for segment in known[place])])
+        tail = max([ring.oldest, *(segment["stop"] for segment in known[place])])
         return {
             "capacity": ring.capacity,
             "total": ring.total,
+            "first": ring.first,
             "fields": {name: [list(a.shape[1:]), a.dtype.str] for name, a in ring.arrays.items()},
             "segments": [{**s, "file": os.path.relpath(segments / s["file"], path)} for s in known[place]],
             "tail": tail,
@@ -158,8 +159,8 @@ def read(path: Path, known: dict[str, list[dict[str, Any]]] | None = None) -> An
                 name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in packed["fields"].items()
             }
             ring = Ring(packed["capacity"], **fields)
-            ring.total = packed["total"]
-            oldest = ring.total - len(ring)
+            ring.total, ring.first = packed["total"], packed["first"]
+            oldest = ring.oldest
             for segment in packed["segments"]:
                 data = safetensors.numpy.load(verified(path / segment["file"], manifest[segment["file"]]))
                 skip = max(0, oldest - segment["start"])  # rows that were overwritten since
@@ -181,7 +182,7 @@ def segment_rows(
     ring: Ring, directory: Path, place: str, known: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """The segments that hold the ring's rows, the missing ones written now, up to the last full one."""
-    oldest = ring.total - len(ring)
+    oldest = ring.oldest
     kept = [segment for segment in known if segment["stop"] > oldest]
     start = kept[-1]["stop"] if kept else oldest
     row_bytes = sum(array[:1].nbytes for array in ring.arrays.values())

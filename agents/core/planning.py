@@ -108,6 +108,11 @@ def probabilities(policy: np.ndarray, model: Model) -> np.ndarray:
     )
 
 
+def transitions(model: Model, policy: np.ndarray) -> np.ndarray:
+    """P_π(s' | s) = Σ_a π(a | s) P(s' | s, a), (states, states)."""
+    return np.einsum("sa,sat->st", probabilities(policy, model), model.probability)
+
+
 def evaluate_policy(model: Model, policy: np.ndarray, gamma: float) -> np.ndarray:
     """v_π, (states,), exactly: v = r_π + γ P_π v is linear, so v = (I - γ P_π)⁻¹ r_π (Zhao 2025, section 2.7).
 
@@ -124,7 +129,7 @@ def linear_system(model: Model, policy: np.ndarray, gamma: float) -> tuple[np.nd
     """The k states where something follows, as (states,) bool, and I - γ P_π between them, (k, k). Raises as
     `evaluate_policy` does, where the system has no solution."""
     going_on = ~model.terminal
-    transition = np.einsum("sa,sat->st", probabilities(policy, model), model.probability)[np.ix_(going_on, going_on)]
+    transition = transitions(model, policy)[np.ix_(going_on, going_on)]
     if gamma == 1 and not ends_from_everywhere(transition):
         raise UsageError(
             "with gamma 1 this policy's values don't exist, because from some state it never ends; give a gamma below 1"

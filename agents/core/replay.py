@@ -187,7 +187,6 @@ class Replay:
     def state_dict(self) -> dict[str, Any]:
         return {
             "ring": self.ring,
-            "first": self.ring.first,
             "order": self.order.state_dict(),
             "n_step": None if self.n_step is None else self.n_step.state_dict(),
             "frames": None if self.frames is None else self.frames.state_dict(),
@@ -195,7 +194,6 @@ class Replay:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.ring = state["ring"]
-        self.ring.first = state["first"]
         self.order.load_state_dict(state["order"])
         if self.n_step is not None:
             self.n_step.load_state_dict(state["n_step"])

@@ -89,7 +89,7 @@ class ActorCritic(Agent):
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Drawn from the policy; without `rng`, the most probable."""
-        return self.network.choose(self.tensor(observation), rng)
+        return self.network.policy.choose(self.tensor(observation), rng)
 
     def state_values(self, observation: np.ndarray) -> np.ndarray:
         """V(s) of (k, ...) observations, (k,)."""

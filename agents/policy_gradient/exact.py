@@ -40,7 +40,7 @@ from envs.model import Model
 from ..core.agent import Agent
 from ..core.checkpoint import Memory
 from ..core.hyperparameters import Fraction, Hyperparameters, Positive
-from ..core.planning import action_values, evaluate_policy, first_best, linear_system, probabilities
+from ..core.planning import action_values, evaluate_policy, first_best, linear_system, probabilities, transitions
 from ..core.randomness import draw
 
 
@@ -49,11 +49,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     # Only differences count; without the largest, nothing overflows.
     weights = np.exp(logits - logits.max(-1, keepdims=True))
     return weights / weights.sum(-1, keepdims=True)
-
-
-def transitions(model: Model, policy: np.ndarray) -> np.ndarray:
-    """P_π(s' | s) = Σ_a π(a | s) P(s' | s, a), (states, states)."""
-    return np.einsum("sa,sat->st", probabilities(policy, model), model.probability)
 
 
 def policy_gradient(policy: np.ndarray, visits: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -224,7 +219,7 @@ class ExactPolicyGradient(Agent):
         return softmax(self.table.logits)
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        policy = self.policy[observation - self.observation_space.start]  # type: ignore[attr-defined]
+        policy = self.policy[self.states_of(observation)]
         return first_best(policy) if rng is None else draw(policy, rng)
 
     def observe(self, transition: Transition) -> None:

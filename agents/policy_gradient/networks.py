@@ -6,13 +6,11 @@ import math
 from collections.abc import Callable
 
 import gymnasium as gym
-import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
 from minigrad.distributions import Distribution
 
-from ..core.networks import body
 from ..core.policies import Policy
 from .critics import Critic
 
@@ -20,16 +18,9 @@ from .critics import Critic
 class TwoNetworks(nn.Module):
     """A policy and a critic that share nothing."""
 
-    def __init__(
-        self,
-        observation_space: gym.Space,
-        action_space: gym.Space,
-        hidden: tuple[int, ...],
-        activation: Callable[[], nn.Module] = nn.ReLU,
-    ) -> None:
+    def __init__(self, policy: Policy, critic: Critic) -> None:
         super().__init__()
-        self.policy = Policy(observation_space, action_space, hidden, activation)
-        self.critic = Critic(observation_space, hidden, activation)
+        self.policy, self.critic = policy, critic
 
     def forward(self, observation: mg.Tensor) -> tuple[Distribution, mg.Tensor]:
         """π(· | s) and V(s), (batch,), of observations (batch, ...)."""
@@ -39,25 +30,14 @@ class TwoNetworks(nn.Module):
         """V(s), (batch,)."""
         return self.critic(observation)
 
-    def choose(self, observation: mg.Tensor, rng: np.random.Generator | None) -> np.ndarray:
-        """Actions for observations (batch, ...), drawn with `rng`; without one, the most probable."""
-        return self.policy.choose(observation, rng)
-
 
 class SharedTrunk(nn.Module):
     """One body, whose features serve both heads: half the work, and what one learns to see helps the other."""
 
-    def __init__(
-        self,
-        observation_space: gym.Space,
-        action_space: gym.Space,
-        hidden: tuple[int, ...],
-        activation: Callable[[], nn.Module] = nn.ReLU,
-    ) -> None:
+    def __init__(self, policy: Policy) -> None:
         super().__init__()
-        self.policy = Policy(observation_space, action_space, hidden, activation)
-        _, features = body(observation_space, hidden)
-        self.critic = nn.Linear(features, 1)
+        self.policy = policy
+        self.critic = nn.Linear(policy.head.output.in_features, 1)
 
     def forward(self, observation: mg.Tensor) -> tuple[Distribution, mg.Tensor]:
         """π(· | s) and V(s), (batch,), of observations (batch, ...)."""
@@ -68,10 +48,6 @@ class SharedTrunk(nn.Module):
         """V(s), (batch,)."""
         return self.critic(self.policy.body(observation)).reshape(-1)
 
-    def choose(self, observation: mg.Tensor, rng: np.random.Generator | None) -> np.ndarray:
-        """Actions for observations (batch, ...), drawn with `rng`; without one, the most probable."""
-        return self.policy.choose(observation, rng)
-
 
 ActorCriticNetwork = TwoNetworks | SharedTrunk
 
@@ -81,10 +57,10 @@ def actor_critic_network(
     observation_space: gym.Space,
     action_space: gym.Space,
     hidden: tuple[int, ...],
-    activation: Callable[[], nn.Module],
+    activation: Callable[[], nn.Module] = nn.ReLU,
 ) -> ActorCriticNetwork:
-    make = SharedTrunk if shared else TwoNetworks
-    return make(observation_space, action_space, hidden, activation)
+    policy = Policy(observation_space, action_space, hidden, activation)
+    return SharedTrunk(policy) if shared else TwoNetworks(policy, Critic(observation_space, hidden, activation))
 
 
 def orthogonal_initialization(network: ActorCriticNetwork) -> None:

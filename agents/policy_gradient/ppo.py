@@ -191,7 +191,7 @@ class PPO(Agent):
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Drawn from the policy; without `rng`, the most probable."""
-        return self.network.choose(self.seen(observation), rng)
+        return self.network.policy.choose(self.seen(observation), rng)
 
     def state_values(self, observation: np.ndarray) -> np.ndarray:
         """V(s) of (k, ...) observations, (k,). With normalised rewards, of those."""

@@ -19,7 +19,6 @@ Sutton, "Integrated Architectures for Learning, Planning, and Reacting" (1990); 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..core.checkpoint import Memory
 from ..core.hyperparameters import Natural
@@ -57,6 +56,3 @@ class DynaQ(QLearning):
             reward, terminated, next_state = self.model.outcomes[pair]
             state, action = divmod(pair, self.actions)
             super().learn_from(Step(state, action, reward, terminated, False, next_state, env=-1))
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "model": self.model}

@@ -34,9 +34,6 @@ from .table import ControlHyperparameters, TabularControl
 
 @dataclass(frozen=True)
 class MonteCarloHyperparameters(ControlHyperparameters):
-    step_size: Literal["constant", "linear", "average"] = "average"
-    """How α goes on: as it is, in a straight line to 0 at the end of training, or 1/N at an estimate's N-th update,
-    which makes it the average of its targets (the learning rate has no say then)."""
     visits: Literal["first", "every"] = "first"
     """Which visits to a state and action in an episode count."""
     exploring_starts: bool = False
@@ -46,6 +43,7 @@ class MonteCarloHyperparameters(ControlHyperparameters):
 class MonteCarlo(TabularControl):
     name = "monte-carlo"
     Hyperparameters = MonteCarloHyperparameters
+    components = {"step_size": "average"}
 
     def build(self) -> None:
         super().build()
@@ -80,9 +78,6 @@ class MonteCarlo(TabularControl):
             total = reward + h.gamma * total
             if wanted:
                 self.move((state, action), total)
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "paths": self.paths}
 
 
 class RandomStart(gym.Wrapper):

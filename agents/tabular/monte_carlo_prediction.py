@@ -22,7 +22,7 @@ Sutton & Barto, "Reinforcement Learning" (2018), sections 5.1, 5.5 (equations 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -36,9 +36,6 @@ from .returns import Path, first_visits
 
 @dataclass(frozen=True)
 class MonteCarloPredictionHyperparameters(PredictionHyperparameters):
-    step_size: Literal["constant", "linear", "average"] = "average"
-    """How α goes on: as it is, in a straight line to 0 at the end of training, or 1/N at an estimate's N-th update,
-    which makes it the average of its targets (the learning rate has no say then)."""
     visits: Literal["first", "every"] = "first"
     """Which visits to a state in an episode count."""
     behaviour: Literal["policy", "uniform"] = "policy"
@@ -50,6 +47,7 @@ class MonteCarloPredictionHyperparameters(PredictionHyperparameters):
 class MonteCarloPrediction(TabularPrediction):
     name = "monte-carlo-prediction"
     Hyperparameters = MonteCarloPredictionHyperparameters
+    components = {"step_size": "average"}
 
     def build(self) -> None:
         super().build()
@@ -84,6 +82,3 @@ class MonteCarloPrediction(TabularPrediction):
                 self.move(state, total, weight=ratio)
             elif wanted:
                 self.move(state, ratio * total)
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "paths": self.paths}

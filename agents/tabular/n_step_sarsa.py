@@ -12,7 +12,6 @@ Reinforcement Learning" (2025), section 7.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..core.checkpoint import Memory
 from ..core.hyperparameters import Count
@@ -43,6 +42,3 @@ class NStepSarsa(Sarsa):
         for part in ready(path, h.n, step.terminated or step.truncated):
             state, action, _ = part[0]
             self.move((state, action), discounted([reward for *_, reward in part], next_value, h.gamma))
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "paths": self.paths}

@@ -12,7 +12,6 @@ Sutton & Barto, "Reinforcement Learning" (2018), section 7.1, equations 7.1 and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from envs import Transition
 
@@ -44,6 +43,3 @@ class NStepTDPrediction(TabularPrediction):
             next_value = 0.0 if step.terminated else self.table.value[step.next_state]
             for part in ready(path, h.n, step.terminated or step.truncated):
                 self.move(part[0][0], discounted([reward for _, reward in part], next_value, h.gamma))
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "paths": self.paths}

@@ -18,9 +18,6 @@ Sutton & Barto, "Reinforcement Learning" (2018), section 5.7.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
 import numpy as np
 
 from envs import Transition
@@ -28,19 +25,12 @@ from envs import Transition
 from ..core.checkpoint import Memory
 from ..core.randomness import draw
 from .returns import Path
-from .table import ControlHyperparameters, TabularControl, epsilon_greedy
-
-
-@dataclass(frozen=True)
-class OffPolicyMonteCarloHyperparameters(ControlHyperparameters):
-    step_size: Literal["constant", "linear", "average"] = "average"
-    """How α goes on: as it is, in a straight line to 0 at the end of training, or 1/N at an estimate's N-th update,
-    which makes it the average of its targets (the learning rate has no say then)."""
+from .table import TabularControl, epsilon_greedy
 
 
 class OffPolicyMonteCarlo(TabularControl):
     name = "off-policy-monte-carlo"
-    Hyperparameters = OffPolicyMonteCarloHyperparameters
+    components = {"step_size": "average"}
 
     def build(self) -> None:
         super().build()
@@ -67,6 +57,3 @@ class OffPolicyMonteCarlo(TabularControl):
             if action != self.table.value[state].argmax():
                 break  # π never does this, so what came before has no weight
             ratio /= chance
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "paths": self.paths}

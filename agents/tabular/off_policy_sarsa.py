@@ -69,6 +69,3 @@ class OffPolicySarsa(Sarsa):
     def target_policy(self, state: int) -> Any:
         """π(· | s), (actions,)."""
         return epsilon_greedy(self.table.value[state, None], self.hyperparameters.target_epsilon)[0]
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "paths": self.paths}

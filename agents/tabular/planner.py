@@ -17,6 +17,7 @@ from gymnasium import spaces
 from envs import Transition
 
 from ..core.agent import Agent
+from ..core.checkpoint import Memory
 from ..core.hyperparameters import Fraction, Hyperparameters, NonNegative
 from ..core.planning import SWEEPS, Backup, action_values, first_best
 
@@ -31,27 +32,8 @@ class PlannerHyperparameters(Hyperparameters):
     """It has converged, and stops, when a sweep changes no value by more than this."""
 
 
-class Plan:
-    """How far planning is, as the checkpoints keep it."""
-
-    def __init__(self, states: int) -> None:
-        self.values = np.zeros(states)  # (states,) v
-        self.converged = False
-        # Of policy iteration:
-        self.policy = np.zeros(states, np.int64)  # (states,)
-        self.improvements = 0
-        self.sweeps = 0  # of evaluation since the last one
-        self.change = 0.0  # of the last sweep
-
-    def state_dict(self) -> dict[str, Any]:
-        return dict(vars(self))
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update({name: state[name] for name in vars(self)})
-
-
 class Planner(Agent):
-    """`plan.values` is v, (states,). A planner defines `advance`."""
+    """`plan` is how far planning is: `plan.values` is v, (states,). A planner defines `advance`."""
 
     Hyperparameters = PlannerHyperparameters
     observation_spaces = (spaces.Discrete,)
@@ -60,7 +42,7 @@ class Planner(Agent):
 
     def build(self) -> None:
         self.model = self.environments.model()
-        self.plan = Plan(len(self.model.terminal))
+        self.plan = Memory(values=np.zeros(len(self.model.terminal)), converged=False)
 
     def advance(self) -> float:
         """One sweep. Returns the largest change of a value, and sets `plan.converged` when there is no more to
@@ -84,10 +66,6 @@ class Planner(Agent):
         return action_values(
             self.model, self.plan.values, self.hyperparameters.gamma, self.states_of(observation)
         )
-
-    def states_of(self, observation: np.ndarray) -> np.ndarray:
-        """Observations as states counted from 0."""
-        return observation - self.observation_space.start  # type: ignore[attr-defined]
 
     # -- planning
 

@@ -36,6 +36,13 @@ class PolicyIteration(Planner):
     Hyperparameters = PolicyIterationHyperparameters
     metric_names = (*Planner.metric_names, "improvements")
 
+    def build(self) -> None:
+        super().build()
+        self.plan.policy = np.zeros(len(self.plan.values), np.int64)  # (states,)
+        self.plan.improvements = 0
+        self.plan.sweeps = 0  # of evaluation since the last one
+        self.plan.change = 0.0  # of the last sweep
+
     def advance(self) -> float:
         """One sweep of evaluation (or its closed form), or an improvement."""
         h, plan = self.hyperparameters, self.plan

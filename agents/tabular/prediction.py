@@ -11,7 +11,7 @@ import numpy as np
 from envs import UsageError
 
 from ..core.checkpoint import Memory
-from ..core.planning import greedy_policy, optimal_values
+from ..core.planning import greedy_policy, optimal_values, probabilities
 from ..core.randomness import draw
 from .table import StepSizeHyperparameters, TabularAgent
 
@@ -33,7 +33,7 @@ class TabularPrediction(TabularAgent):
         self.evaluated = Memory(policy=self.uniform_policy())
         if self.hyperparameters.policy == "optimal":
             model, gamma = self.environments.model(), self.hyperparameters.gamma
-            self.policy = np.eye(self.actions)[greedy_policy(model, optimal_values(model, gamma), gamma)]
+            self.policy = probabilities(greedy_policy(model, optimal_values(model, gamma), gamma), model)
 
     def uniform_policy(self) -> np.ndarray:
         return np.full((self.states, self.actions), 1 / self.actions)
@@ -64,6 +64,3 @@ class TabularPrediction(TabularAgent):
     def state_values(self, observation: np.ndarray) -> np.ndarray:
         """V(s) of (k,) observations, (k,)."""
         return self.table.value[self.states_of(observation)]
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "policy": self.evaluated}

@@ -12,8 +12,6 @@ Rummery & Niranjan, "On-line Q-learning using connectionist systems" (1994); Sut
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from envs import Transition
@@ -48,6 +46,3 @@ class Sarsa(TabularControl):
     def learn_from(self, step: Step, next_action: int) -> None:
         next_value = 0.0 if step.terminated else self.table.value[step.next_state, next_action]
         self.move((step.state, step.action), step.reward + self.hyperparameters.gamma * next_value)
-
-    def parts(self) -> dict[str, Any]:
-        return {**super().parts(), "ahead": self.ahead}

@@ -24,7 +24,7 @@ from ..core.agent import Agent
 from ..core.checkpoint import Memory
 from ..core.hyperparameters import Fraction, Hyperparameters
 from ..core.randomness import draw
-from ..core.schedules import linear
+from ..core.schedules import AnnealedEpsilon
 
 
 class Step(NamedTuple):
@@ -85,10 +85,6 @@ class TabularAgent(Agent):
     def actions(self) -> int:
         return int(self.action_space.n)
 
-    def states_of(self, observation: np.ndarray) -> np.ndarray:
-        """Observations as states counted from 0."""
-        return observation - self.observation_space.start  # type: ignore[attr-defined]
-
     def steps_of(self, transition: Transition) -> Iterator[Step]:
         """The transition's rows, one by one. Two environments may be in the same state: what the first learns there,
         the second builds on."""
@@ -118,7 +114,8 @@ class TabularAgent(Agent):
         """Nothing is left to do: a learner learns from a transition when it observes it."""
 
     def parts(self) -> dict[str, Any]:
-        return {"table": self.table}
+        """Every `Memory` that it has."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Memory)}
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ class ControlHyperparameters(StepSizeHyperparameters):
     """Part of training over which it falls, in a straight line."""
 
 
-class TabularControl(TabularAgent):
+class TabularControl(AnnealedEpsilon, TabularAgent):
     """Q(s, a), (states, actions), and its ε-greedy policy."""
 
     Hyperparameters = ControlHyperparameters
@@ -152,11 +149,3 @@ class TabularControl(TabularAgent):
         """Σ_a π(a | s) Q(s, a) of the ε-greedy policy π: the best with probability 1 - ε, else any."""
         values, epsilon = self.table.value[state], self.epsilon
         return (1 - epsilon) * values.max() + epsilon * values.mean()
-
-    @property
-    def epsilon(self) -> float:
-        h = self.hyperparameters
-        return linear(h.epsilon_start, h.epsilon_end, h.epsilon_fraction, self.progress)
-
-    def schedules(self) -> dict[str, float]:
-        return {"epsilon": self.epsilon}

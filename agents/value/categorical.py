@@ -82,9 +82,12 @@ class Categorical:
 
     def probabilities(self, output: mg.Tensor) -> np.ndarray:
         """p(s, ·), (batch, actions, N)."""
-        logits = host(output.array).reshape(len(output), -1, self.numbers)
-        weight = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return weight / weight.sum(axis=-1, keepdims=True)
+        with mg.no_grad():
+            return host(F.softmax(self.logits(output), dim=-1).array)
+
+    def logits(self, output: mg.Tensor) -> mg.Tensor:
+        """Of the network's output, (batch, actions, N)."""
+        return output if output.ndim == 3 else output.reshape(len(output), -1, self.numbers)
 
     def values(self, output: mg.Tensor) -> mg.Tensor:
         """Q(s, ·) = Σ_i z_i p_i(s, ·), (batch, actions)."""
@@ -98,16 +101,15 @@ class Categorical:
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
         """log p(s, a), (batch, N), of actions (batch, 1)."""
-        logits = output if output.ndim == 3 else output.reshape(len(output), -1, self.numbers)
-        return F.log_softmax(logits[mg.arange(len(output), device=output.device), action[:, 0]], dim=1)
+        chosen = self.logits(output)[mg.arange(len(output), device=output.device), action[:, 0]]
+        return F.log_softmax(chosen, dim=1)
 
     def target(
         self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
     ) -> np.ndarray:
         """m, (batch, N). Where the episode terminated γ is 0, and all atoms move to r."""
         logits = next_output.reshape(len(next_output), -1, self.numbers)[np.arange(len(next_action)), next_action]
-        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return project(reward, discount, weight / weight.sum(axis=1, keepdims=True), self.atoms)
+        return project(reward, discount, F.softmax(mg.from_numpy(logits), dim=1).array, self.atoms)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, reduction: str) -> mg.Tensor:
         """The cross-entropy of distributions (batch, N), (batch, 1), or its mean."""

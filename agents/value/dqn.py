@@ -37,7 +37,7 @@ from ..core.hyperparameters import Count, Fraction, Hyperparameters, Natural, No
 from ..core.networks import body, mlp
 from ..core.prioritized import Prioritized
 from ..core.replay import Batch, Order, Replay, Uniform
-from ..core.schedules import linear
+from ..core.schedules import AnnealedEpsilon
 from .dueling import Dueling
 from .heads import HEADS
 from .next_action import NEXT_ACTIONS
@@ -117,7 +117,7 @@ class DQNHyperparameters(Hyperparameters):
     """Noisy layers: how large their noise is at the start."""
 
 
-class DQN(Agent):
+class DQN(AnnealedEpsilon, Agent):
     name = "dqn"
     Hyperparameters = DQNHyperparameters
     action_spaces = (spaces.Discrete, spaces.Box)
@@ -197,14 +197,6 @@ class DQN(Agent):
         with mg.no_grad():
             return host(self.head.values(self.network(self.tensor(observation))).array)
 
-    @property
-    def epsilon(self) -> float:
-        h = self.hyperparameters
-        return linear(h.epsilon_start, h.epsilon_end, h.epsilon_fraction, self.progress)
-
-    def schedules(self) -> dict[str, float]:
-        return {"epsilon": self.epsilon}
-
     # -- learning
 
     def observe(self, transition: Transition) -> None:
@@ -222,7 +214,7 @@ class DQN(Agent):
                 self.renew_target()
 
     def learn_from(self, batch: Batch) -> None:
-        for noise in (self.noise, self.target_noise):  # not the same
+        for noise in (self.noise, self.target_noise):  # each network has its own
             noise.draw(self.random["noise"])
         prediction, target = self.prediction(batch), self.target(batch)
         loss = self.loss(prediction, target, batch.weight)

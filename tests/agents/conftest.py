@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -31,6 +32,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if fixture in metafunc.fixturenames:
             chosen = {name: agent_type for name, agent_type in AGENTS.items() if wanted(agent_type)}
             metafunc.parametrize(fixture, chosen.values(), ids=chosen.keys())
+
+
+class Near(gym.Env):
+    """One action, rewarded for coming near `best`."""
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, best: float = 0.4) -> None:
+        self.best = best
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), -float((action[0] - self.best) ** 2), True, False, {}
 
 
 def arrays_of(tree: Any, place: str = "") -> dict[str, Any]:

@@ -12,9 +12,10 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 import minigrad as mg
 from agents import A2C, PPO, ActorCritic, evaluate
 from agents.core.rollout import Steps, Trajectory
-from agents.policy_gradient.networks import SharedTrunk, TwoNetworks
+from agents.policy_gradient.networks import actor_critic_network
 from agents.policy_gradient.returns import rewards_to_go
 from agents.presets import preset_for
+from tests.agents.conftest import Near
 from tests.agents.gradients import gradient_of, numeric_gradient
 from tests.agents.test_policy_gradient import Branching, every_trajectory
 
@@ -125,7 +126,7 @@ def test_gradient_of_the_loss(actor_critic: type, env, shared: bool) -> None:
     agent = small(actor_critic, env, shared=shared, **more)
     rng = np.random.default_rng(0)
     observation = rng.normal(size=(6, *agent.observation_space.shape))
-    action = agent.network.choose(agent.tensor(observation), rng)
+    action = agent.network.policy.choose(agent.tensor(observation), rng)
     advantage, target = rng.normal(size=(2, 6))
 
     def loss() -> mg.Tensor:
@@ -184,12 +185,13 @@ def test_losses_refuse_a_column() -> None:
 
 def test_two_networks_share_nothing_and_a_trunk_serves_both() -> None:
     space, actions = spaces.Box(-1, 1, (3,), np.float32), spaces.Discrete(2)
-    for network, shared in ((TwoNetworks(space, actions, (5,)), False), (SharedTrunk(space, actions, (5,)), True)):
+    for shared in (False, True):
+        network = actor_critic_network(shared, space, actions, (5,))
         observation = mg.randn(4, 3)
         distribution, value = network(observation)
         assert value.shape == (4,)
         np.testing.assert_array_equal(value.array, network.value(observation).array)
-        np.testing.assert_array_equal(network.choose(observation, None), distribution.mode.array)
+        np.testing.assert_array_equal(network.policy.choose(observation, None), distribution.mode.array)
         body = list(network.policy.body.parameters())
         assert (np.abs(gradient_of(value.sum(), body)).max() > 0) == shared
     alone, both = (ActorCritic(Branching, shared=shared).weights for shared in (False, True))
@@ -231,20 +233,6 @@ def test_empty_places_are_not_learned_from() -> None:
 
 
 # -- learning
-
-
-class Near(gym.Env):
-    """One step, rewarded for coming near 0.4."""
-
-    observation_space = spaces.Box(-1, 1, (1,), np.float32)
-    action_space = spaces.Box(-1, 1, (1,), np.float32)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action):
-        return np.zeros(1, np.float32), -float((action[0] - 0.4) ** 2), True, False, {}
 
 
 @pytest.mark.parametrize(

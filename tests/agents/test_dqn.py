@@ -17,7 +17,8 @@ from agents.value.heads import ExpectedValue
 from agents.value.losses import LOSSES
 from agents.value.next_action import online_argmax, target_argmax
 from envs import UsageError
-from tests.agents.conftest import assert_same_state
+from tests.agents.conftest import Near, assert_same_state
+from tests.agents.gradients import gradient_of, numeric_gradient
 
 ENV = "minigrad/ProbeBoth-v0"
 
@@ -121,20 +122,9 @@ def test_gradient_of_the_loss(dqn_type: type[DQN], loss: str, weighted: bool) ->
     def loss_of() -> mg.Tensor:
         return agent.loss(agent.prediction(batch), target, batch.weight)
 
-    agent.network.zero_grad()
-    loss_of().backward()
-    eps = 1e-6
-    for parameter in agent.network.parameters():
-        numeric = np.zeros_like(parameter.array)
-        for at in np.ndindex(*parameter.shape):
-            kept = parameter.array[at]
-            sides = []
-            for value in (kept + eps, kept - eps):
-                parameter.array[at] = value
-                sides.append(loss_of().item())
-            parameter.array[at] = kept
-            numeric[at] = (sides[0] - sides[1]) / (2 * eps)
-        np.testing.assert_allclose(parameter.grad.array, numeric, rtol=1e-5, atol=1e-8)
+    parameters = list(agent.network.parameters())
+    expected = numeric_gradient(loss_of, parameters)
+    np.testing.assert_allclose(gradient_of(loss_of(), parameters), expected, rtol=1e-5, atol=1e-8)
 
 
 def test_losses_refuse_a_column_for_a_row() -> None:
@@ -351,21 +341,7 @@ def test_continuous_actions(tmp_path) -> None:
 
 def test_learns_which_of_its_continuous_actions_is_best() -> None:
     """The reward is -(action - 0.5)², and one of five actions is 0.5."""
-    agent = DQN(OneShot, actions=5, hidden=(16,), learning_rate=1e-2, learning_starts=50, target_every=20)
+    agent = DQN(lambda: Near(0.5), actions=5, hidden=(16,), learning_rate=1e-2, learning_starts=50, target_every=20)
     values = agent.learn(600).action_values(np.zeros((1, 1), np.float32))[0]
     np.testing.assert_allclose(values, [-2.25, -1.0, -0.25, 0.0, -0.25], atol=0.1)
     assert agent.predict(np.zeros(1)).tolist() == [0.5]
-
-
-class OneShot(gym.Env):
-    """One action, judged by its distance from 0.5."""
-
-    observation_space = spaces.Box(-1, 1, (1,), np.float32)
-    action_space = spaces.Box(-1, 1, (1,), np.float32)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action):
-        return np.zeros(1, np.float32), -float((action[0] - 0.5) ** 2), True, False, {}

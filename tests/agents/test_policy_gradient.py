@@ -17,6 +17,7 @@ from agents.policy_gradient.critics import explained_variance
 from agents.policy_gradient.losses import policy_gradient_loss
 from agents.policy_gradient.returns import rewards_to_go
 from envs import UsageError
+from tests.agents.conftest import Near
 from tests.agents.gradients import gradient_of, numeric_gradient
 
 ESTIMATORS = [SimplePolicyGradient, Reinforce, ReinforceWithBaseline]
@@ -299,17 +300,6 @@ def test_a_graph_is_recorded_for_learning_only() -> None:
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_continuous_actions(estimator: type) -> None:
     """One step, rewarded for coming near 0.4: the mean goes there."""
-
-    class Near(gym.Env):
-        observation_space = spaces.Box(-1, 1, (1,), np.float32)
-        action_space = spaces.Box(-1, 1, (1,), np.float32)
-
-        def reset(self, *, seed=None, options=None):
-            super().reset(seed=seed)
-            return np.zeros(1, np.float32), {}
-
-        def step(self, action):
-            return np.zeros(1, np.float32), -float((action[0] - 0.4) ** 2), True, False, {}
 
     agent = estimator(Near, hidden=(8,), learning_rate=0.02, episodes=20).learn(8_000)
     assert agent.predict(np.zeros(1))[0] == pytest.approx(0.4, abs=0.1)

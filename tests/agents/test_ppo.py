@@ -82,7 +82,7 @@ def batch_of(agent: PPO, size: int, seed: int = 0) -> Batch:
     """Steps in float64 that the policy has moved away from."""
     rng = np.random.default_rng(seed)
     observation = rng.normal(size=(size, *agent.observation_space.shape))
-    action = agent.network.choose(agent.tensor(observation), rng)
+    action = agent.network.policy.choose(agent.tensor(observation), rng)
     distribution, value = agent.network(agent.tensor(observation))
     log_prob = distribution.log_prob(agent.tensor(action)).array
     return Batch(

@@ -304,6 +304,21 @@ PRESETS: dict[tuple[str, str], Preset] = {
         )
         for lander in ("LunarLander-v3", "LunarLanderContinuous-v3")
     },
+    # Greedily a mean length of about 20 of 36, as DQN's, in 30 seconds on one core.
+    ("ppo", "minigrad/Snake-v0"): Preset(
+        steps=500_000,
+        num_envs=16,
+        hyperparameters={
+            "learning_rate": 1e-3,
+            "anneal_learning_rate": True,
+            "gamma": 0.97,
+            "rollout_steps": 128,
+            "batch_size": 256,
+            "epochs": 4,
+            "entropy_coefficient": 0.01,
+            "hidden": (128, 128),
+        },
+    ),
     **{
         ("ppo", probe): Preset(
             steps=2_000,

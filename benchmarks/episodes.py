@@ -49,7 +49,7 @@ class Returns:
     def __init__(self) -> None:
         self.all: list[float] = []
 
-    def episode(self, total_reward: float) -> None:
+    def episode(self, total_reward: float, figures: dict[str, float | None]) -> None:
         self.all.append(total_reward)
 
     def update(self, steps: int, force: bool = False) -> None:

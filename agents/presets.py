@@ -330,7 +330,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
         )
         for probe in PROBES
     },
-    ("a3c", "CartPole-v1"): Preset(steps=500_000),
+    ("a3c", "CartPole-v1"): Preset(steps=500_000, hyperparameters={"anneal_learning_rate": True}),
     **{
         (learner, probe): Preset(
             steps=4_000,

@@ -10,20 +10,22 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.resource_tracker import ensure_running
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from envs import UsageError
 
 SPAWN = get_context("spawn")
+Work = Callable[[Callable[[Any], None]], None]
 PATIENCE = 5.0  # seconds for a process that was told to stop
 
 
 class Ready(NamedTuple):
-    """A worker could begin."""
+    """A worker could begin; sent back to it, it may."""
 
 
 class Done(NamedTuple):
@@ -50,8 +52,8 @@ class Workers:
 
     prepare(number)     makes, in the worker, the function that does the work; that takes `send`, for messages to here.
                         It has to be one that pickle can name or copy
-    stop                called here when the context ends, for whatever reason: tells the workers to come to an end
     imports_main        whether the workers need the script that was started, and so have to import it, too
+    stop                called here when the context ends, for whatever reason: tells the workers to come to an end
 
     Raises `ChildProcessError` (from `__enter__`, `received` and `finish`) if one of them fails or dies.
     """
@@ -60,9 +62,9 @@ class Workers:
         self,
         name: str,
         workers: int,
-        prepare: Callable[[int], Callable[[Callable[[Any], None]], None]],
+        prepare: Callable[[int], Work],
+        imports_main: bool,
         stop: Callable[[], None],
-        imports_main: bool = True,
     ) -> None:
         self.name, self._prepare, self._stop, self._imports_main = name, prepare, stop, imports_main
         self._numbers = range(1, workers + 1)
@@ -79,25 +81,24 @@ class Workers:
                     process.start()
                     there.close()  # or the end of the process would not be the end of the pipe
                     self._processes[number] = process
-            waiting = set(self._numbers)
+            waiting = len(self._numbers)
             while waiting:
-                for number, message in self._messages(None):
-                    assert isinstance(message, Ready), message
-                    waiting.remove(number)
+                waiting -= len(list(self._messages(None)))
             for connection in self._connections:  # all at once
-                connection.send(Ready())
+                with suppress(ConnectionError):  # one that is gone already is found out by listening
+                    connection.send(Ready())
         except BaseException:
             self.close()
             raise
         return self
 
-    def received(self) -> list[tuple[int, Any]]:
-        """What the workers have sent since the last call: (worker's number, message)."""
+    def received(self) -> list[Any]:
+        """What the workers have sent since the last call."""
         return list(self._messages(0.0))
 
-    def finish(self) -> list[tuple[int, Any]]:
+    def finish(self) -> list[Any]:
         """Waits until every worker has come to its end; returns their last messages."""
-        last: list[tuple[int, Any]] = []
+        last: list[Any] = []
         while self._connections:
             last += self._messages(None)
         return last
@@ -119,7 +120,7 @@ class Workers:
             process.close()
         self._processes = {}
 
-    def _messages(self, timeout: float | None) -> Iterator[tuple[int, Any]]:
+    def _messages(self, timeout: float | None) -> Iterator[Any]:
         for connection in wait(list(self._connections), timeout):
             assert isinstance(connection, Connection)
             number = self._connections[connection]
@@ -133,7 +134,7 @@ class Workers:
                         case Failed() as failed:
                             self._raise(number, failed)
                         case message:
-                            yield number, message
+                            yield message
             except (EOFError, ConnectionResetError):
                 self._raise(number, None)
 
@@ -154,11 +155,7 @@ class Workers:
         )
 
 
-def run(
-    prepare: Callable[[int], Callable[[Callable[[Any], None]], None]],
-    number: int,
-    connection: Connection,
-) -> None:
+def run(prepare: Callable[[int], Work], number: int, connection: Connection) -> None:
     """The whole life of a worker."""
 
     def send(message: Any) -> None:
@@ -194,6 +191,7 @@ def signals_withheld() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    ensure_running()  # multiprocessing's own process; to start it on the way would let the signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -203,8 +201,8 @@ def signals_withheld() -> Iterator[None]:
 
 @contextmanager
 def main_script(hidden: bool) -> Iterator[None]:
-    """A process that is started here with it hidden doesn't import the script that was started, which may train at once
-    when it is imported, and start processes, which ..."""
+    """A process that is started here imports the script that was started, under another name, unless it is hidden: a
+    script may train as soon as it is imported, and so start processes, too."""
     main = sys.modules["__main__"]
     if hidden:
         sys.modules["__main__"] = ModuleType("__main__")

@@ -16,9 +16,9 @@ must not move is θ' during a rollout: its steps would come from several policie
 Workers play different episodes, so their updates are less alike than one worker's would be; that is what A2C's
 environments side by side do, too, without processes. One worker alone is A2C, and the same run every time.
 
-Mnih et al., "Asynchronous methods for deep reinforcement learning", ICML (2016): algorithm S3; for the shared g section
-4, equations 8 and 9 (with ε inside the root, where PyTorch and this have it beside), which found it more robust than a g
-of each worker's own. Writing without a lock: Recht et al., "Hogwild!", NeurIPS (2011).
+Mnih et al., "Asynchronous methods for deep reinforcement learning", ICML (2016): algorithm S3, and section 4, equations
+8 and 9, for g, which found one for all more robust than one for each. (ε is inside the root there; here and in PyTorch
+it stands beside it.) Writing without a lock: Recht et al., "Hogwild!", NeurIPS (2011).
 """
 
 from __future__ import annotations
@@ -38,63 +38,65 @@ import numpy as np
 import minigrad as mg
 import minigrad.nn as nn
 from envs import Episode, UsageError
-from minigrad.device import CPU
 
 from ..core.hyperparameters import Count
 from ..core.training import train
-from ..core.workers import SPAWN, Workers
+from ..core.workers import SPAWN, Work, Workers
 from .a2c import A2C, A2CHyperparameters
 
 
 @dataclass(frozen=True)
 class A3CHyperparameters(A2CHyperparameters):
     workers: Count = 2
-    """Processes that learn at the same time, best one a core. With more than one, no two runs are the same."""
+    """Processes that learn at the same time, best one a core. With more than one, no two runs are the
+    same, nor is a resumed one the uninterrupted one."""
 
 
 class Shared:
-    """What the workers share: memory of `workers` processes, gone with the last of them."""
+    """What `workers` processes share: plain memory, with no lock, which is gone with the last of them."""
 
     def __init__(self, size: int, workers: int) -> None:
-        self.arrays = SPAWN.RawArray("f", size), SPAWN.RawArray("f", size)  # raw: without a lock
+        self._parameters, self._square_average = SPAWN.RawArray("f", size), SPAWN.RawArray("f", size)
         self.steps = SPAWN.RawArray("q", workers)  # taken by each; nobody but itself writes a worker's number
         self.stopped = SPAWN.RawValue("b", False)
 
     @property
     def parameters(self) -> np.ndarray:
-        """θ, end to end."""
-        return np.frombuffer(self.arrays[0], np.float32)
+        """θ, (size,)."""
+        return np.frombuffer(self._parameters, np.float32)
 
     @property
     def square_average(self) -> np.ndarray:
-        """g, end to end."""
-        return np.frombuffer(self.arrays[1], np.float32)
+        """g, (size,)."""
+        return np.frombuffer(self._square_average, np.float32)
 
 
 class A3C(A2C):
     name = "a3c"
     Hyperparameters = A3CHyperparameters
+    others: Workers | None = None  # of worker 0, while it trains
+    tell: Callable[[Episode], None] | None = None  # of each of the others: what worker 0 hears
+
+    def __init__(self, env: Any, *, device: Any = "cpu", **more: Any) -> None:
+        if device is not None and not str(device).startswith("cpu"):
+            raise UsageError("a3c's workers share the CPU's memory: leave device out, or take a2c, which can use a GPU")
+        super().__init__(env, device=device, **more)
 
     def build(self) -> None:
-        if self.device is not CPU:
-            raise UsageError("a3c's workers share memory of the CPU: leave device out, or take a2c, which can use a GPU")
         super().build()
         self.local = self.weights  # θ'
-        self.others: Workers | None = None
-        self.send: Callable[[Any], None] | None = None
-        shared = Shared(sum(p.numel() for p in self.local), self.hyperparameters.workers)
-        self.share(shared, worker=0)
+        self.share(Shared(sum(p.numel() for p in self.local), self.hyperparameters.workers))
         self.push()
 
-    def share(self, shared: Shared, worker: int) -> None:
+    def share(self, shared: Shared, worker: int = 0) -> None:
         """Be worker number `worker` of those that share θ and g."""
         self.shared, self.worker = shared, worker
         theta, bounds = shared.parameters, accumulate((p.numel() for p in self.local), initial=0)
         self.weights = [
-            mg.from_numpy(theta[start:stop].reshape(p.shape))
+            nn.Parameter(mg.from_numpy(theta[start:stop].reshape(p.shape)))
             for p, (start, stop) in zip(self.local, pairwise(bounds), strict=True)
         ]
-        self.optimizer = self.make_optimizer()
+        self.optimizer = self.make_optimizer()  # of `weights`: they lie end to end already, and stay where they are
         self.optimizer.remember_in(square_avg=shared.square_average)
 
     def descend(self, loss: mg.Tensor) -> mg.Tensor:
@@ -114,28 +116,28 @@ class A3C(A2C):
             local.array[...] = theta.array
 
     def push(self) -> None:
-        """θ ← θ', before anybody has learned."""
+        """θ ← θ': what a training starts from."""
         for theta, local in zip(self.weights, self.local, strict=True):
             theta.array[...] = local.array
 
     def update(self, new_steps: int) -> None:
         self.shared.steps[self.worker] += new_steps
-        self.steps = sum(self.shared.steps)  # of all workers: the learning rate falls with these, and training ends
-        learns = self.rollout.full
+        self.steps = sum(self.shared.steps)  # of all workers: by these the learning rate falls, and training ends
         super().update(new_steps)
-        if self.send is not None:
+        if self.tell is not None:
             for episode in self.environments.finished:
-                self.send(episode)
+                self.tell(episode)
         elif self.others is not None and self.steps >= self.total_steps:
-            self.count(self.others.finish())
+            self.environments.finished += self.others.finish()
             self.steps = sum(self.shared.steps)
             self.pull()
-        elif self.others is not None and learns:
-            self.count(self.others.received())
+        elif self.others is not None and not self.rollout.filled:  # it has just learned
+            self.environments.finished += self.others.received()
 
-    def count(self, received: list[tuple[int, Episode]]) -> None:
-        """The other workers' episodes are the training's as much as this one's."""
-        self.environments.finished += [episode for _, episode in received]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.shared.steps[:] = [self.steps] + [0] * (len(self.shared.steps) - 1)
+        self.push()
 
     # -- the other workers
 
@@ -146,14 +148,15 @@ class A3C(A2C):
             yield
             return
         self.shared.stopped.value = False
-        with Workers(self.name, self.hyperparameters.workers - 1, *self.for_workers()) as self.others:
-            try:
-                yield
-            finally:
-                self.others = None
+        with Workers(self.name, self.hyperparameters.workers - 1, *self.task(), self.stop) as self.others:
+            yield
 
-    def for_workers(self) -> tuple[Callable, Callable[[], None], bool]:
-        """What every other worker does, how it is told to stop, and whether it needs the script that was started."""
+    def stop(self) -> None:
+        self.others = None
+        self.shared.stopped.value = True
+
+    def task(self) -> tuple[Callable, bool]:
+        """What every other worker does, and whether it needs the script that was started for it."""
         env: Any = self.env
         if isinstance(env, gym.vector.VectorEnv) and env.spec is not None:
             env = partial(gym.make_vec, env.spec)
@@ -175,20 +178,12 @@ class A3C(A2C):
             ) from problem
         settings = {"num_envs": self.num_envs, **self.hyperparameters.plain()}
         task = partial(prepare, recipe, settings, self.seed, self.total_steps, self.shared)
-        return task, self.stop, b"__main__" in recipe
-
-    def stop(self) -> None:
-        self.shared.stopped.value = True
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.shared.steps[:] = [self.steps, *[0] * (len(self.shared.steps) - 1)]
-        self.push()
+        return task, b"__main__" in recipe
 
 
 def prepare(
     recipe: bytes, settings: dict[str, Any], seed: int, total_steps: int, shared: Shared, worker: int
-) -> Callable[[Callable[[Any], None]], None]:
+) -> Work:
     """In a process of its own: the agent that is worker number `worker`, ready to train."""
     agent_type, env, registered = pickle.loads(recipe)
     if registered is not None:
@@ -200,7 +195,7 @@ def prepare(
     parent = os.getppid()
 
     def work(send: Callable[[Any], None]) -> None:
-        agent.send = send
+        agent.tell = send
         train(agent, stop=lambda: shared.stopped.value or os.getppid() != parent)
 
     return work

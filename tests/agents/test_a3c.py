@@ -19,14 +19,16 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 from threadpoolctl import threadpool_info
 
 from agents import A2C, A3C
 from agents.core.rollout import Steps
 from agents.core.runs import read_table
+from agents.core.workers import PATIENCE
 from agents.policy_gradient.a3c import seed_of
 from agents.presets import preset_for
-from envs import UsageError
+from envs import Episode, UsageError
 from envs.probes import ProbeBoth
 from tests.agents.conftest import Near
 
@@ -106,21 +108,68 @@ def test_a_gradient_of_the_own_copy_changes_what_is_shared() -> None:
 
 
 def test_an_update_every_t_max_steps() -> None:
+    """All of them with the same policy, whatever the others do meanwhile."""
     first, second = two_workers(rollout_steps=4)
     for worker in (first, second):
         worker.total_steps = 100
         for step in range(1, 9):
-            before = first.shared.parameters.copy()
+            first.shared.parameters[:] += 0.01
+            theta, local = first.shared.parameters.copy(), flat(worker.network.parameters())
             worker.observe(worker.environments.step(worker.act(worker.environments.observation)))
             worker.update(1)
-            assert (first.shared.parameters != before).any() == (step % 4 == 0)
+            learns = step % 4 == 0
+            assert (first.shared.parameters != theta).any() == learns
+            assert (flat(worker.network.parameters()) != local).any() == learns
     assert list(first.shared.steps) == [8, 8]
     assert (first.steps, second.steps) == (8, 16)  # each counted when it last took a step
 
 
+class OthersAtTheirEnd:
+    def __init__(self, shared) -> None:
+        self.shared = shared
+
+    def finish(self) -> list[Episode]:
+        self.shared.parameters[:] += 1
+        self.shared.steps[1] += 7
+        return [Episode(0, 2.5, 7)]
+
+
+def test_the_end_waits_for_what_the_others_learn_last() -> None:
+    agent, _ = two_workers(rollout_steps=50)
+    agent.others, agent.total_steps = OthersAtTheirEnd(agent.shared), 1  # type: ignore[assignment]
+    before = flat(agent.local)
+    agent.update(1)
+    np.testing.assert_array_equal(flat(agent.local), before + 1)
+    assert agent.steps == 8
+    assert agent.environments.finished == [Episode(0, 2.5, 7)]
+
+
+class Drawn(gym.Env):
+    """Episodes of one step, rewarded at random."""
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), self.np_random.random(), True, False, {}
+
+
 def test_no_two_workers_play_the_same_episodes() -> None:
-    seeds = {seed_of(worker, seed, steps) for worker in range(1, 9) for seed in range(5) for steps in (0, 1000)}
-    assert len(seeds) == 8 * 5 * 2
+    agent = A3C(Drawn, seed=0, workers=3)
+    agent.total_steps = 20
+    task, _ = agent.task()
+    rewards = []
+    for worker in (1, 2):
+        agent.shared.steps[:] = [0, 0, 0]
+        task(worker)(lambda episode: rewards.append(episode.total_reward))
+    alone = A3C(Drawn, seed=0, workers=1)
+    rewards += [alone.environments.step(np.array([0])).reward[0] for _ in range(20)]
+    assert len(rewards) == len(set(rewards)) == 60
+    assert seed_of(1, seed=0, steps=0) != seed_of(1, seed=0, steps=1_000)  # when training goes on
 
 
 # -- saving and loading
@@ -273,27 +322,34 @@ def are_gone(processes: list[int], seconds: float = 10.0) -> bool:
     return False
 
 
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def started(*arguments: str) -> subprocess.Popen:
+    """Python, in a process group of its own, as a terminal has it."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
+    )  # fmt: skip
+
+
+LOOKS_FOR_PROCESSES = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks for them in /proc")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks for processes in /proc")
+@LOOKS_FOR_PROCESSES
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_worker_is_left_behind(how: signal.Signals, tmp_path: Path) -> None:
+def test_no_worker_of_a_run_is_left_behind(how: signal.Signals, tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ["--env", ENV, "--workers", "3", "--checkpoint-every", "2000", "--run", str(run), "--quiet"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    minigrad = [sys.executable, "-m", "agents.cli"]
-    training = subprocess.Popen(
-        [*minigrad, "train", "a3c", "--steps", "100000000", *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
-    )  # fmt: skip
+    training = started("-m", "agents.cli", "train", "a3c", "--steps", "100000000", *options)
     until = time.monotonic() + 60
     while not list(run.glob("checkpoints/step-*")) and time.monotonic() < until:
         time.sleep(0.05)
     workers = processes_of(training.pid)
     assert len(workers) == 2
-    if how is signal.SIGINT:
-        os.killpg(training.pid, how)  # as a terminal does
-    else:
-        training.send_signal(how)
+    (os.killpg if how is signal.SIGINT else os.kill)(training.pid, how)  # Ctrl-C goes to all
     said, errors = training.communicate(timeout=30)
     assert are_gone(workers)
     assert errors == ""
@@ -301,9 +357,39 @@ def test_no_worker_is_left_behind(how: signal.Signals, tmp_path: Path) -> None:
         assert training.returncode == 0
         assert f"`minigrad resume {run}` goes on" in said
         stopped = int(re.search(r"at step ([\d,]+) of", said)[1].replace(",", ""))  # type: ignore[index]
-        config = (run / "config.json").read_text().replace("100000000", str(stopped + 3000))
-        (run / "config.json").write_text(config)
-        assert A3C.load(run).steps == stopped
+        loaded = A3C.load(run)
+        assert loaded.steps == stopped
+        assert loaded.learn(500).steps >= stopped + 500
+
+
+class Endless(Near):
+    """An episode without an end, which has nothing to tell."""
+
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 200 and not in_a_worker():
+            print("going on", flush=True)
+        return *super().step(action)[:2], False, False, {}
+
+
+@pytest.mark.slow
+@LOOKS_FOR_PROCESSES
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_of_a_script_is_left_behind(how: signal.Signals) -> None:
+    learn = "from tests.agents.test_a3c import *; A3C(Endless, workers=3).learn(10**9)"
+    training = started("-c", learn)
+    assert training.stdout is not None
+    assert training.stdout.readline() == "going on\n"
+    workers = processes_of(training.pid)
+    assert len(workers) == 2
+    (os.killpg if how is signal.SIGINT else os.kill)(training.pid, how)
+    before = time.monotonic()
+    _, errors = training.communicate(timeout=30)
+    assert are_gone(workers)
+    assert time.monotonic() - before < PATIENCE  # they heard, and needn't be killed
+    assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == (how is signal.SIGINT)
 
 
 SCRIPT = """
@@ -318,14 +404,13 @@ print("learned", agent.steps >= 200)
 @pytest.mark.slow
 def test_a_plain_script_works_unless_workers_need_it(tmp_path: Path) -> None:
     """Python's own advice, `if __name__ == "__main__"`, is needed only for an environment that the script defines."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(env=f"{ENV!r}"))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment(), timeout=60)
     assert (done.stdout, done.stderr) == ("learned True\n", "")
     own = SCRIPT.replace("agent =", f"def make():\n    return gym.make({ENV!r})\n\nagent =")
     script.write_text(own.format(env="make"))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment(), timeout=60)
     assert done.returncode == 1
     assert "must train under `if __name__ == '__main__':`" in done.stderr.splitlines()[-1]
     assert "ended with exit code 1" in done.stderr.splitlines()[-1]

@@ -4,9 +4,9 @@
 
 A3C on CartPole-v1 as its preset has it, training included, from `learn` to its return: the workers' processes are
 started and ended in that time. The numbers of workers take turns; every round gives one ratio to one worker, and the
-median is what counts. Beside the clock's time, the processors': if a step costs as much of that as with one worker, then
-the workers don't hold each other up, and where the clock's time falls less than to 1/workers, they had to share their
-cores with others. Writes benchmarks/results/asynchrony.{md,json}."""
+median is what counts. Beside the clock's time, the processors': if all the steps together cost as much of that as with
+one worker, then the workers don't hold each other up, and where the clock's time falls less than to 1/workers, they had
+to share their cores with others. Writes benchmarks/results/asynchrony.{md,json}."""
 
 from __future__ import annotations
 

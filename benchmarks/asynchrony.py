@@ -4,9 +4,11 @@
 
 A3C on CartPole-v1 as its preset has it, training included, from `learn` to its return: the workers' processes are
 started and ended in that time. The numbers of workers take turns; every round gives one ratio to one worker, and the
-median is what counts. Beside the clock's time, the processors': if all the steps together cost as much of that as with
-one worker, then the workers don't hold each other up, and where the clock's time falls less than to 1/workers, they had
-to share their cores with others. Writes benchmarks/results/asynchrony.{md,json}."""
+median is what counts. Beside the clock's time, the processors': if all the workers' together is about what one worker
+needs, then they don't hold each other up. Divided by the clock's it says how many cores they got: where others want the
+same cores, or there are fewer than workers, no clock can show what more workers are worth.
+
+Writes benchmarks/results/asynchrony.{md,json}."""
 
 from __future__ import annotations
 
@@ -69,13 +71,15 @@ def main() -> None:
             print(f"round {turn + 1}, {n} workers: {seconds:.1f} s, processors {used:.1f} s", flush=True)
 
     header = ["workers", "seconds", "steps a second", "times one worker's seconds", "lowest to highest"]
-    header += ["times its processor time", "seconds to start and end"]
+    header += ["times its processor time", "cores it got", "seconds to start and end"]
     rows = []
     for n in clock:
         each = [a / b for a, b in zip(clock[n], clock["1"], strict=True)]
+        got = [a / b for a, b in zip(processors[n], clock[n], strict=True)]
         rows.append(
             [n, f"{median(clock[n]):.1f}", f"{options.steps / median(clock[n]):,.0f}", f"**{median(each):.2f}**"]
-            + [f"{min(each):.2f} to {max(each):.2f}", f"{ratio(processors, n, '1'):.2f}", f"{median(starting[n]):.1f}"]
+            + [f"{min(each):.2f} to {max(each):.2f}", f"{ratio(processors, n, '1'):.2f}", f"{median(got):.2f}"]
+            + [f"{median(starting[n]):.1f}"]
         )
     about = f"{options.steps:,} steps of {ENV}, {options.rounds} rounds. Medians; a ratio is the median of the rounds'."
     data = {"steps": options.steps, "clock": clock, "processors": processors, "starting": starting}

@@ -38,6 +38,7 @@ import numpy as np
 import minigrad as mg
 import minigrad.nn as nn
 from envs import Episode, UsageError
+from envs.vector import module_of
 
 from ..core.hyperparameters import Count
 from ..core.training import train
@@ -126,7 +127,7 @@ class A3C(A2C):
         super().update(new_steps)
         if self.tell is not None:
             for episode in self.environments.finished:
-                self.tell(episode)
+                self.tell(episode)  # there it counts as if the last step had ended it
         elif self.others is not None and self.steps >= self.total_steps:
             self.environments.finished += self.others.finish()
             self.steps = sum(self.shared.steps)
@@ -148,10 +149,10 @@ class A3C(A2C):
             yield
             return
         self.shared.stopped.value = False
-        with Workers(self.name, self.hyperparameters.workers - 1, *self.task(), self.stop) as self.others:
+        with Workers(self.name, self.hyperparameters.workers - 1, *self.task(), self.stop_others) as self.others:
             yield
 
-    def stop(self) -> None:
+    def stop_others(self) -> None:
         self.others = None
         self.shared.stopped.value = True
 
@@ -167,8 +168,8 @@ class A3C(A2C):
                 f"a3c's workers need a {self.environments.name} each, and this one can't be made again; give an id, a "
                 f"function that makes one, or workers=1"
             )
-        # An id that was registered here is not known there.
-        registered = gym.registry.get(env) if isinstance(env, str) else None
+        # An id that was registered here is not known there, unless it is one of those that are looked up.
+        registered = gym.registry.get(env) if isinstance(env, str) and module_of(env) is None else None
         try:
             recipe = pickle.dumps((type(self), env, registered))
         except Exception as problem:
@@ -196,11 +197,15 @@ def prepare(
 
     def work(send: Callable[[Any], None]) -> None:
         agent.tell = send
-        train(agent, stop=lambda: shared.stopped.value or os.getppid() != parent)
+        try:
+            train(agent, stop=lambda: shared.stopped.value or os.getppid() != parent)
+        finally:
+            agent.environments.close()  # some have processes of their own
 
     return work
 
 
 def seed_of(worker: int, seed: int, steps: int) -> int:
     """No two workers play the same episodes, nor one the same again when training goes on after `steps`."""
-    return int(np.random.SeedSequence(seed, spawn_key=(worker, steps)).generate_state(1)[0])
+    drawn = np.random.SeedSequence(seed, spawn_key=(worker, steps)).generate_state(1)[0]
+    return int(drawn) // 4  # environments side by side count up from it, and some take 31 bits

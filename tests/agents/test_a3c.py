@@ -300,6 +300,32 @@ def test_what_workers_cannot_be_given() -> None:
             A3C(ENV, device=device)
 
 
+def registered_here() -> str:
+    gym.register("tests/OnlyHere-v0", "gymnasium.envs.classic_control.cartpole:CartPoleEnv", max_episode_steps=50)
+    return "tests/OnlyHere-v0"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "env",
+    [
+        lambda: "Pendulum-v1",
+        lambda: "minigrad/SnakeImage-v0",
+        registered_here,
+        lambda: gym.make("CartPole-v1"),
+        lambda: gym.make_vec("CartPole-v1", num_envs=3),
+        lambda: gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="async"),
+    ],
+    ids=["continuous", "image", "registered", "instance", "vector", "processes"],
+)
+def test_workers_make_what_they_are_given(env, capfd) -> None:
+    agent = A3C(env(), seed=0, workers=2).learn(300)
+    assert min(agent.shared.steps) > 0
+    agent.environments.close()
+    said = capfd.readouterr()
+    assert said.err == ""  # above all nothing of processes that lost their other end
+
+
 def processes_of(parent: int) -> list[int]:
     """Its children that are workers."""
     found = []

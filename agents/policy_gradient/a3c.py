@@ -1,5 +1,4 @@
-"""A3C, asynchronous advantage actor-critic: workers that learn at the same time, each from episodes of its own, and
-change the same parameters without waiting for each other.
+"""A3C, asynchronous advantage actor-critic: workers that play at the same time and change the same parameters.
 
 Each worker, for ever:
 

@@ -15,9 +15,9 @@ must not move is θ' during a rollout: its steps would come from several policie
 Workers play different episodes, so their updates are less alike than one worker's would be; that is what A2C's
 environments side by side do, too, without processes. One worker alone is A2C, and the same run every time.
 
-Mnih et al., "Asynchronous methods for deep reinforcement learning", ICML (2016): algorithm S3, and section 4, equations
-8 and 9, for g, which found one for all more robust than one for each. (ε is inside the root there; here and in PyTorch
-it stands beside it.) Writing without a lock: Recht et al., "Hogwild!", NeurIPS (2011).
+Mnih et al., "Asynchronous methods for deep reinforcement learning", ICML (2016): algorithm S3, and section 4 for g,
+where one for all was more robust than one for each. (Its ε is inside the root; here and in PyTorch it stands beside it.)
+Writing without a lock: Recht et al., "Hogwild!", NeurIPS (2011).
 """
 
 from __future__ import annotations

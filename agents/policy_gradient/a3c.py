@@ -16,7 +16,7 @@ Workers play different episodes, so their updates are less alike than one worker
 environments side by side do, too, without processes. One worker alone is A2C, and the same run every time.
 
 Mnih et al., "Asynchronous methods for deep reinforcement learning", ICML (2016): algorithm S3, and section 4 for g,
-where one for all was more robust than one for each. (Its ε is inside the root; here and in PyTorch it stands beside it.)
+where one for all was more robust than one for each. (Its ε is inside the root; here, as in PyTorch, it is beside.)
 Writing without a lock: Recht et al., "Hogwild!", NeurIPS (2011).
 """
 

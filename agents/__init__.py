@@ -9,6 +9,7 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .policy_gradient.a2c import A2C
+from .policy_gradient.a3c import A3C
 from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.exact import ExactPolicyGradient
 from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
@@ -43,6 +44,7 @@ from .value.rainbow import Rainbow
 
 __all__ = [
     "A2C",
+    "A3C",
     "AGENTS",
     "C51",
     "DQN",

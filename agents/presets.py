@@ -345,12 +345,20 @@ PRESETS: dict[tuple[str, str], Preset] = {
         )
         for probe in PROBES
     },
+    ("a3c", "CartPole-v1"): Preset(steps=500_000, hyperparameters={"anneal_learning_rate": True}),
     **{
-        ("a2c", probe): Preset(
+        (learner, probe): Preset(
             steps=4_000,
             num_envs=2,
-            hyperparameters={"learning_rate": 0.01, "anneal_learning_rate": True, "gamma": 0.5, "hidden": (16,)},
+            hyperparameters={
+                "learning_rate": 0.01,
+                "anneal_learning_rate": True,
+                "gamma": 0.5,
+                "hidden": (16,),
+                **alone,
+            },
         )
+        for learner, alone in (("a2c", {}), ("a3c", {"workers": 1}))
         for probe in PROBES
     },
     **{

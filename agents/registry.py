@@ -8,6 +8,7 @@ from envs.errors import did_you_mean
 
 from .core.agent import Agent
 from .policy_gradient.a2c import A2C
+from .policy_gradient.a3c import A3C
 from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.exact import ExactPolicyGradient
 from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
@@ -75,6 +76,7 @@ POLICY_GRADIENT: tuple[type[Agent], ...] = (
     OffPolicyPolicyGradient,
     ActorCritic,
     A2C,
+    A3C,
     PPO,
 )
 

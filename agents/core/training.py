@@ -34,7 +34,7 @@ def train(
     environments = agent.environments
     recorder = Recorder(agent, run) if run is not None else None
     due = recorder.due if recorder else agent.total_steps
-    with one_blas_thread(), agent.random.engine():
+    with one_blas_thread(), agent.random.engine(), agent.training():
         while agent.steps < agent.total_steps and not stop():
             transition = environments.step(agent.act(environments.observation))
             new_steps = len(transition.env)

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import minigrad as mg
-from agents import A2C, PPO, ActorCritic, evaluate
+from agents import A2C, A3C, PPO, ActorCritic, evaluate
 from agents.core.rollout import Steps, Trajectory
 from agents.policy_gradient.networks import actor_critic_network
 from agents.policy_gradient.returns import rewards_to_go
@@ -261,7 +261,7 @@ def test_rates_fall_to_zero() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("actor_critic", ACTOR_CRITICS)
+@pytest.mark.parametrize("actor_critic", [*ACTOR_CRITICS, A3C])
 def test_cart_pole(actor_critic: type) -> None:
     agent = actor_critic("CartPole-v1", seed=0)
     agent.learn(preset_for(actor_critic, "CartPole-v1").steps)

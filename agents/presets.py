@@ -259,6 +259,24 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "anneal_clip": True,
         },
     ),
+    ("ppo-kl", "CartPole-v1"): Preset(
+        steps=100_000,
+        num_envs=8,
+        hyperparameters={
+            "learning_rate": 1e-3,
+            "anneal_learning_rate": True,
+            "gamma": 0.98,
+            "gae_lambda": 0.8,
+            "rollout_steps": 32,
+            "batch_size": 256,
+            "epochs": 20,
+        },
+    ),
+    ("trpo", "CartPole-v1"): Preset(
+        steps=100_000,
+        num_envs=8,
+        hyperparameters={"rollout_steps": 128, "batch_size": 128, "gae_lambda": 0.95},
+    ),
     ("ppo", "Pendulum-v1"): Preset(
         steps=300_000,
         num_envs=4,
@@ -305,7 +323,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
         for lander in ("LunarLander-v3", "LunarLanderContinuous-v3")
     },
     **{
-        ("ppo", probe): Preset(
+        (proximal, probe): Preset(
             steps=2_000,
             num_envs=2,
             hyperparameters={
@@ -318,6 +336,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
                 "hidden": (16,),
             },
         )
+        for proximal in ("trpo", "ppo-kl", "ppo")
         for probe in PROBES
     },
     ("actor-critic", "CartPole-v1"): Preset(steps=300_000, num_envs=8),

@@ -23,7 +23,6 @@ import numpy as np
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad.device import host
-from minigrad.distributions import Distribution
 
 from ..core.hyperparameters import NonNegative, Positive
 from .losses import same_shape
@@ -104,15 +103,9 @@ class Proximal(TrustRegion):
     """What both PPOs are: passes over the rollout, with a loss that keeps the policy near and has the value's and the
     entropy's part in it."""
 
-    hyperparameters: Any
-
     @property
     def shared(self) -> bool:
         return self.hyperparameters.shared
-
-    def log_ratio(self, distribution: Distribution, batch: Batch) -> mg.Tensor:
-        """log r, (batch,)."""
-        return distribution.log_prob(self.tensor(batch.action)) - self.tensor(batch.log_prob)
 
     def value_loss(self, value: mg.Tensor, batch: Batch) -> mg.Tensor:
         return value_loss(value, self.tensor(batch.value), self.tensor(batch.target), self.hyperparameters.value_clip)

@@ -35,7 +35,7 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
 from minigrad.autograd import grad
-from minigrad.distributions import Distribution, kl_divergence
+from minigrad.distributions import kl_divergence
 from minigrad.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..core.hyperparameters import Count, Fraction, NonNegative, Positive
@@ -70,6 +70,17 @@ class Found(NamedTuple):
     kl: float
 
 
+class Figures(NamedTuple):
+    """A step's, for metrics.csv."""
+
+    entropy: float  # before it
+    kl: float  # exact
+    expected_improvement: float  # of the surrogate, if it were a straight line
+    improvement: float
+    line_search_steps: int
+    gradient_norm: float
+
+
 def flat_gradient(output: mg.Tensor, weights: Sequence[mg.Tensor], **how: bool) -> mg.Tensor:
     """∇ output as one vector, (n,)."""
     return parameters_to_vector(grad(output, weights, materialize_grads=True, **how))  # type: ignore[arg-type]
@@ -102,17 +113,14 @@ def line_search(attempt: Callable[[float], tuple[float, float]], kl_limit: float
 class TRPO(TrustRegion):
     name = "trpo"
     Hyperparameters = TRPOHyperparameters
-    metric_names = (
-        *("entropy", "kl", "expected_improvement", "improvement", "line_search_steps", "gradient_norm", "value_loss"),
-        "explained_variance",
-    )
+    metric_names = (*Figures._fields, "value_loss", "explained_variance")
 
     def weights_of_adam(self) -> list[nn.Parameter]:
         return list(self.network.critic.parameters())
 
     def improve(self, batch: Batch) -> list[float]:
-        policy = self.improve_policy(batch)
-        return [*policy, float(np.mean(list(self.passes(batch))))]
+        figures = self.improve_policy(batch)
+        return [*figures, float(np.mean(list(self.passes(batch))))]
 
     def learn_from_minibatch(self, batch: Batch) -> float:
         """A step of the value's. Returns its loss."""
@@ -120,22 +128,21 @@ class TRPO(TrustRegion):
         self.descend(loss)
         return loss.item()
 
-    def improve_policy(self, batch: Batch) -> tuple[float, ...]:
-        """The step, and its figures."""
+    def improve_policy(self, batch: Batch) -> Figures:
         h = self.hyperparameters
         weights = list(self.network.policy.parameters())
         old, advantage = self.old_policy(batch), self.advantage_of(batch)
         distribution = self.network.policy(self.tensor(batch.observation))
-        before = self.surrogate(distribution, batch, advantage)
+        before = surrogate(self.log_ratio(distribution, batch).exp(), advantage)
         gradient = flat_gradient(before, weights, retain_graph=True)
         step = self.natural_step(kl_divergence(old, distribution).mean(), weights, gradient)
         start = parameters_to_vector(weights).detach()
 
         def attempt(fraction: float) -> tuple[float, float]:
             vector_to_parameters(start + fraction * step, weights)
-            distribution = self.network.policy(self.tensor(batch.observation))
-            after = self.surrogate(distribution, batch, advantage)
-            return after.item() - before.item(), kl_divergence(old, distribution).mean().item()
+            new = self.network.policy(self.tensor(batch.observation))
+            after = surrogate(self.log_ratio(new, batch).exp(), advantage)
+            return after.item() - before.item(), kl_divergence(old, new).mean().item()
 
         with mg.no_grad():
             found = line_search(attempt, h.kl_limit, h.line_search_factor, h.line_search_steps)
@@ -143,7 +150,7 @@ class TRPO(TrustRegion):
                 vector_to_parameters(start, weights)
         expected = found.fraction * (gradient @ step).item()
         entropy, norm = distribution.entropy().mean().item(), (gradient @ gradient).item() ** 0.5
-        return entropy, found.kl, expected, found.improvement, found.tried, norm
+        return Figures(entropy, found.kl, expected, found.improvement, found.tried, norm)
 
     def natural_step(self, kl: mg.Tensor, weights: Sequence[mg.Tensor], gradient: mg.Tensor) -> mg.Tensor:
         """Δ, (n,): along the natural gradient, as far as δ allows if the KL divergence is ½ Δᵀ H Δ."""
@@ -153,6 +160,3 @@ class TRPO(TrustRegion):
         curvature = (x @ product(x)).item()
         return (2 * h.kl_limit / curvature) ** 0.5 * x if curvature > 0 else 0 * x  # without a gradient there is no way
 
-    def surrogate(self, distribution: Distribution, batch: Batch, advantage: mg.Tensor) -> mg.Tensor:
-        ratio = (distribution.log_prob(self.tensor(batch.action)) - self.tensor(batch.log_prob)).exp()
-        return surrogate(ratio, advantage)

@@ -217,6 +217,10 @@ class TrustRegion(Agent):
         """The distribution that the actions were drawn from, with no gradient."""
         return self.network.policy.head.distribution_of(self.tensor(batch.policy))
 
+    def log_ratio(self, new: Distribution, batch: Batch) -> mg.Tensor:
+        """log r, (batch,)."""
+        return new.log_prob(self.tensor(batch.action)) - self.tensor(batch.log_prob)
+
     def advantage_of(self, batch: Batch) -> mg.Tensor:
         """What the policy learns from, (batch,)."""
         advantage = batch.advantage

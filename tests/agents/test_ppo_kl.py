@@ -78,7 +78,7 @@ def test_the_two_directions_of_normal_policies() -> None:
 
     found = []
     for direction in ("old-new", "new-old"):
-        agent = small("Pendulum-v1", kl_direction=direction)
+        agent = small("Pendulum-v1", kl_direction=direction, normalize_observations=False)
         head = agent.network.policy.head
         head.log_std.array[...] = -0.3
         batch = batch_of(agent, 12)
@@ -142,7 +142,7 @@ def test_beta_is_never_zero_and_never_infinite() -> None:
 @DIRECTIONS
 def test_beta_adapts_once_a_rollout_to_the_whole_divergence(direction: str) -> None:
     agent = PPOKL(ENV, rollout_steps=32, batch_size=8, epochs=3, hidden=(8,), kl_direction=direction)
-    adapted, betas, batches = [], [], []
+    adapted, betas, batches, figures = [], [], [], []
     adapt, learn, improve = agent.penalty.adapt, agent.learn_from_minibatch, agent.improve
 
     def improving(batch: Batch):
@@ -151,6 +151,7 @@ def test_beta_adapts_once_a_rollout_to_the_whole_divergence(direction: str) -> N
         new = agent.network.policy(agent.tensor(batch.observation)).probs.array.astype(np.float64)
         p, q = (old, new) if direction == "old-new" else (new, old)
         batches.append((p * np.log(p / q)).sum(1).mean())
+        figures.append(found[-2:])
         return found
 
     agent.penalty.adapt = lambda *given: (adapted.append(given), adapt(*given))  # type: ignore[method-assign]
@@ -163,6 +164,7 @@ def test_beta_adapts_once_a_rollout_to_the_whole_divergence(direction: str) -> N
     np.testing.assert_allclose([kl for kl, _ in adapted], batches, rtol=1e-3, atol=1e-6)
     assert max(batches) > 1e-3  # from the policy of the rollout, not from the one that moves
     each = np.array(betas).reshape(rollouts, -1)
+    assert figures == [[kl, beta] for (kl, _), beta in zip(adapted, each[:, 0], strict=True)]
     assert each.shape[1] > 3
     assert (each == each[:, :1]).all()  # none of the passes changes it
     assert len(set(each[:, 0])) > 1  # but the rollouts do

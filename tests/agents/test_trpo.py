@@ -186,28 +186,24 @@ def test_the_natural_gradient_of_a_table_is_the_advantage() -> None:
 # -- the step
 
 
+def surrogate_of(agent: TRPO, batch: Batch) -> mg.Tensor:
+    policy = agent.network.policy(agent.tensor(batch.observation))
+    return surrogate(agent.log_ratio(policy, batch).exp(), agent.advantage_of(batch))
+
+
 @ENVS
 def test_gradient_of_the_surrogate(env: str) -> None:
     agent = small(env)
     batch, weights = batch_of(agent, 12), list(agent.network.policy.parameters())
-
-    def gain() -> mg.Tensor:
-        policy = agent.network.policy(agent.tensor(batch.observation))
-        return agent.surrogate(policy, batch, agent.advantage_of(batch))
-
-    numeric = numeric_gradient(gain, weights)
+    numeric = numeric_gradient(lambda: surrogate_of(agent, batch), weights)
     assert np.abs(numeric).max() > 1e-2
-    np.testing.assert_allclose(flat_gradient(gain(), weights).array, numeric, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(flat_gradient(surrogate_of(agent, batch), weights).array, numeric, rtol=1e-5, atol=1e-8)
 
 
 def test_columns_are_refused() -> None:
     for shapes in (((8,), (8, 1)), ((8, 1), (8,))):
         with pytest.raises(ValueError, match=r"\(8, 1\)"):
             surrogate(*(mg.ones(*shape) for shape in shapes))
-
-
-def figures_of(agent: TRPO, batch: Batch) -> dict[str, float]:
-    return dict(zip(TRPO.metric_names, agent.improve_policy(batch), strict=False))
 
 
 def fresh_batch(agent: TRPO, size: int = 200) -> Batch:
@@ -242,30 +238,33 @@ def test_the_step_stays_within_the_limit_and_improves(env: str, kl_limit: float,
     batch = fresh_batch(agent)
     batch = batch._replace(advantage=3 * batch.advantage + 1)
     old = logits_or_moments(agent, batch)
-    figures = figures_of(agent, batch)
+    slope = gradient_of(surrogate_of(agent, batch), agent.network.policy.parameters())
+    figures = agent.improve_policy(batch)
     kl, log_prob = kl_and_log_prob(old, logits_or_moments(agent, batch), batch.action)
     assert kl_limit / 5 < kl.mean() <= kl_limit
-    assert figures["kl"] == pytest.approx(kl.mean())
+    assert figures.kl == pytest.approx(kl.mean())
     advantage = batch.advantage
     if normalize:
         advantage = (advantage - advantage.mean()) / advantage.std()
     improvement = (np.exp(log_prob - batch.log_prob) * advantage).mean() - advantage.mean()
     assert improvement > 0
-    assert figures["improvement"] == pytest.approx(improvement, rel=1e-6)
-    assert figures["expected_improvement"] == pytest.approx(improvement, rel=0.3)  # a straight line's
+    assert figures.improvement == pytest.approx(improvement, rel=1e-6)
+    assert figures.expected_improvement == pytest.approx(improvement, rel=0.3)  # a straight line's
+    assert figures.gradient_norm == pytest.approx(np.linalg.norm(slope))
 
 
 def test_the_natural_step_beats_the_plain_one() -> None:
     """Within the same distance, nothing improves the surrogate more, to first order."""
     agent = small("Pendulum-v1", kl_limit=1e-4, damping=1e-8, conjugate_gradient_steps=60)
     batch, weights = fresh_batch(agent), list(agent.network.policy.parameters())
-    policy = agent.network.policy(agent.tensor(batch.observation))
-    gain = agent.surrogate(policy, batch, agent.advantage_of(batch))
-    gradient = flat_gradient(gain, weights, retain_graph=True)
-    kl = kl_divergence(agent.old_policy(batch), policy).mean()
-    natural = agent.natural_step(kl, weights, gradient)
-    policy = agent.network.policy(agent.tensor(batch.observation))
-    product = hessian_vector_product(kl_divergence(agent.old_policy(batch), policy).mean(), weights, 0.0)
+    gradient = flat_gradient(surrogate_of(agent, batch), weights)
+    natural, product = (
+        use(kl_divergence(agent.old_policy(batch), agent.network.policy(agent.tensor(batch.observation))).mean())
+        for use in (
+            lambda kl: agent.natural_step(kl, weights, gradient),
+            lambda kl: hessian_vector_product(kl, weights, 0.0),
+        )
+    )
     rng = np.random.default_rng(0)
     others = [gradient, *(gradient + mg.from_numpy(rng.normal(0, 0.1, gradient.shape)) for _ in range(5))]
     steps = [natural, *((2e-4 / (each @ product(each)).item()) ** 0.5 * each for each in others)]
@@ -298,15 +297,15 @@ def test_the_line_search_by_hand() -> None:
 
 @ENVS
 def test_a_step_that_is_too_long_is_shortened(env: str) -> None:
-    agent = small(env, line_search_steps=60)
+    agent = small(env, line_search_steps=60, kl_limit=0.01)
     batch, natural_step = fresh_batch(agent), agent.natural_step
     old = logits_or_moments(agent, batch)
     agent.natural_step = lambda *given: 15 * natural_step(*given)  # type: ignore[method-assign]
-    figures = figures_of(agent, batch)
+    figures = agent.improve_policy(batch)
     kl, _ = kl_and_log_prob(old, logits_or_moments(agent, batch), batch.action)
-    assert figures["line_search_steps"] > 5
+    assert figures.line_search_steps > 5
     assert 0.002 < kl.mean() <= 0.01
-    assert figures["improvement"] > 0
+    assert figures.improvement > 0
 
 
 @pytest.mark.parametrize("why", ["downhill", "no advantage"])
@@ -318,11 +317,11 @@ def test_without_a_better_policy_the_weights_stay(why: str) -> None:
     else:
         batch = batch._replace(advantage=np.zeros_like(batch.advantage))
     before = [weight.array.copy() for weight in agent.network.policy.parameters()]
-    figures = figures_of(agent, batch)
+    figures = agent.improve_policy(batch)
     for weight, kept in zip(agent.network.policy.parameters(), before, strict=True):
         np.testing.assert_array_equal(weight.array, kept)
-    assert (figures["improvement"], figures["kl"], figures["expected_improvement"]) == (0, 0, 0)
-    assert figures["line_search_steps"] == 10
+    assert (figures.improvement, figures.kl, figures.expected_improvement) == (0, 0, 0)
+    assert figures.line_search_steps == 10
 
 
 # -- the value

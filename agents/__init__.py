@@ -14,9 +14,11 @@ from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.exact import ExactPolicyGradient
 from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
 from .policy_gradient.ppo import PPO
+from .policy_gradient.ppo_kl import PPOKL
 from .policy_gradient.reinforce import Reinforce
 from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
 from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
+from .policy_gradient.trpo import TRPO
 from .registry import AGENTS
 from .tabular.dyna_q import DynaQ
 from .tabular.expected_sarsa import ExpectedSarsa
@@ -49,6 +51,8 @@ __all__ = [
     "C51",
     "DQN",
     "PPO",
+    "PPOKL",
+    "TRPO",
     "ActorCritic",
     "Agent",
     "DoubleDQN",

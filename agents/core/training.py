@@ -8,6 +8,9 @@ same with and without it.
 
 from __future__ import annotations
 
+import ctypes
+import os
+import platform
 import time
 import warnings
 from collections.abc import Callable
@@ -34,6 +37,7 @@ def train(
     environments = agent.environments
     recorder = Recorder(agent, run) if run is not None else None
     due = recorder.due if recorder else agent.total_steps
+    keep_freed_memory()
     with one_blas_thread(), agent.random.engine(), agent.training():
         while agent.steps < agent.total_steps and not stop():
             transition = environments.step(agent.act(environments.observation))
@@ -45,6 +49,8 @@ def train(
             if environments.finished:
                 for episode in environments.finished:
                     agent.episodes += 1
+                    if progress is None and recorder is None:
+                        continue
                     figures = agent.metrics.take()
                     if progress is not None:
                         progress.episode(episode.total_reward, figures)
@@ -115,6 +121,20 @@ class Recorder:
 
     def save(self) -> None:
         self.run.save(self.agent.steps, self.agent.state_dict())
+
+
+def keep_freed_memory() -> None:
+    """What one update frees, the next one needs again. glibc (Linux) hands the end of its heap back to the system in
+    between, and gets it again page by page: without this, PPO on CartPole has 3,400 page faults in 1,000 steps, which
+    is an eighth of its time. For the whole process, and as long as it lives."""
+    if platform.libc_ver()[0] != "glibc" or "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(M_TRIM_THRESHOLD, 256 << 20)  # bytes that may lie free there
+    mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest there is: arrays below it come from the heap
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
 def one_blas_thread() -> AbstractContextManager:

@@ -11,6 +11,7 @@ from .core.evaluation import Evaluation, evaluate
 from .policy_gradient.a2c import A2C
 from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.off_policy_actor_critic import OffPolicyActorCritic
 from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
 from .policy_gradient.ppo import PPO
 from .policy_gradient.reinforce import Reinforce
@@ -62,6 +63,7 @@ __all__ = [
     "NStepTDPrediction",
     "NeuralQLearning",
     "NoisyDQN",
+    "OffPolicyActorCritic",
     "OffPolicyMonteCarlo",
     "OffPolicyPolicyGradient",
     "OffPolicySarsa",

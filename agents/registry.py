@@ -10,6 +10,7 @@ from .core.agent import Agent
 from .policy_gradient.a2c import A2C
 from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.off_policy_actor_critic import OffPolicyActorCritic
 from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
 from .policy_gradient.ppo import PPO
 from .policy_gradient.reinforce import Reinforce
@@ -74,6 +75,7 @@ POLICY_GRADIENT: tuple[type[Agent], ...] = (
     ReinforceWithBaseline,
     OffPolicyPolicyGradient,
     ActorCritic,
+    OffPolicyActorCritic,
     A2C,
     PPO,
 )

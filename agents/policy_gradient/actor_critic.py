@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
@@ -58,8 +59,15 @@ class ActorCriticHyperparameters(Hyperparameters):
 class ActorCritic(Agent):
     name = "actor-critic"
     Hyperparameters: ClassVar[type[Hyperparameters]] = ActorCriticHyperparameters
-    action_spaces = (spaces.Discrete, spaces.Box)
-    metric_names = ("policy_loss", "value_loss", "entropy", "explained_variance", "gradient_norm")
+    action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete, spaces.Box)
+    metric_names: ClassVar[tuple[str, ...]] = (
+        "policy_loss",
+        "value_loss",
+        "entropy",
+        "explained_variance",
+        "gradient_norm",
+    )
+    figures: tuple[float, ...] = ()  # a variant's own metrics of the update under way
 
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
         return with_clipped_actions(super().make_environments(env, num_envs))
@@ -117,7 +125,7 @@ class ActorCritic(Agent):
         norm = nn.utils.clip_grad_norm_(self.weights, self.hyperparameters.max_gradient_norm or float("inf"))
         self.optimizer.step()
         explained = explained_variance(predicted, target)
-        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm.item())
+        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm.item(), *self.figures)
 
     def advantage(self, steps: Steps, value: np.ndarray, next_value: np.ndarray) -> np.ndarray:
         """How much better each action was than expected, (T, N), from V(s_t) and V(s_{t+1}), (T, N): the TD error. An

@@ -171,8 +171,6 @@ def test_errors() -> None:
         OffPolicyPolicyGradient(Branching, episodes=1)
     OffPolicyPolicyGradient(Branching, episodes=1, importance_sampling="ordinary")
     OffPolicyPolicyGradient(Branching, episodes=1, num_envs=2)
-    with pytest.raises(UsageError, match="off-policy-policy-gradient needs Discrete actions, but Pendulum-v1 has Box"):
-        OffPolicyPolicyGradient("Pendulum-v1")
 
     class Unfair(OffPolicyPolicyGradient):
         def behaviour(self, observation: np.ndarray) -> np.ndarray:

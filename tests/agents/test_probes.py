@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import A2C, DQN, PPO, ActorCritic, Agent, ReinforceWithBaseline
+from agents import A2C, DQN, PPO, ActorCritic, Agent, OffPolicyActorCritic, ReinforceWithBaseline
 from agents.core.replay import Replay
 from agents.core.rollout import Rollout, Trajectories
 from agents.presets import PROBES, preset_for
@@ -48,7 +48,11 @@ def bootstraps_through_termination(transition: Transition) -> Transition:
 
 
 # Where what is handed over passes through.
-MEMORIES = {DQN: Replay, ReinforceWithBaseline: Trajectories, ActorCritic: Rollout, A2C: Rollout, PPO: Rollout}
+MEMORIES = {
+    DQN: Replay,
+    ReinforceWithBaseline: Trajectories,
+    **dict.fromkeys((ActorCritic, OffPolicyActorCritic, A2C, PPO), Rollout),
+}
 TRUNCATION = (terminates_at_truncation, "minigrad/ProbeTruncation-v0", 1.0)
 TERMINATION = (bootstraps_through_termination, "minigrad/ProbeConstant-v0", 2.0)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from agents import A2C, DQN, PPO, ActorCritic, Agent, OffPolicyActorCritic, ReinforceWithBaseline
+from agents.core.probing import probed, report
 from agents.core.replay import Replay
 from agents.core.rollout import Rollout, Trajectories
 from agents.presets import PROBES, preset_for
@@ -18,25 +19,14 @@ def trained(agent_type: type[Agent], env_id: str) -> Agent:
     return agent_type(env_id, seed=0).learn(preset_for(agent_type, env_id).steps)
 
 
-def learned_and_true(agent: Agent) -> tuple[np.ndarray, np.ndarray]:
-    """Q(s, a) of every state and action, learned and exact: (states, actions) twice. Of an agent that knows only the
-    value of a state, V(s), the greedy policy's: (states,)."""
-    exact = gym.make(agent.env).unwrapped.action_values(agent.hyperparameters.gamma)
-    states = np.array([[state] for state in exact], np.float32)
-    values = np.array(list(exact.values()))
-    if hasattr(agent, "action_values"):
-        return agent.action_values(states), values
-    return agent.state_values(states), values.max(1)
-
-
 @pytest.mark.parametrize("env_id", PROBES)
 def test_probe(deep_agent_type: type[Agent], env_id: str) -> None:
     agent = trained(deep_agent_type, env_id)
-    if hasattr(agent, "action_values") or hasattr(agent, "state_values"):
-        learned, exact = learned_and_true(agent)
-        np.testing.assert_allclose(learned, exact, atol=0.05)
+    found = probed(agent)
+    np.testing.assert_allclose(found.learned, found.exact, atol=0.05)
     for state, values in gym.make(env_id).unwrapped.action_values(0.5).items():
         assert agent.predict(np.array([state])) == np.argmax(values)
+    assert found.right
 
 
 def terminates_at_truncation(transition: Transition) -> Transition:
@@ -69,9 +59,10 @@ def test_the_probes_catch_a_mistaken_end(monkeypatch, kind: type[Agent], mistake
     (mistaken, env_id, wrong), memory = mistake, MEMORIES[kind]
     add = memory.add
     monkeypatch.setattr(memory, "add", lambda self, transition: add(self, mistaken(transition)))
-    learned, exact = learned_and_true(trained(kind, env_id))
-    assert learned.ravel()[-1] == pytest.approx(wrong, abs=0.05)
-    assert exact.ravel()[-1] != pytest.approx(wrong, abs=0.2)
+    found = probed(trained(kind, env_id))
+    assert found.learned.ravel()[-1] == pytest.approx(wrong, abs=0.05)
+    assert found.exact.ravel()[-1] != pytest.approx(wrong, abs=0.2)
+    assert not found.right
 
 
 @pytest.mark.parametrize("kind", MEMORIES)
@@ -83,5 +74,5 @@ def test_the_probes_catch_a_wrong_final_observation(monkeypatch, kind: type[Agen
         return step(self, action)._replace(next_observation=self.observation)
 
     monkeypatch.setattr(BareEnvironments, "step", step_with_reset_observation)
-    learned, _ = learned_and_true(trained(kind, "minigrad/ProbeTruncation-v0"))
-    assert learned.ravel()[1] == pytest.approx(1 / (1 - 0.5**2), abs=0.05)
+    found = probed(trained(kind, "minigrad/ProbeTruncation-v0"))
+    assert found.learned.ravel()[1] == pytest.approx(1 / (1 - 0.5**2), abs=0.05)

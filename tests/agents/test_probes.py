@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents import A2C, DQN, PPO, ActorCritic, Agent, OffPolicyActorCritic, ReinforceWithBaseline
-from agents.core.probing import probed, report
+from agents.core.probing import probed
 from agents.core.replay import Replay
 from agents.core.rollout import Rollout, Trajectories
 from agents.presets import PROBES, preset_for

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import minigrad.nn as nn
 from agents import A2C, PPO, ActorCritic, OffPolicyActorCritic, Reinforce, ReinforceWithBaseline
-from agents.core.rollout import Rollout, Trajectories
+from agents.core.rollout import Rollout, Steps, Trajectories
 from agents.policy_gradient.ppo import Batch
 from envs import Transition, make_environments
 from tests.agents.conftest import arrays_of, assert_same_state
@@ -145,6 +145,41 @@ def test_what_terminated_at_the_time_limit_has_terminated() -> None:
     assert agent.baseline.after(taken) == [0.0, pytest.approx(agent.state_values(np.float32([[7.0]]))[0])]
 
 
+def cut_in_the_middle(later: float) -> Steps:
+    """Four steps of two environments, cut off at the second step in one, terminated there in the other; `later` is what
+    the steps after that bring."""
+    rng = np.random.default_rng(0)
+    observation, following = rng.normal(size=(2, 4, 2, 1)).astype(np.float32)
+    reward = rng.normal(size=(4, 2)).astype(np.float32)
+    reward[2:] += later
+    ends = np.zeros((4, 2), bool)
+    ends[1] = True
+    first = np.array([True, False])
+    nothing = np.zeros((4, 2), int)
+    return Steps(observation, nothing, reward, ends & ~first, ends & first, following, nothing == 0)
+
+
+@pytest.mark.parametrize("kind", [A2C, PPO])
+@pytest.mark.parametrize("gae_lambda", [0.5, 1.0])
+def test_advantages_do_not_cross_an_end_of_either_kind(kind: type, gae_lambda: float) -> None:
+    agent = kind(ENV, num_envs=2, gamma=0.9, gae_lambda=gae_lambda, hidden=(4,))
+
+    def advantage(later: float) -> np.ndarray:
+        steps = cut_in_the_middle(later)
+        if kind is PPO:
+            return agent.batch(steps).advantage.reshape(4, 2)
+        value, after = (agent.state_values(field.reshape(8, 1)).reshape(4, 2) for field in (steps[0], steps[5]))
+        return agent.advantage(steps, value, after)
+
+    found, other = advantage(0.0), advantage(100.0)
+    np.testing.assert_array_equal(found[:2], other[:2])
+    assert (np.abs(found[2:] - other[2:]) > 50).all()
+    # The last step before the end: r + γ V of the final observation where it was cut off, r where it terminated.
+    steps = cut_in_the_middle(0.0)
+    v, after = (agent.state_values(field[1]) for field in (steps.observation, steps.next_observation))
+    np.testing.assert_allclose(found[1], steps.reward[1] + 0.9 * after * [1, 0] - v, rtol=1e-5, atol=1e-6)
+
+
 class Recording(gym.Env):
     """Episodes of two steps; keeps what it was seeded with."""
 
@@ -254,6 +289,17 @@ def test_everything_that_is_normalised_with_is_saved(tmp_path, steps: int) -> No
     assert agent.reward_normalizer.returns.any()
     np.testing.assert_array_equal(agent.reward_normalizer.returns, loaded.reward_normalizer.returns)
     assert_same_state(agent.learn(100), loaded.learn(100))
+
+
+def test_a_constant_baseline_is_kept_in_part_and_saved(tmp_path) -> None:
+    agent = ReinforceWithBaseline("CartPole-v1", baseline="constant", baseline_decay=0.75, hidden=(4,)).learn(100)
+    baseline = agent.baseline
+    agent.save(tmp_path / "agent")
+    assert ReinforceWithBaseline.load(tmp_path / "agent").baseline.value == baseline.value > 0
+    baseline.ab, baseline.bb = 8.0, 4.0
+    baseline.products = lambda one, returns: (100.0, 40.0)  # type: ignore[method-assign]
+    baseline.learn_from(every_trajectory()[:2], [np.zeros(3)] * 2)
+    assert (baseline.ab, baseline.bb) == (0.75 * 8 + 0.25 * 100, 0.75 * 4 + 0.25 * 40)
 
 
 def test_values_are_of_normalised_observations() -> None:

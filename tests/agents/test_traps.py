@@ -46,6 +46,25 @@ def test_the_values_target_by_hand(kind: type) -> None:
     np.testing.assert_allclose(found, coefficient * expected, rtol=1e-7)
 
 
+def test_ppos_targets_by_hand() -> None:
+    """With λ = 1 what followed, discounted, up to the end or to the value of where the rollout stops; with λ = 0 one
+    reward and the value after it; the advantage is what that is beyond V."""
+    for gae_lambda in (0.0, 1.0):
+        agent = PPO(ENV, num_envs=2, gamma=0.9, gae_lambda=gae_lambda, hidden=(4,))
+        steps = cut_in_the_middle(0.0)
+        batch = agent.batch(steps)
+        reward = steps.reward.astype(np.float64)
+        after = agent.state_values(steps.next_observation.reshape(8, 1)).reshape(4, 2)
+        after[1, 1] = 0.0  # terminated
+        if gae_lambda == 0:
+            expected = reward + 0.9 * after
+        else:
+            last, end = reward[3] + 0.9 * after[3], reward[1] + 0.9 * after[1]
+            expected = np.stack([reward[0] + 0.9 * end, end, reward[2] + 0.9 * last, last])
+        np.testing.assert_allclose(batch.target.reshape(4, 2), expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(batch.advantage, batch.target - batch.value, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [ActorCritic, A2C, OffPolicyActorCritic])
 def test_gradients_do_not_add_up_over_updates(kind: type) -> None:
     steps = steps_of(every_trajectory()[5])
@@ -300,6 +319,19 @@ def test_a_constant_baseline_is_kept_in_part_and_saved(tmp_path) -> None:
     baseline.products = lambda one, returns: (100.0, 40.0)  # type: ignore[method-assign]
     baseline.learn_from(every_trajectory()[:2], [np.zeros(3)] * 2)
     assert (baseline.ab, baseline.bb) == (0.75 * 8 + 0.25 * 100, 0.75 * 4 + 0.25 * 40)
+
+
+def test_the_first_rewards_are_normalised_with_their_own_statistics() -> None:
+    """Not with those of none, which would hand rewards of thousands to the value."""
+    agent = PPO(ENV, num_envs=2, gamma=0.9, gae_lambda=0.0, hidden=(4,), normalize_rewards=True)
+    steps = cut_in_the_middle(0.0)
+    steps = steps._replace(reward=steps.reward * 1_000)
+    batch = agent.batch(steps)
+    r = steps.reward.astype(np.float64)
+    returns = np.stack([r[0], r[1] + 0.9 * r[0], r[2], r[3] + 0.9 * r[2]])  # so far, in each episode
+    after = agent.state_values(steps.next_observation.reshape(8, 1)).reshape(4, 2)
+    after[1, 1] = 0.0
+    np.testing.assert_allclose(batch.target.reshape(4, 2), r / returns.std() + 0.9 * after, rtol=1e-4, atol=1e-5)
 
 
 def test_values_are_of_normalised_observations() -> None:

@@ -9,15 +9,24 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+import minigrad as mg
 import minigrad.nn as nn
-from agents import A2C, PPO, ActorCritic, OffPolicyActorCritic, Reinforce, ReinforceWithBaseline
+from agents import (
+    A2C,
+    PPO,
+    ActorCritic,
+    OffPolicyActorCritic,
+    Reinforce,
+    ReinforceWithBaseline,
+    SimplePolicyGradient,
+)
 from agents.core.rollout import Rollout, Steps, Trajectories
-from agents.policy_gradient.ppo import Batch
+from agents.policy_gradient.ppo import Batch, value_loss
 from envs import Transition, make_environments
 from tests.agents.conftest import arrays_of, assert_same_state
 from tests.agents.gradients import gradient_of
 from tests.agents.test_actor_critic import small, steps_of
-from tests.agents.test_policy_gradient import every_trajectory
+from tests.agents.test_policy_gradient import Branching, every_trajectory
 
 ENV = "minigrad/ProbeBoth-v0"
 
@@ -75,6 +84,27 @@ def test_gradients_do_not_add_up_over_updates(kind: type) -> None:
         agent.learn_from(steps)
         seen.append(np.concatenate([p.grad.array.ravel() for p in agent.weights]))
     np.testing.assert_array_equal(*seen)
+
+
+@pytest.mark.parametrize("kind", [SimplePolicyGradient, Reinforce])
+def test_gradients_of_episodes_do_not_add_up_over_updates(kind: type) -> None:
+    agent = kind(Branching, hidden=(4,), seed=1)
+    agent.policy.double()
+    agent.optimizer.step = lambda: None  # type: ignore[method-assign]
+    seen = []
+    for _ in range(2):
+        agent.learn_from(every_trajectory())
+        seen.append(np.concatenate([p.grad.array.ravel() for p in agent.weights]))
+    assert np.abs(seen[0]).max() > 1e-3
+    np.testing.assert_array_equal(*seen)
+
+
+def test_a_clipped_value_loss_is_a_mean_over_the_batch() -> None:
+    rng = np.random.default_rng(0)
+    value, old, target = rng.normal(size=(3, 50))
+    near = old + (value - old).clip(-0.2, 0.2)
+    expected = np.maximum((value - target) ** 2, (near - target) ** 2).mean()
+    assert value_loss(*map(mg.from_numpy, (value, old, target)), 0.2).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("kind", [ActorCritic, A2C, OffPolicyActorCritic])
@@ -169,6 +199,7 @@ def cut_in_the_middle(later: float) -> Steps:
     the steps after that bring."""
     rng = np.random.default_rng(0)
     observation, following = rng.normal(size=(2, 4, 2, 1)).astype(np.float32)
+    following[[0, 2]] = observation[[1, 3]]
     reward = rng.normal(size=(4, 2)).astype(np.float32)
     reward[2:] += later
     ends = np.zeros((4, 2), bool)

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -69,12 +67,14 @@ def test_the_commands_of_why_isnt_it_learning():
     blocks = "\n".join(re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
     named = re.findall(r"`((?:pytest|minigrad) [^`]+)`", text) + re.findall(r"^((?:pytest|minigrad) .*)", blocks, re.M)
     commands = [shlex.split(command, comments=True) for command in named]
-    tests = {tuple(arguments) for program, *arguments in commands if program == "pytest"}
+    tests = [arguments for program, *arguments in commands if program == "pytest"]
     assert len(tests) >= 8
-    for arguments in sorted(tests):
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, (arguments, done.stdout[-300:])
+    for arguments in tests:
+        files, _, wanted = "\n".join(arguments).partition("\n-k\n")
+        names = re.findall(r"^def (test_\w+)", "\n".join((ROOT / f).read_text() for f in files.split("\n")), re.M)
+        for word in wanted.split(" or "):  # all that -k is used for there
+            assert re.fullmatch(r"\w*", word)
+            assert any(word in name for name in names), (arguments, word)
     for program, command, *arguments in commands:
         if program == "minigrad" and command == "train":
             parse_train_options(agent_class(arguments[0]), ["0" if a == "N" else a for a in arguments[1:]])

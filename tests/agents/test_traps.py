@@ -99,6 +99,17 @@ def test_gradients_of_episodes_do_not_add_up_over_updates(kind: type) -> None:
     np.testing.assert_array_equal(*seen)
 
 
+def test_the_gradient_of_episodes_is_scaled_down() -> None:
+    for limit, expected in ((0.25, 0.25), (0.0, None)):
+        agent = SimplePolicyGradient(Branching, hidden=(4,), seed=1, max_gradient_norm=limit)
+        agent.policy.double()
+        agent.learn_from([one._replace(reward=100 * one.reward) for one in every_trajectory()[:3]])
+        norm = np.linalg.norm(np.concatenate([p.grad.array.ravel() for p in agent.weights]))
+        before = agent.metrics.take()["gradient_norm"]
+        assert before > 10
+        assert norm == pytest.approx(expected or before, rel=1e-4)
+
+
 def test_a_clipped_value_loss_is_a_mean_over_the_batch() -> None:
     rng = np.random.default_rng(0)
     value, old, target = rng.normal(size=(3, 50))
@@ -298,6 +309,14 @@ def test_learning_in_two_parts_is_learning(kind: type) -> None:
     whole = kind("CartPole-v1", num_envs=2, seed=3, hidden=(8,), **plain(kind), **settings).learn(200)
     parts = kind("CartPole-v1", num_envs=2, seed=3, hidden=(8,), **plain(kind), **settings).learn(76).learn(124)
     assert_same_state(whole, parts)
+
+
+@pytest.mark.parametrize("kind", [SimplePolicyGradient, Reinforce, A2C, OffPolicyActorCritic, PPO])
+def test_what_was_collected_so_far_is_saved(kind: type, tmp_path) -> None:
+    settings = {} if kind in (SimplePolicyGradient, Reinforce) else {"rollout_steps": 8}
+    agent = kind("CartPole-v1", num_envs=2, seed=3, hidden=(8,), **settings).learn(58)  # 3 and 5 eighths of a rollout
+    agent.save(tmp_path / "agent")
+    assert_same_state(agent.learn(100), kind.load(tmp_path / "agent").learn(100))
 
 
 def plain(kind: type) -> dict[str, bool]:

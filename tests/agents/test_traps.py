@@ -21,7 +21,7 @@ from agents import (
     SimplePolicyGradient,
 )
 from agents.core.rollout import Rollout, Steps, Trajectories
-from agents.policy_gradient.ppo import Batch, value_loss
+from agents.policy_gradient.ppo import Batch, Figures, value_loss
 from envs import Transition, make_environments
 from tests.agents.conftest import arrays_of, assert_same_state
 from tests.agents.gradients import gradient_of
@@ -149,6 +149,16 @@ def test_the_activation_is_the_one_that_was_asked_for(kind: type, shared: bool) 
         assert not any(isinstance(module, other) for module in modules)
 
 
+@pytest.mark.parametrize(("kl", "passes"), [(0.0149, 6), (0.0151, 1)])
+def test_the_passes_end_at_one_and_a_half_times_the_target(kl: float, passes: int) -> None:
+    agent = PPO(ENV, num_envs=1, rollout_steps=4, batch_size=4, epochs=6, target_kl=0.01)
+    figures = Figures(*np.zeros(len(Figures._fields)))._replace(approx_kl=kl)
+    asked = []
+    agent.learn_from_minibatch = lambda batch: asked.append(1) or figures  # type: ignore[method-assign]
+    agent.learn(4)
+    assert len(asked) == passes
+
+
 def test_what_belongs_together_stays_together_in_minibatches() -> None:
     agent = PPO(ENV, rollout_steps=21, batch_size=4)
     for minibatch in agent.minibatches(Batch(*(np.arange(21.0) + 100 * i for i in range(len(Batch._fields))))):
@@ -262,7 +272,8 @@ class Recording(gym.Env):
         return np.zeros(1, np.float32), 0.0, self.elapsed == 2, False, {}
 
 
-def test_seeded_once_each_with_its_own_seed() -> None:
+@pytest.mark.parametrize("kind", [A2C, PPO, OffPolicyActorCritic])
+def test_seeded_once_each_with_its_own_seed(kind: type) -> None:
     """An environment that is seeded at every reset plays the same episode for ever. The action space counts, too: what
     an environment's own code samples from it is part of a run."""
     made: list[Recording] = []
@@ -274,7 +285,7 @@ def test_seeded_once_each_with_its_own_seed() -> None:
     drawn = []
     for _ in range(2):
         made.clear()
-        A2C(make, seed=7, num_envs=3, rollout_steps=2, hidden=(4,)).learn(30).learn(30)
+        kind(make, seed=7, num_envs=3, rollout_steps=2, hidden=(4,)).learn(30).learn(30)
         assert [env.seeds[0] for env in made] == [7, 8, 9]
         assert all(len(env.seeds) == 11 and set(env.seeds[1:]) == {None} for env in made)
         drawn.append([[int(env.action_space.sample()) for _ in range(20)] for env in made])

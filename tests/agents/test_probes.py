@@ -6,8 +6,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import A2C, DQN, PPO, ActorCritic, Agent, OffPolicyActorCritic, ReinforceWithBaseline
-from agents.core.probing import probed
+from agents import A2C, DQN, PPO, ActorCritic, Agent, OffPolicyActorCritic, Reinforce, ReinforceWithBaseline
+from agents.core.probing import probed, report
 from agents.core.replay import Replay
 from agents.core.rollout import Rollout, Trajectories
 from agents.presets import PROBES, preset_for
@@ -76,3 +76,26 @@ def test_the_probes_catch_a_wrong_final_observation(monkeypatch, kind: type[Agen
     monkeypatch.setattr(BareEnvironments, "step", step_with_reset_observation)
     found = probed(trained(kind, "minigrad/ProbeTruncation-v0"))
     assert found.learned.ravel()[1] == pytest.approx(1 / (1 - 0.5**2), abs=0.05)
+
+
+class Contrary(Reinforce):
+    """Does the opposite of what it has learned."""
+
+    def predict_batch(self, observation: np.ndarray, deterministic: bool = True) -> np.ndarray:
+        return self.action_space.n - 1 - super().predict_batch(observation, deterministic)
+
+
+def test_the_report_says_what_is_wrong() -> None:
+    """Also of an agent that knows no values."""
+    lines = report(Contrary).splitlines()
+    marks = {line.split()[0]: line.split()[-1] for line in lines[1:] if line.startswith("Probe")}
+    assert list(marks) == [env_id.removeprefix("minigrad/").removesuffix("-v0") for env_id in PROBES]
+    (action,) = (line.split() for line in lines if line.startswith("ProbeAction"))
+    assert action == ["ProbeAction", "0", "0,", "best", "1", "WRONG"]
+    both = lines.index(next(line for line in lines if line.startswith("ProbeBoth")))
+    assert [line.split() for line in lines[both : both + 2]] == [
+        ["ProbeBoth", "-1", "1,", "best", "0"],
+        ["1", "0,", "best", "1", "WRONG"],
+    ]
+    assert sum(line.endswith("WRONG") for line in lines) == 2
+    assert sum(line.endswith("right") for line in lines) == 4

@@ -48,13 +48,13 @@ class BehaviourPolicy(Agent):
     def probabilities(self, observation: np.ndarray) -> np.ndarray:
         """b(a | s) of Discrete actions, (k, actions). Raises `UsageError` if `behaviour` gives something else."""
         given = self.behaviour(observation)
-        probability = np.asarray(given if isinstance(given, np.ndarray) else np.nan, np.float64)
+        probability = np.asarray(np.nan if isinstance(given, tuple) else given, np.float64)
         shape = (len(observation), int(self.action_space.n))
         if probability.shape != shape or (probability < 0).any() or np.abs(probability.sum(1) - 1).max() > 1e-6:
             raise UsageError(
                 f"behaviour must give the probability of every action for every observation: {shape}, not negative, "
                 f"with sum 1 in each row; got shape {probability.shape}"
-                + (f", sums {probability.sum(-1)}" if probability.shape == shape else "")
+                + (f", sums {probability.sum(1)}" if probability.shape == shape else "")
             )
         return probability
 

@@ -9,14 +9,17 @@ print(evaluate(agent, episodes=20))
 from .core.agent import Agent
 from .core.evaluation import Evaluation, evaluate
 from .policy_gradient.a2c import A2C
+from .policy_gradient.a3c import A3C
 from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.exact import ExactPolicyGradient
 from .policy_gradient.off_policy_actor_critic import OffPolicyActorCritic
 from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
 from .policy_gradient.ppo import PPO
+from .policy_gradient.ppo_kl import PPOKL
 from .policy_gradient.reinforce import Reinforce
 from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
 from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
+from .policy_gradient.trpo import TRPO
 from .registry import AGENTS
 from .tabular.dyna_q import DynaQ
 from .tabular.expected_sarsa import ExpectedSarsa
@@ -44,10 +47,13 @@ from .value.rainbow import Rainbow
 
 __all__ = [
     "A2C",
+    "A3C",
     "AGENTS",
     "C51",
     "DQN",
     "PPO",
+    "PPOKL",
+    "TRPO",
     "ActorCritic",
     "Agent",
     "DoubleDQN",

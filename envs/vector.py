@@ -341,7 +341,7 @@ def make_environments(env: Any, num_envs: int = 1) -> Environments:
 # the package has the module's name.
 MODULES = {"MinAtar": "minatar", "ALE": "atari"}
 # gymnasium's own that need more than gymnasium: where they are, and the extra.
-EXTRAS = {"gymnasium.envs.box2d": "box2d"}
+EXTRAS = {"gymnasium.envs.box2d": "box2d", "gymnasium.envs.mujoco": "mujoco"}
 
 
 def module_of(env_id: str) -> Any:

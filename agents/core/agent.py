@@ -12,6 +12,7 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -125,6 +126,10 @@ class Agent:
         """Called after every step of the environments, when `self.steps` has grown by `new_steps`, one for
         each."""
         raise NotImplementedError
+
+    def training(self) -> AbstractContextManager:
+        """What has to be there while the agent trains: A3C's other workers."""
+        return nullcontext()
 
     def schedules(self) -> dict[str, float]:
         """What changes over training by plan, for metrics.csv."""

@@ -48,6 +48,14 @@ class CategoricalHead(nn.Module):
         # In logarithms the normalisation of π cancels.
         return (logits - np.log(rng.standard_exponential(logits.shape))).argmax(1)
 
+    def numbers_of(self, distribution: Categorical) -> Any:
+        """The log-probabilities of all actions, (batch, n), as an array: `distribution_of` makes the distribution of
+        them again, with no gradient."""
+        return distribution.logits.array
+
+    def distribution_of(self, numbers: mg.Tensor) -> Categorical:
+        return Categorical(logits=numbers)
+
 
 class NormalHead(nn.Module):
     """Features (batch, features) to actions of the shape `shape`, each number independent of the others."""
@@ -71,6 +79,15 @@ class NormalHead(nn.Module):
         if rng is None:
             return mean
         return mean + np.exp(host(self.log_std.array)) * rng.standard_normal(mean.shape, mean.dtype)
+
+    def numbers_of(self, distribution: Independent) -> Any:
+        """Means and standard deviations, (batch, 2, *shape), as an array: `distribution_of` makes the distribution of
+        them again, with no gradient."""
+        normal: Any = distribution.base_dist
+        return np.stack([normal.loc.array, normal.scale.array], 1)
+
+    def distribution_of(self, numbers: mg.Tensor) -> Independent:
+        return Independent(Normal(numbers[:, 0], numbers[:, 1]), len(self.shape))
 
 
 Head = CategoricalHead | NormalHead

@@ -34,7 +34,7 @@ def train(
     environments = agent.environments
     recorder = Recorder(agent, run) if run is not None else None
     due = recorder.due if recorder else agent.total_steps
-    with one_blas_thread(), agent.random.engine():
+    with one_blas_thread(), agent.random.engine(), agent.training():
         while agent.steps < agent.total_steps and not stop():
             transition = environments.step(agent.act(environments.observation))
             new_steps = len(transition.env)
@@ -45,10 +45,11 @@ def train(
             if environments.finished:
                 for episode in environments.finished:
                     agent.episodes += 1
+                    figures = agent.metrics.take()
                     if progress is not None:
-                        progress.episode(episode.total_reward)
+                        progress.episode(episode.total_reward, figures)
                     if recorder is not None:
-                        recorder.episode(episode)
+                        recorder.episode(episode, figures)
             if progress is not None:
                 progress.update(agent.steps)
             if agent.steps >= due and recorder is not None:
@@ -83,7 +84,7 @@ class Recorder:
         """The step of the next checkpoint; counted from zero, so that a resumed run has the same ones."""
         return min((self.agent.steps // self.every + 1) * self.every, self.agent.total_steps)
 
-    def episode(self, episode: Episode) -> None:
+    def episode(self, episode: Episode, figures: dict[str, float | None]) -> None:
         self.run.metrics.write(
             {
                 "step": self.agent.steps,
@@ -91,7 +92,7 @@ class Recorder:
                 "return": episode.total_reward,
                 "length": episode.length,
                 **self.agent.schedules(),
-                **self.agent.metrics.take(),
+                **figures,
             }
         )
 

@@ -119,13 +119,17 @@ class ActorCritic(Agent):
         advantage = self.advantage(steps, spread(predicted, valid), spread(next_value, valid))[valid]
         target = predicted + advantage
         policy_loss, value_loss, entropy = self.losses(distribution, value, steps.action[valid], advantage, target)
-        loss = self.combined(policy_loss, value_loss, entropy)
+        norm = self.descend(self.combined(policy_loss, value_loss, entropy))
+        explained = explained_variance(predicted, target)
+        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm.item(), *self.figures)
+
+    def descend(self, loss: mg.Tensor) -> mg.Tensor:
+        """One step of the optimizer; returns the gradient's norm before it was clipped."""
         self.optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.weights, self.hyperparameters.max_gradient_norm or float("inf"))
         self.optimizer.step()
-        explained = explained_variance(predicted, target)
-        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm.item(), *self.figures)
+        return norm
 
     def advantage(self, steps: Steps, value: np.ndarray, next_value: np.ndarray) -> np.ndarray:
         """How much better each action was than expected, (T, N), from V(s_t) and V(s_{t+1}), (T, N): the TD error. An

@@ -38,9 +38,12 @@ def project(
     # be the same and share nothing.
     lower = np.minimum(moved.astype(np.int64), size - 2)
     upper_share = (moved - lower) * probability
-    at = (lower + size * np.arange(batch)[:, None]).ravel()
-    m = np.bincount(at, (probability - upper_share).ravel(), batch * size)
-    m += np.bincount(at + 1, upper_share.ravel(), batch * size)
+    at = lower + size * np.arange(batch)[:, None]
+    m = np.bincount(
+        np.concatenate((at, at + 1), axis=None),
+        np.concatenate((probability - upper_share, upper_share), axis=None),
+        batch * size,
+    )
     return m.reshape(batch, size).astype(probability.dtype)
 
 

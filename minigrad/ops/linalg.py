@@ -5,12 +5,12 @@ For Y = X W with cotangent Ḡ:   X̄ = Ḡ Wᵀ,   W̄ = Xᵀ Ḡ   (Giles 2008
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
 from ..errors import GradientError
+from .reductions import ones
 from .shapes import reshape, sum_to, transpose
 from .table import op, real
 
@@ -112,14 +112,9 @@ def _weight_slope(g: Any, x: Any) -> Any:
     return np.dot(g.T, x)
 
 
-@functools.lru_cache(maxsize=64)
-def _ones(n: int, dtype: Any) -> Any:
-    return np.ones(n, dtype)
-
-
 def _sum_rows(g: Any, bias_shape: tuple[int, ...]) -> Any:
     """Σ over all dimensions but the last. As a product with a row of ones: BLAS takes a third of a reduction's time."""
-    return _ones(len(g), g.dtype).dot(g) if type(g) is np.ndarray and g.ndim == 2 else sum_to(g, bias_shape)
+    return ones(len(g), g.dtype).dot(g) if type(g) is np.ndarray and g.ndim == 2 else sum_to(g, bias_shape)
 
 
 linear = op(

@@ -14,18 +14,35 @@ import numpy as np
 from ..errors import GradientError
 from .arithmetic import sigmoid, where
 from .indexing import _along, scatter_add_zeros
-from .reductions import sum_
+from .reductions import row_sums, sum_
 from .shapes import unreduce
 from .table import constant, integers, op, real, within
 
 # -- softmax ----------------------------------------------------------------------------------------------
 
 
+def _highest(x: Any, dim: int) -> Any:
+    """The maximum along `dim`, without which exp would overflow. Where all numbers are near one another, that of all
+    of them does as well, and takes a fifth of the time."""
+    if type(x) is np.ndarray:
+        highest = np.maximum.reduce(x, axis=None)
+        if highest - np.minimum.reduce(x, axis=None) < _NEAR:
+            return highest
+    return x.max(axis=dim, keepdims=True)
+
+
+_NEAR = 8  # log Σ exp is within 8 of 0 then: no less exact than the numbers themselves
+
+
+def _total(e: Any, dim: int) -> Any:
+    return row_sums(e) if dim in (-1, e.ndim - 1) else np.add.reduce(e, axis=dim, keepdims=True)
+
+
 def _softmax(x: Any, dim: int) -> Any:
     if not x.size:
         return x.copy()
-    e = np.exp(x - x.max(axis=dim, keepdims=True))
-    e /= np.add.reduce(e, axis=dim, keepdims=True)
+    e = np.exp(x - _highest(x, dim))
+    e /= _total(e, dim)
     return e
 
 
@@ -40,8 +57,8 @@ softmax = op(
 def _log_softmax(x: Any, dim: int) -> Any:
     if not x.size:
         return x.copy()
-    z = x - x.max(axis=dim, keepdims=True)
-    z -= np.log(np.add.reduce(np.exp(z), axis=dim, keepdims=True))
+    z = x - _highest(x, dim)
+    z -= np.log(_total(np.exp(z), dim))
     return z
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,27 @@ def _count(shape: tuple[int, ...], dim: Any) -> int:
     return n
 
 
+@functools.lru_cache(maxsize=64)
+def ones(n: int, dtype: Any) -> Any:
+    """The same array at every call, to multiply with."""
+    return np.ones(n, dtype)
+
+
+def row_sums(x: Any) -> Any:
+    """Σ over the last dimension, which stays with size 1. Of short rows as a product with ones: BLAS takes a tenth of
+    a reduction's time, which is spent row by row. Of long rows as a reduction, which is more exact."""
+    n = x.shape[-1]
+    if type(x) is not np.ndarray or not 0 < n <= _SHORT:
+        return np.add.reduce(x, axis=-1, keepdims=True)
+    return x.reshape(-1, n).dot(ones(n, x.dtype)).reshape(*x.shape[:-1], 1)
+
+
+_SHORT = 512
+
+
 def _sum(x: Any, dim: Any, keepdim: bool) -> Any:
+    if x.ndim == 2 and dim in (1, -1) and x.dtype.kind == "f":
+        return row_sums(x) if keepdim else row_sums(x)[:, 0]
     dtype = np.int64 if x.dtype.kind in "bui" else None
     return np.add.reduce(x, axis=_axis(x, dim), dtype=dtype, keepdims=keepdim)
 

@@ -17,6 +17,8 @@ def axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """
     if dim is None:
         return tuple(range(ndim))
+    if type(dim) is int and 0 <= dim < ndim:  # the usual case
+        return (dim,)
     found = []
     for d in dim if isinstance(dim, tuple | list) else (dim,):
         try:

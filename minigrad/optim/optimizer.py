@@ -214,6 +214,35 @@ class Optimizer:
         for flat in self._flats[i]:
             self._remember(group, flat, [before.get(p, {}) for p, _ in flat.pairs])
 
+    def remember_in(self, **memory: Any) -> None:
+        """Keep what is remembered in 1-d arrays of the caller's, and go on from what stands in them.
+
+        memory: an array of as many elements as all parameters have together, for each of the names that the state has
+            ("square_avg"). In memory that processes share, they share the state (Hogwild).
+
+        Raises ValueError for several groups, several dtypes, other names, or arrays of another size or dtype.
+        """
+        flats = [flat for group in self._flats for flat in group]
+        if len(flats) != 1:
+            raise ValueError(
+                f"{self._kind}.remember_in: there are {len(self.param_groups)} groups and {len(flats)} flat arrays of "
+                "parameters; use one group of parameters of one dtype"
+            )
+        (flat,) = flats
+        if set(memory) != set(flat.names):
+            raise ValueError(
+                f"{self._kind}.remember_in: expected an array for each of {list(flat.names)}, got {list(memory)}"
+            )
+        for name, array in memory.items():
+            if (array.shape, array.dtype) != (flat.values.shape, flat.values.dtype):
+                raise ValueError(
+                    f"{self._kind}.remember_in: {name} has shape {array.shape} and dtype {array.dtype}, expected "
+                    f"{flat.values.shape} and {flat.values.dtype}, as the parameters have end to end"
+                )
+        flat.settle()
+        flat.state = [memory[name] for name in flat.names]
+        flat.start()
+
     # -- state on its way in and out ----------------------------------------------------------------------
 
     @property

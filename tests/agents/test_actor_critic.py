@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import minigrad as mg
-from agents import A2C, PPO, ActorCritic, OffPolicyActorCritic, evaluate
+from agents import A2C, A3C, PPO, PPOKL, TRPO, ActorCritic, OffPolicyActorCritic, evaluate
 from agents.core.rollout import Steps, Trajectory
 from agents.policy_gradient.networks import actor_critic_network
 from agents.policy_gradient.returns import rewards_to_go
@@ -202,7 +202,7 @@ def test_two_networks_share_nothing_and_a_trunk_serves_both() -> None:
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-@pytest.mark.parametrize("actor_critic", [ActorCritic, OffPolicyActorCritic, A2C, PPO])
+@pytest.mark.parametrize("actor_critic", [ActorCritic, OffPolicyActorCritic, A2C, TRPO, PPOKL, PPO])
 @pytest.mark.parametrize("probe", ["Truncation", "Discount"])
 def test_the_value_is_right_in_either_autoreset_mode(mode: AutoresetMode, actor_critic: type, probe: str) -> None:
     """Episodes of two steps: every third place of a NEXT_STEP rollout is empty."""
@@ -241,8 +241,10 @@ def test_empty_places_are_not_learned_from() -> None:
         lambda: ActorCritic(Near, num_envs=8, hidden=(8,), learning_rate=0.01),
         lambda: A2C(Near, num_envs=8, hidden=(8,), learning_rate=0.02, orthogonal=False),
         lambda: PPO(Near, num_envs=8, hidden=(8,), rollout_steps=16, learning_rate=0.01),
+        lambda: PPOKL(Near, num_envs=8, hidden=(8,), rollout_steps=16, learning_rate=0.01),
+        lambda: TRPO(Near, num_envs=8, hidden=(8,), rollout_steps=16, learning_rate=0.01, kl_limit=0.02),
     ],
-    ids=["actor-critic", "a2c", "ppo"],
+    ids=["actor-critic", "a2c", "ppo", "ppo-kl", "trpo"],
 )
 def test_continuous_actions(agent) -> None:
     trained = agent().learn(8_000)
@@ -261,7 +263,7 @@ def test_rates_fall_to_zero() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("actor_critic", ACTOR_CRITICS)
+@pytest.mark.parametrize("actor_critic", [*ACTOR_CRITICS, A3C])
 def test_cart_pole(actor_critic: type) -> None:
     agent = actor_critic("CartPole-v1", seed=0)
     agent.learn(preset_for(actor_critic, "CartPole-v1").steps)

@@ -8,8 +8,9 @@ import pytest
 from gymnasium import spaces
 
 import minigrad as mg
-from agents import DQN, PPO
+from agents import A3C, DQN, TRPO
 from agents.cli import main
+from agents.policy_gradient.trust_region import TrustRegion
 from agents.registry import POLICY_GRADIENT
 from envs import UsageError
 from tests.agents.conftest import learns_tables
@@ -53,7 +54,7 @@ def test_without_a_gpu_asking_for_one_is_one_line(capsys, monkeypatch):
     assert "minigrad[cuda12]" in capsys.readouterr().err
 
 
-DEEP = [kind for kind in POLICY_GRADIENT if not learns_tables(kind)]
+DEEP = [kind for kind in POLICY_GRADIENT if not learns_tables(kind) and kind is not A3C]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +63,10 @@ DEEP = [kind for kind in POLICY_GRADIENT if not learns_tables(kind)]
 )
 def test_policy_gradients_on_the_double_are_those_on_the_cpu(kind, env):
     small = dict(hidden=(8,), num_envs=2)
-    if kind is PPO:
+    if issubclass(kind, TrustRegion):
         small |= dict(rollout_steps=30, batch_size=20, epochs=2, normalize_observations=True)
+    if kind is TRPO:
+        small |= dict(damping=0.1)  # with Pendulum's own, a difference of 1e-7 in the weights is 1e-2 six steps later
     with double.installed():
         there = kind(env, seed=1, device="cuda", **small)
         assert {p.device for p in there.weights} == {mg.device("cuda:0")}

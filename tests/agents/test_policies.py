@@ -8,6 +8,7 @@ from gymnasium import spaces
 
 import minigrad as mg
 from agents.core.policies import CategoricalHead, NormalHead, Policy
+from minigrad.distributions import kl_divergence
 
 OBSERVATIONS = spaces.Box(-1, 1, (3,), np.float32)
 SPACES = {
@@ -96,3 +97,21 @@ def test_draws_follow_the_given_generator_alone(space: spaces.Space) -> None:
     np.testing.assert_array_equal(first, policy.choose(observation, np.random.default_rng(3)))
     assert not np.array_equal(first, policy.choose(observation, np.random.default_rng(4)))
     assert mg.random.get_state() == engine
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES.keys())
+def test_a_distribution_can_be_kept_as_numbers(space: spaces.Space) -> None:
+    """All of it, a row for each observation, and as a constant."""
+    policy, observation = made(space), mg.randn(6, 3)
+    if isinstance(policy.head, NormalHead):
+        policy.head.log_std.array[...] = np.random.default_rng(0).normal(size=space.shape)
+    distribution = policy(observation)
+    numbers, rows = policy.head.numbers_of(distribution), np.array([4, 1, 5])
+    assert len(numbers) == 6
+    kept = policy.head.distribution_of(mg.from_numpy(numbers[rows]))
+    action = mg.from_numpy(policy.choose(observation, np.random.default_rng(0))[rows])
+    again = policy(observation[rows])
+    np.testing.assert_allclose(kept.log_prob(action).array, again.log_prob(action).array, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(kept.entropy().array, again.entropy().array, rtol=1e-5)
+    np.testing.assert_allclose(kl_divergence(kept, again).array, 0, atol=1e-6)
+    assert not kept.log_prob(action).requires_grad

@@ -8,10 +8,11 @@ import pytest
 from gymnasium import spaces
 
 import minigrad as mg
-from agents import A2C, PPO, ActorCritic, evaluate
+from agents import A2C, PPO, PPOKL, TRPO, ActorCritic, evaluate
 from agents.core.rollout import Steps
 from agents.policy_gradient.networks import Critic
-from agents.policy_gradient.ppo import Batch, approximate_kl, clipped_surrogate, normalized, value_loss
+from agents.policy_gradient.ppo import approximate_kl, clipped_surrogate, value_loss
+from agents.policy_gradient.trust_region import Batch, TrustRegion, normalized
 from agents.presets import preset_for
 from envs import UsageError
 from minigrad.distributions import Categorical, kl_divergence
@@ -19,6 +20,7 @@ from tests.agents.conftest import assert_same_state
 from tests.agents.gradients import gradient_of, numeric_gradient
 
 ENV = "minigrad/ProbeBoth-v0"
+KINDS = [TRPO, PPOKL, PPO]  # they share the rollout and what goes with it
 
 
 # -- the loss
@@ -78,7 +80,7 @@ def test_columns_are_refused() -> None:
             value_loss(*wrong, 0.2)
 
 
-def batch_of(agent: PPO, size: int, seed: int = 0) -> Batch:
+def batch_of(agent: TrustRegion, size: int, seed: int = 0) -> Batch:
     """Steps in float64 that the policy has moved away from."""
     rng = np.random.default_rng(seed)
     observation = rng.normal(size=(size, *agent.observation_space.shape))
@@ -91,6 +93,7 @@ def batch_of(agent: PPO, size: int, seed: int = 0) -> Batch:
         log_prob + rng.normal(0, 0.3, size),
         value.array + rng.normal(0, 0.3, size),
         *rng.normal(size=(2, size)),
+        agent.network.policy.head.numbers_of(distribution),
     )
 
 
@@ -212,7 +215,7 @@ def test_every_pass_goes_over_every_step_once() -> None:
     agent = PPO(ENV, num_envs=3, rollout_steps=7, batch_size=4, epochs=3)
     drawn = []
     agent.learn_from_minibatch = lambda batch: drawn.append(batch.log_prob.tolist()) or (0.0,) * 6  # type: ignore
-    agent.batch = lambda steps: Batch(*[np.arange(21.0)] * 6)  # type: ignore[method-assign]
+    agent.batch = lambda steps: Batch(*[np.arange(21.0)] * 7)  # type: ignore[method-assign]
     agent.learn(21)
     assert [len(rows) for rows in drawn] == [4, 4, 4, 4, 4, 1] * 3
     passes = [[row for rows in drawn[i : i + 6] for row in rows] for i in (0, 6, 12)]
@@ -224,11 +227,11 @@ def test_passes_end_early_at_the_target() -> None:
     """At once after the first minibatch that finds the policy too far away, without another step."""
     agent = PPO(Large, rollout_steps=32, batch_size=32, epochs=50, learning_rate=0.05, target_kl=0.01, hidden=(8,))
     taken, steps = [], []
-    improve, step = agent.improve, agent.optimizer.step
-    agent.improve = lambda batch: taken.append(improve(batch)) or taken[-1]  # type: ignore[method-assign]
+    learn, step = agent.learn_from_minibatch, agent.optimizer.step
+    agent.learn_from_minibatch = lambda batch: taken.append(learn(batch)) or taken[-1]  # type: ignore[method-assign]
     agent.optimizer.step = lambda: (steps.append(1), step())  # type: ignore[method-assign]
     agent.learn(32)
-    kls = [figures.approx_kl for figures in taken[0]]
+    kls = [figures.approx_kl for figures in taken]
     assert 1 < len(kls) < 50
     assert max(kls[:-1]) <= 0.015 < kls[-1]
     assert len(steps) == len(kls) - 1
@@ -260,11 +263,13 @@ def test_figures_of_a_policy_that_has_moved() -> None:
     assert figures.entropy == pytest.approx(entropy)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
-def test_the_old_policy_is_the_one_that_acted(env: str) -> None:
-    """It is asked for its log-probabilities only when the rollout is full; nothing may have changed until then."""
-    plain = dict(anneal_clip=False, anneal_learning_rate=False, normalize_observations=True)
-    agent = PPO(env, num_envs=2, rollout_steps=16, epochs=2, batch_size=32, **plain)
+def test_the_old_policy_is_the_one_that_acted(kind: type[TrustRegion], env: str) -> None:
+    """It is asked for its log-probabilities only when the rollout is full; nothing may have changed until then. After
+    that it stays what it was, while the new one moves."""
+    plain = dict(anneal_learning_rate=False, normalize_observations=True)
+    agent = kind(env, num_envs=2, rollout_steps=16, epochs=2, batch_size=32, **plain)
     acted: list[np.ndarray] = []
     act, improve = agent.act, agent.improve
 
@@ -274,17 +279,30 @@ def test_the_old_policy_is_the_one_that_acted(env: str) -> None:
         return action
 
     def improving(batch: Batch) -> list:
-        np.testing.assert_allclose(batch.log_prob, np.concatenate(acted), rtol=1e-5, atol=1e-6)
-        acted.clear()
+        def log_probs(policy) -> np.ndarray:
+            return policy.log_prob(agent.tensor(batch.action)).array
+
         figures = improve(batch)
-        assert figures[0].approx_kl < 1e-9
-        assert figures[0].clip_fraction == 0
-        assert figures[1].approx_kl > 1e-9
+        for old in (batch.log_prob, log_probs(agent.old_policy(batch))):
+            np.testing.assert_allclose(old, np.concatenate(acted), rtol=1e-5, atol=1e-6)
+        assert not agent.old_policy(batch).log_prob(agent.tensor(batch.action)).requires_grad
+        new = agent.network.policy(agent.tensor(batch.observation))
+        assert np.abs(log_probs(new) - batch.log_prob).max() > 1e-3
+        acted.clear()
         return figures
 
     agent.act, agent.improve = acting, improving  # type: ignore[method-assign]
     agent.learn(32 * 3)
     assert not acted
+
+
+def test_figures_start_at_the_old_policy() -> None:
+    agent = PPO("CartPole-v1", num_envs=2, rollout_steps=16, epochs=2, anneal_clip=False, anneal_learning_rate=False)
+    figures, learn = [], agent.learn_from_minibatch
+    agent.learn_from_minibatch = lambda batch: figures.append(learn(batch)) or figures[-1]  # type: ignore
+    agent.learn(32)
+    assert figures[0].approx_kl < 1e-9 < figures[1].approx_kl
+    assert figures[0].clip_fraction == 0
 
 
 def test_metrics_are_those_promised() -> None:
@@ -300,8 +318,9 @@ def test_metrics_are_those_promised() -> None:
 # -- normalisation
 
 
-def test_observation_statistics_are_frozen_at_evaluation_and_saved(tmp_path) -> None:
-    agent = PPO("CartPole-v1", num_envs=1, rollout_steps=64, epochs=1, normalize_observations=True).learn(256)
+@pytest.mark.parametrize("kind", KINDS)
+def test_observation_statistics_are_frozen_at_evaluation_and_saved(kind: type[TrustRegion], tmp_path) -> None:
+    agent = kind("CartPole-v1", num_envs=1, rollout_steps=64, epochs=1, normalize_observations=True).learn(256)
     statistics = agent.observation_normalizer.statistics
     assert statistics.count == 256
     kept = statistics.state_dict()
@@ -312,7 +331,7 @@ def test_observation_statistics_are_frozen_at_evaluation_and_saved(tmp_path) -> 
     assert statistics.count == 256
     np.testing.assert_array_equal(statistics.mean, mean)
     agent.save(tmp_path / "agent")
-    loaded = PPO.load(tmp_path / "agent")
+    loaded = kind.load(tmp_path / "agent")
     assert_same_state(agent, loaded)
     observation = np.array([0.3, -1.0, 0.02, 2.0], np.float32)
     np.testing.assert_array_equal(loaded.seen(observation).array, agent.seen(observation).array)

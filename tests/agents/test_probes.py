@@ -6,7 +6,18 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import A2C, DQN, PPO, ActorCritic, Agent, OffPolicyActorCritic, Reinforce, ReinforceWithBaseline
+from agents import (
+    A2C,
+    DQN,
+    PPO,
+    PPOKL,
+    TRPO,
+    ActorCritic,
+    Agent,
+    OffPolicyActorCritic,
+    Reinforce,
+    ReinforceWithBaseline,
+)
 from agents.core.probing import probed, report
 from agents.core.replay import Replay
 from agents.core.rollout import Rollout, Trajectories
@@ -41,7 +52,7 @@ def bootstraps_through_termination(transition: Transition) -> Transition:
 MEMORIES = {
     DQN: Replay,
     ReinforceWithBaseline: Trajectories,
-    **dict.fromkeys((ActorCritic, OffPolicyActorCritic, A2C, PPO), Rollout),
+    **dict.fromkeys((ActorCritic, OffPolicyActorCritic, A2C, TRPO, PPOKL, PPO), Rollout),
 }
 TRUNCATION = (terminates_at_truncation, "minigrad/ProbeTruncation-v0", 1.0)
 TERMINATION = (bootstraps_through_termination, "minigrad/ProbeConstant-v0", 2.0)

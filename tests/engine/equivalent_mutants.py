@@ -36,7 +36,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "linear": {
         "_weight_slope: if len(x.shape) != 2 -> if True": "a shortcut: the shape would not change",
-        "_sum_rows: _ones(len(g), g.dtype).dot(g) if type(g) is np.ndarray and g.ndim == 2 else sum"
+        "_sum_rows: ones(len(g), g.dtype).dot(g) if type(g) is np.ndarray and g.ndim == 2 else sum"
         "_to(g, bias_shape) -> sum_to(g, bias_shape)": "a shortcut: the product with ones is the same sum",
         "_sum_rows: type(g) is np.ndarray and g.ndim == 2 -> g.ndim == 2": "first order meets arrays only",
     },

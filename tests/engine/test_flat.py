@@ -182,3 +182,50 @@ def test_a_copied_optimizer_trains_the_copied_network(how):
     train(net, optimizer, 3, seed=1)
     for p, q in zip(net.parameters(), twin.parameters(), strict=True):
         np.testing.assert_array_equal(values(p), values(q))
+
+
+# -- memory of the caller's
+
+
+def test_optimizers_that_remember_in_the_same_arrays_are_one():
+    """Stepping in turn, as one does alone; what is in the arrays counts, not what was remembered before."""
+    alone = leaves((4, 3), (3,))
+    shared = [mg.tensor(values(p), requires_grad=True) for p in alone]
+    single = optim.RMSprop(alone, lr=0.1, momentum=0.5)
+    pair = [optim.RMSprop(shared, lr=0.1, momentum=0.5) for _ in range(2)]
+    memory = {name: np.zeros(15, np.float32) for name in ("momentum_buffer", "square_avg")}
+    for optimizer in pair:
+        optimizer.remember_in(**memory)
+    for turn in range(6):
+        set_gradients(alone)
+        for p, q in zip(alone, shared, strict=True):
+            q.grad = p.grad
+        single.step()
+        pair[turn % 2].step()
+        for p, q in zip(alone, shared, strict=True):
+            np.testing.assert_array_equal(values(q), values(p))
+    state = single.state_dict()["state"]
+    for name, array in memory.items():
+        np.testing.assert_array_equal(array, np.concatenate([values(state[i][name]).ravel() for i in range(2)]))
+    for array in memory.values():
+        array[:] = 7
+    for optimizer in pair:
+        assert (optimizer.state[shared[0]]["square_avg"].numpy() == 7).all()
+    pair[0].load_state_dict(single.state_dict())
+    np.testing.assert_array_equal(memory["square_avg"][:12], values(state[0]["square_avg"]).ravel())
+    assert pair[1].state[shared[1]]["momentum_buffer"].tolist() == state[1]["momentum_buffer"].tolist()
+
+
+def test_memory_that_does_not_fit_is_refused():
+    optimizer = optim.RMSprop(leaves((4, 3), (3,)), lr=0.1)
+    for memory, message in (
+        ({}, r"expected an array for each of \['square_avg'\], got \[\]"),
+        ({"exp_avg": np.zeros(15, np.float32)}, r"got \['exp_avg'\]"),
+        ({"square_avg": np.zeros(14, np.float32)}, r"shape \(14,\) and dtype float32, expected \(15,\) and float32"),
+        ({"square_avg": np.zeros(15)}, r"dtype float64, expected \(15,\) and float32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            optimizer.remember_in(**memory)
+    two = optim.SGD([{"params": leaves((2,))}, {"params": leaves((3,))}], lr=0.1, momentum=0.9)
+    with pytest.raises(ValueError, match="there are 2 groups"):
+        two.remember_in(momentum_buffer=np.zeros(5, np.float32))

@@ -17,6 +17,8 @@ OURS = [
 THEIRS = ["CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0"]
 if find_spec("Box2D"):
     THEIRS += ["LunarLander-v3", "LunarLanderContinuous-v3"]
+if find_spec("mujoco"):
+    THEIRS += ["HalfCheetah-v5"]
 
 
 @pytest.mark.parametrize("env_id", OURS + THEIRS)

@@ -231,6 +231,7 @@ def test_errors_say_what_to_do() -> None:
         ("MinAtar/Breakout-v1", "minatar", "envs.minatar", "minatar"),
         ("ALE/Pong-v5", "ale_py", "envs.atari", "atari"),
         ("LunarLander-v3", "Box2D", "gymnasium.envs.box2d", "box2d"),
+        ("HalfCheetah-v5", "mujoco", "gymnasium.envs.mujoco", "mujoco"),
     ],
 )
 def test_a_missing_package_is_one_line_that_says_what_to_install(

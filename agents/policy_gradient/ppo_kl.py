@@ -1,0 +1,128 @@
+"""PPO with a KL penalty: several passes over each rollout, with a loss that charges for the distance from the policy
+that the rollout is of.
+
+    L(θ) = -mean( r A ) + β mean( KL(π_old(· | s) ‖ π(· | s; θ)) ) + c_v mean((R - V(s; θ))²) - c_e mean(H(π(· | s; θ)))
+
+What a good β is depends on the problem, and changes while it is learned. So it is adapted: once the passes over a
+rollout are done, β is doubled if the divergence is above its target times 1.5, halved if below its target over 1.5.
+
+Schulman, Wolski, Dhariwal, Radford and Klimov, "Proximal policy optimization algorithms" (2017), section 4 and
+equation 8.
+
+The divergence is exact, from both whole distributions, and not estimated from the actions that were drawn: it knows,
+too, what became of those that weren't.
+
+Of its two directions this is KL(old ‖ new), as in the paper and in TRPO, whose bound is in terms of it: an average over
+the old policy's actions, as the rest of the loss is. It is large where the new policy hardly does any more what the
+old one did, so that no single rollout rules an action out. Some notes write KL(new ‖ old), which is large where the
+new policy does what the old one hardly did; `kl_direction` "new-old" is that one. Where the two policies are near each
+other, so are the two divergences: they differ in the third order only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+import minigrad as mg
+from minigrad.distributions import Distribution, kl_divergence
+
+from ..core.hyperparameters import Positive
+from .ppo import Proximal, ProximalHyperparameters
+from .trust_region import Batch, surrogate
+
+
+@dataclass(frozen=True)
+class PPOKLHyperparameters(ProximalHyperparameters):
+    beta: Positive = 1.0
+    """What a unit of KL divergence costs at the start; it adapts."""
+    kl_target: Positive = 0.01
+    """How far, as a KL divergence, the passes over a rollout should move the policy."""
+    kl_direction: Literal["old-new", "new-old"] = "old-new"
+    """Which divergence: KL(old ‖ new), or KL(new ‖ old)."""
+
+
+class Losses(NamedTuple):
+    policy: mg.Tensor  # () without the penalty
+    value: mg.Tensor  # ()
+    entropy: mg.Tensor  # () of the policy, the mean over the steps
+    kl: mg.Tensor  # () the mean over the steps
+
+
+class Figures(NamedTuple):
+    """A minibatch's, for metrics.csv."""
+
+    policy_loss: float
+    value_loss: float
+    entropy: float
+    gradient_norm: float
+
+
+class Penalty:
+    """β, saved with the agent."""
+
+    # Halved again and again it would become 0, and stay that for ever however large the divergence.
+    LEAST, MOST = 1e-6, 1e6
+
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
+
+    def adapt(self, kl: float, target: float) -> None:
+        """To the divergence that a rollout's passes came to."""
+        if kl > 1.5 * target:
+            self.beta = min(2 * self.beta, self.MOST)
+        elif kl < target / 1.5:
+            self.beta = max(self.beta / 2, self.LEAST)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"beta": self.beta}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.beta = state["beta"]
+
+
+class PPOKL(Proximal):
+    name = "ppo-kl"
+    Hyperparameters = PPOKLHyperparameters
+    metric_names = (*Figures._fields, "kl", "beta", "explained_variance")
+
+    def build(self) -> None:
+        super().build()
+        self.penalty = Penalty(self.hyperparameters.beta)
+
+    def improve(self, batch: Batch) -> list[float]:
+        figures = np.mean(list(self.passes(batch)), 0).tolist()
+        with mg.no_grad():
+            kl = self.kl(self.network.policy(self.tensor(batch.observation)), batch).item()
+        beta = self.penalty.beta
+        self.penalty.adapt(kl, self.hyperparameters.kl_target)
+        return [*figures, kl, beta]
+
+    def learn_from_minibatch(self, batch: Batch) -> Figures:
+        losses = self.losses(batch)
+        norm = self.descend(self.combined(losses))
+        return Figures(losses.policy.item(), losses.value.item(), losses.entropy.item(), norm)
+
+    def losses(self, batch: Batch) -> Losses:
+        distribution, value = self.network(self.tensor(batch.observation))
+        ratio = self.log_ratio(distribution, batch).exp()
+        return Losses(
+            -surrogate(ratio, self.advantage_of(batch)),
+            self.value_loss(value, batch),
+            distribution.entropy().mean(),
+            self.kl(distribution, batch),
+        )
+
+    def combined(self, losses: Losses) -> mg.Tensor:
+        return super().combined(losses) + self.penalty.beta * losses.kl
+
+    def kl(self, new: Distribution, batch: Batch) -> mg.Tensor:
+        """The mean over the steps, ()."""
+        old = self.old_policy(batch)
+        first, second = (old, new) if self.hyperparameters.kl_direction == "old-new" else (new, old)
+        return kl_divergence(first, second).mean()
+
+    def parts(self) -> dict[str, Any]:
+        return {**super().parts(), "penalty": self.penalty}

@@ -6,6 +6,7 @@
     minigrad record RUN [--episodes N] [--best] [--output FILE]
     minigrad plot RUN...
     minigrad resume RUN
+    minigrad probe ALGORITHM [--seed N]
     minigrad ablation [--env ID] [--seeds N] [--jobs N]
 
 A mistake is one line on stderr and exit code 2.
@@ -36,6 +37,7 @@ from .ablation import study, summary
 from .core.agent import Agent
 from .core.evaluation import EVALUATION_SEED, evaluate
 from .core.plots import plot_runs
+from .core.probing import report
 from .core.progress import Progress, duration
 from .core.recording import record
 from .core.runs import Run, read_config, unused_directory
@@ -129,6 +131,14 @@ class AblationOptions:
     """Trainings at the same time, each on one core."""
     output: Path | None = None
     """Directory of the runs and the picture; one that exists is gone on with. Left out, one under runs/."""
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    algorithm: tyro.conf.Positional[str]
+    """One that takes observations of numbers."""
+    seed: int = 0
+    """Everything random follows from it."""
 
 
 @dataclass(frozen=True)
@@ -271,6 +281,12 @@ def command_ablation(arguments: list[str]) -> None:
     print(f"\n{'greedy return':>25}   over {options.seeds} seeds\n{summary(directory, options.seeds)}\n\n{picture}")
 
 
+def command_probe(arguments: list[str]) -> None:
+    description = "Trains on the probe environments, and prints what was learned beside what is exactly right."
+    options = parse(ProbeOptions, arguments, "probe", None, description)
+    print(report(agent_class(options.algorithm), options.seed))
+
+
 def command_list(arguments: list[str]) -> None:
     parse(
         ListOptions, arguments, "list", None, "Lists the algorithms and the environments that have presets."
@@ -294,6 +310,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "record": command_record,
     "plot": command_plot,
     "resume": command_resume,
+    "probe": command_probe,
     "ablation": command_ablation,
 }
 

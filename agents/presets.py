@@ -360,6 +360,30 @@ PRESETS: dict[tuple[str, str], Preset] = {
         for probe in PROBES
     },
     ("actor-critic", "CartPole-v1"): Preset(steps=300_000, num_envs=8),
+    # From random play alone: greedily 257 to 361, the median 270, over five seeds. With 300,000 steps it is less again.
+    ("off-policy-actor-critic", "CartPole-v1"): Preset(
+        steps=200_000,
+        num_envs=8,
+        hyperparameters={
+            "learning_rate": 1e-4,
+            "value_learning_rate": 3e-3,
+            "gamma": 0.98,
+            "rollout_steps": 64,
+            "updates": 8,
+        },
+    ),
+    ("off-policy-actor-critic", "minigrad/GridWorld-v0"): Preset(
+        steps=40_000,
+        num_envs=8,
+        hyperparameters={
+            "learning_rate": 0.02,
+            "value_learning_rate": 0.02,
+            "gamma": 0.9,
+            "hidden": (),
+            "rollout_steps": 16,
+            "updates": 2,
+        },
+    ),
     ("a2c", "CartPole-v1"): Preset(steps=500_000, num_envs=8),
     **{
         ("actor-critic", probe): Preset(

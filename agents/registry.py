@@ -11,6 +11,7 @@ from .policy_gradient.a2c import A2C
 from .policy_gradient.a3c import A3C
 from .policy_gradient.actor_critic import ActorCritic
 from .policy_gradient.exact import ExactPolicyGradient
+from .policy_gradient.off_policy_actor_critic import OffPolicyActorCritic
 from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
 from .policy_gradient.ppo import PPO
 from .policy_gradient.ppo_kl import PPOKL
@@ -77,6 +78,7 @@ POLICY_GRADIENT: tuple[type[Agent], ...] = (
     ReinforceWithBaseline,
     OffPolicyPolicyGradient,
     ActorCritic,
+    OffPolicyActorCritic,
     A2C,
     A3C,
     TRPO,

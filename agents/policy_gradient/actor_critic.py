@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
@@ -58,8 +59,15 @@ class ActorCriticHyperparameters(Hyperparameters):
 class ActorCritic(Agent):
     name = "actor-critic"
     Hyperparameters: ClassVar[type[Hyperparameters]] = ActorCriticHyperparameters
-    action_spaces = (spaces.Discrete, spaces.Box)
-    metric_names = ("policy_loss", "value_loss", "entropy", "explained_variance", "gradient_norm")
+    action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete, spaces.Box)
+    metric_names: ClassVar[tuple[str, ...]] = (
+        "policy_loss",
+        "value_loss",
+        "entropy",
+        "explained_variance",
+        "gradient_norm",
+    )
+    figures: tuple[float, ...] = ()  # a variant's own metrics of the update under way
 
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
         return with_clipped_actions(super().make_environments(env, num_envs))
@@ -113,7 +121,7 @@ class ActorCritic(Agent):
         policy_loss, value_loss, entropy = self.losses(distribution, value, steps.action[valid], advantage, target)
         norm = self.descend(self.combined(policy_loss, value_loss, entropy))
         explained = explained_variance(predicted, target)
-        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm.item())
+        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm.item(), *self.figures)
 
     def descend(self, loss: mg.Tensor) -> mg.Tensor:
         """One step of the optimizer; returns the gradient's norm before it was clipped."""

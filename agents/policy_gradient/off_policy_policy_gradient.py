@@ -22,15 +22,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from gymnasium import spaces
 
 import minigrad as mg
 from envs import UsageError
 from minigrad.device import host
 
 from ..core.hyperparameters import Count
-from ..core.randomness import draw
 from ..core.rollout import Trajectory, joined
+from .behaviour import BehaviourPolicy
 from .importance import (
     effective_sample_size,
     ordinary,
@@ -58,17 +57,9 @@ class OffPolicyPolicyGradientHyperparameters(SimplePolicyGradientHyperparameters
     """Whether weighted rewards are divided by the sum of the weights (biased, far less noisy) or by their number."""
 
 
-class OffPolicyPolicyGradient(SimplePolicyGradient):
-    """It explores uniformly; for another behaviour policy, define `behaviour` in a class of your own:
-
-    class Cautious(OffPolicyPolicyGradient):
-        def behaviour(self, observation):
-            return np.tile([0.7, 0.1, 0.1, 0.1], (len(observation), 1))
-    """
-
+class OffPolicyPolicyGradient(BehaviourPolicy, SimplePolicyGradient):
     name = "off-policy-policy-gradient"
     Hyperparameters = OffPolicyPolicyGradientHyperparameters
-    action_spaces = (spaces.Discrete,)
     metric_names = (*SimplePolicyGradient.metric_names, "effective_sample_size")
 
     def build(self) -> None:
@@ -79,26 +70,6 @@ class OffPolicyPolicyGradient(SimplePolicyGradient):
                 "with one episode an update, weighted importance sampling corrects nothing, because a single weight "
                 "divided by itself is 1; set episodes higher, or importance_sampling to ordinary"
             )
-
-    def behaviour(self, observation: np.ndarray) -> np.ndarray:
-        """b(a | s) of (k, ...) observations, (k, actions). It must not change during training, and give every action
-        that the target may take a chance."""
-        actions = int(self.action_space.n)
-        return np.full((len(observation), actions), 1 / actions)
-
-    def checked_behaviour(self, observation: np.ndarray) -> np.ndarray:
-        probability = np.asarray(self.behaviour(observation), np.float64)
-        shape = (len(observation), int(self.action_space.n))
-        if probability.shape != shape or (probability < 0).any() or np.abs(probability.sum(1) - 1).max() > 1e-6:
-            raise UsageError(
-                f"behaviour must give the probability of every action for every observation: {shape}, not negative, "
-                f"with sum 1 in each row; got shape {probability.shape}"
-                + (f", sums {probability.sum(-1)}" if probability.shape == shape else "")
-            )
-        return probability
-
-    def act(self, observation: np.ndarray) -> np.ndarray:
-        return draw(self.checked_behaviour(observation), self.random["exploration"])
 
     def learn_from(self, trajectories: list[Trajectory]) -> None:
         for _ in range(self.hyperparameters.updates):
@@ -118,7 +89,7 @@ class OffPolicyPolicyGradient(SimplePolicyGradient):
         observation, action = joined(trajectories)
         with mg.no_grad():
             target = host(self.policy(self.tensor(observation)).log_prob(self.tensor(action)).array)
-        chosen = self.checked_behaviour(observation)[np.arange(len(action)), action]
+        behaviour = self.log_behaviour(observation, action)
         ends = np.cumsum([len(one.reward) for one in trajectories])[:-1]
-        of_target, of_behaviour = (padded(np.split(column, ends)) for column in (target, np.log(chosen)))
+        of_target, of_behaviour = (padded(np.split(column, ends)) for column in (target, behaviour))
         return of_target, of_behaviour

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import minigrad as mg
-from agents import A2C, A3C, PPO, PPOKL, TRPO, ActorCritic, evaluate
+from agents import A2C, A3C, PPO, PPOKL, TRPO, ActorCritic, OffPolicyActorCritic, evaluate
 from agents.core.rollout import Steps, Trajectory
 from agents.policy_gradient.networks import actor_critic_network
 from agents.policy_gradient.returns import rewards_to_go
@@ -202,7 +202,7 @@ def test_two_networks_share_nothing_and_a_trunk_serves_both() -> None:
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-@pytest.mark.parametrize("actor_critic", [ActorCritic, A2C, TRPO, PPOKL, PPO])
+@pytest.mark.parametrize("actor_critic", [ActorCritic, OffPolicyActorCritic, A2C, TRPO, PPOKL, PPO])
 @pytest.mark.parametrize("probe", ["Truncation", "Discount"])
 def test_the_value_is_right_in_either_autoreset_mode(mode: AutoresetMode, actor_critic: type, probe: str) -> None:
     """Episodes of two steps: every third place of a NEXT_STEP rollout is empty."""

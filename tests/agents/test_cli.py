@@ -48,6 +48,19 @@ def test_from_training_to_picture(tmp_path: Path) -> None:
     assert (tmp_path / run / "returns.png").exists()
 
 
+def test_probe(capsys) -> None:
+    assert cli.main(["probe", "reinforce", "--seed", "1"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count(" right\n") == 6
+    assert said.err == ""
+    for arguments, message in (
+        (["q-learning"], "q-learning needs Discrete observations, but minigrad/ProbeConstant-v0 has Box"),
+        (["pp"], "unknown algorithm 'pp'; did you mean ppo"),
+    ):
+        assert cli.main(["probe", *arguments]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_every_algorithm_trains(agent_type: type[Agent], tmp_path: Path, capsys) -> None:
     run = tmp_path / "run"
     train = ["train", agent_type.name, "--env", env_of(agent_type), "--steps", "250", "--quiet"]

@@ -10,10 +10,10 @@ from gymnasium import spaces
 import minigrad as mg
 from agents import NeuralQLearning
 from agents.core.planning import evaluate_policy, greedy_policy, optimal_values
+from agents.core.probing import probed
 from agents.presets import PROBES, preset_for
 from agents.value.neural_q_learning import FORMS
 from envs import Transition
-from tests.agents.test_probes import learned_and_true
 
 GRID_WORLD = "minigrad/GridWorld-v0"
 
@@ -107,8 +107,8 @@ def test_probes_with_state_and_action_in(env_id: str) -> None:
     """The other form's answers are tested with every agent's."""
     assert env_id in PROBES
     steps = preset_for(NeuralQLearning, env_id).steps
-    learned, exact = learned_and_true(NeuralQLearning(env_id, form="state-action").learn(steps))
-    np.testing.assert_allclose(learned, exact, atol=0.05)
+    found = probed(NeuralQLearning(env_id, form="state-action").learn(steps))
+    np.testing.assert_allclose(found.learned, found.exact, atol=0.05)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -13,6 +13,7 @@ from agents.policy_gradient.exact import average_value, average_value_gradient, 
 from agents.policy_gradient.returns import rewards_to_go
 from envs import UsageError
 from envs.model import model_of
+from tests.agents.conftest import Near
 from tests.agents.test_policy_gradient import (
     Branching,
     estimates,
@@ -171,8 +172,6 @@ def test_errors() -> None:
         OffPolicyPolicyGradient(Branching, episodes=1)
     OffPolicyPolicyGradient(Branching, episodes=1, importance_sampling="ordinary")
     OffPolicyPolicyGradient(Branching, episodes=1, num_envs=2)
-    with pytest.raises(UsageError, match="off-policy-policy-gradient needs Discrete actions, but Pendulum-v1 has Box"):
-        OffPolicyPolicyGradient("Pendulum-v1")
 
     class Unfair(OffPolicyPolicyGradient):
         def behaviour(self, observation: np.ndarray) -> np.ndarray:
@@ -186,6 +185,12 @@ def test_errors() -> None:
         Unfair(Branching).learn(1)
     with pytest.raises(UsageError, match=r"for every observation: \(1, 2\), .* got shape \(2,\)"):
         OneForAll(Branching).learn(1)
+
+
+def test_continuous_actions() -> None:
+    agent = OffPolicyPolicyGradient(Near, num_envs=16, hidden=(8,), episodes=64, learning_rate=0.02).learn(8_000)
+    assert agent.predict(np.zeros(1))[0] == pytest.approx(0.4, abs=0.15)
+    assert agent.policy.head.log_std.item() < -0.3
 
 
 def test_learns_the_way_from_random_play() -> None:

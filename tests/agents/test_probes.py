@@ -6,7 +6,19 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import A2C, DQN, PPO, PPOKL, TRPO, ActorCritic, Agent, ReinforceWithBaseline
+from agents import (
+    A2C,
+    DQN,
+    PPO,
+    PPOKL,
+    TRPO,
+    ActorCritic,
+    Agent,
+    OffPolicyActorCritic,
+    Reinforce,
+    ReinforceWithBaseline,
+)
+from agents.core.probing import probed, report
 from agents.core.replay import Replay
 from agents.core.rollout import Rollout, Trajectories
 from agents.presets import PROBES, preset_for
@@ -18,25 +30,14 @@ def trained(agent_type: type[Agent], env_id: str) -> Agent:
     return agent_type(env_id, seed=0).learn(preset_for(agent_type, env_id).steps)
 
 
-def learned_and_true(agent: Agent) -> tuple[np.ndarray, np.ndarray]:
-    """Q(s, a) of every state and action, learned and exact: (states, actions) twice. Of an agent that knows only the
-    value of a state, V(s), the greedy policy's: (states,)."""
-    exact = gym.make(agent.env).unwrapped.action_values(agent.hyperparameters.gamma)
-    states = np.array([[state] for state in exact], np.float32)
-    values = np.array(list(exact.values()))
-    if hasattr(agent, "action_values"):
-        return agent.action_values(states), values
-    return agent.state_values(states), values.max(1)
-
-
 @pytest.mark.parametrize("env_id", PROBES)
 def test_probe(deep_agent_type: type[Agent], env_id: str) -> None:
     agent = trained(deep_agent_type, env_id)
-    if hasattr(agent, "action_values") or hasattr(agent, "state_values"):
-        learned, exact = learned_and_true(agent)
-        np.testing.assert_allclose(learned, exact, atol=0.05)
+    found = probed(agent)
+    np.testing.assert_allclose(found.learned, found.exact, atol=0.05)
     for state, values in gym.make(env_id).unwrapped.action_values(0.5).items():
         assert agent.predict(np.array([state])) == np.argmax(values)
+    assert found.right
 
 
 def terminates_at_truncation(transition: Transition) -> Transition:
@@ -51,7 +52,7 @@ def bootstraps_through_termination(transition: Transition) -> Transition:
 MEMORIES = {
     DQN: Replay,
     ReinforceWithBaseline: Trajectories,
-    **dict.fromkeys((ActorCritic, A2C, TRPO, PPOKL, PPO), Rollout),
+    **dict.fromkeys((ActorCritic, OffPolicyActorCritic, A2C, TRPO, PPOKL, PPO), Rollout),
 }
 TRUNCATION = (terminates_at_truncation, "minigrad/ProbeTruncation-v0", 1.0)
 TERMINATION = (bootstraps_through_termination, "minigrad/ProbeConstant-v0", 2.0)
@@ -69,9 +70,10 @@ def test_the_probes_catch_a_mistaken_end(monkeypatch, kind: type[Agent], mistake
     (mistaken, env_id, wrong), memory = mistake, MEMORIES[kind]
     add = memory.add
     monkeypatch.setattr(memory, "add", lambda self, transition: add(self, mistaken(transition)))
-    learned, exact = learned_and_true(trained(kind, env_id))
-    assert learned.ravel()[-1] == pytest.approx(wrong, abs=0.05)
-    assert exact.ravel()[-1] != pytest.approx(wrong, abs=0.2)
+    found = probed(trained(kind, env_id))
+    assert found.learned.ravel()[-1] == pytest.approx(wrong, abs=0.05)
+    assert found.exact.ravel()[-1] != pytest.approx(wrong, abs=0.2)
+    assert not found.right
 
 
 @pytest.mark.parametrize("kind", MEMORIES)
@@ -83,5 +85,28 @@ def test_the_probes_catch_a_wrong_final_observation(monkeypatch, kind: type[Agen
         return step(self, action)._replace(next_observation=self.observation)
 
     monkeypatch.setattr(BareEnvironments, "step", step_with_reset_observation)
-    learned, _ = learned_and_true(trained(kind, "minigrad/ProbeTruncation-v0"))
-    assert learned.ravel()[1] == pytest.approx(1 / (1 - 0.5**2), abs=0.05)
+    found = probed(trained(kind, "minigrad/ProbeTruncation-v0"))
+    assert found.learned.ravel()[1] == pytest.approx(1 / (1 - 0.5**2), abs=0.05)
+
+
+class Contrary(Reinforce):
+    """Does the opposite of what it has learned."""
+
+    def predict_batch(self, observation: np.ndarray, deterministic: bool = True) -> np.ndarray:
+        return self.action_space.n - 1 - super().predict_batch(observation, deterministic)
+
+
+def test_the_report_says_what_is_wrong() -> None:
+    """Also of an agent that knows no values."""
+    lines = report(Contrary).splitlines()
+    marks = {line.split()[0]: line.split()[-1] for line in lines[1:] if line.startswith("Probe")}
+    assert list(marks) == [env_id.removeprefix("minigrad/").removesuffix("-v0") for env_id in PROBES]
+    (action,) = (line.split() for line in lines if line.startswith("ProbeAction"))
+    assert action == ["ProbeAction", "0", "0,", "best", "1", "WRONG"]
+    both = lines.index(next(line for line in lines if line.startswith("ProbeBoth")))
+    assert [line.split() for line in lines[both : both + 2]] == [
+        ["ProbeBoth", "-1", "1,", "best", "0"],
+        ["1", "0,", "best", "1", "WRONG"],
+    ]
+    assert sum(line.endswith("WRONG") for line in lines) == 2
+    assert sum(line.endswith("right") for line in lines) == 4

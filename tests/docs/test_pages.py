@@ -1,10 +1,14 @@
 """The listings of the documentation run."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from agents import cli
+from agents.cli import COMMANDS, parse_train_options
+from agents.registry import agent_class
 from minigrad.recording import TABLE
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +41,45 @@ def test_value_based(tmp_path, monkeypatch, capsys):
     exec("\n".join(found), {})
     assert capsys.readouterr().out.startswith("0.6561")
     assert (tmp_path / "gridworld.png").exists()
+
+
+def test_policy_gradient(capsys):
+    found = listings("docs/policy-gradient.md")
+    assert len(found) >= 1
+    exec("\n".join(found), {})
+    assert capsys.readouterr().out.startswith("[5]")
+
+
+def test_why_isnt_it_learning(capsys):
+    """The broken agent is caught where the page says, and the healthy one's table is the page's own."""
+    page = "docs/why-isnt-it-learning.md"
+    found = listings(page)
+    assert len(found) >= 1
+    exec("\n".join(found), {})
+    assert "ProbeConstant          0   2.000             1.000             0           WRONG" in capsys.readouterr().out
+    assert cli.main(["probe", "ppo"]) == 0
+    assert f"```\n{capsys.readouterr().out}```" in (ROOT / page).read_text()
+
+
+def test_the_commands_of_why_isnt_it_learning():
+    """Every `pytest` it names selects tests, and every `minigrad` is a command with options that there are."""
+    text = (ROOT / "docs/why-isnt-it-learning.md").read_text()
+    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    named = re.findall(r"`((?:pytest|minigrad) [^`]+)`", text) + re.findall(r"^((?:pytest|minigrad) .*)", blocks, re.M)
+    commands = [shlex.split(command, comments=True) for command in named]
+    tests = [arguments for program, *arguments in commands if program == "pytest"]
+    assert len(tests) >= 8
+    for arguments in tests:
+        files, _, wanted = "\n".join(arguments).partition("\n-k\n")
+        names = re.findall(r"^def (test_\w+)", "\n".join((ROOT / f).read_text() for f in files.split("\n")), re.M)
+        for word in wanted.split(" or "):  # all that -k is used for there
+            assert re.fullmatch(r"\w*", word)
+            assert any(word in name for name in names), (arguments, word)
+    for program, command, *arguments in commands:
+        if program == "minigrad" and command == "train":
+            parse_train_options(agent_class(arguments[0]), ["0" if a == "N" else a for a in arguments[1:]])
+        elif program == "minigrad":
+            assert command in COMMANDS
 
 
 def test_the_readmes_engine_listings():

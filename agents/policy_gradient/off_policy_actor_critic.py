@@ -1,0 +1,91 @@
+"""Off-policy Actor-Critic: a fixed behaviour policy b plays, and the target policy π and its value learn from single
+steps of it.
+
+    ρ_t = π(a_t | s_t; θ) / b(a_t | s_t)
+    δ_t = r_t + γ V(s_{t+1}; w) - V(s_t; w)
+    L(θ) = -mean( ρ_t δ_t log π(a_t | s_t; θ) ),    L(w) = mean( ρ_t δ_t² )
+
+with ρ_t and δ_t constants in the first, and ρ_t and the target r_t + γ V(s_{t+1}) constants in the second. With b = π
+it is Actor-Critic.
+
+Bootstrapping shortens the weights, too: the off-policy policy gradient weighs an episode by a product of as many ratios
+as it has steps; here one action was b's instead of π's, and one ratio puts that right. So V learns what π would bring
+although π never plays, and the actor's loss has on average the gradient
+
+    Σ_s d_b(s) Σ_a ∇π(a | s; θ) q_π(s, a)
+
+d_b says how often b is in a state. The ratio of one action doesn't change that to how often π would be, and the
+gradient of J(θ) = Σ_s d_b(s) v_π(s) has a second term, with ∇q_π, that is left out: in a table every state's policy
+improves all the same, but where states share weights, b's states decide for which ones the policy is good. And V
+bootstraps from what one network says about all states while another policy chooses which it sees: beyond tables nothing
+guarantees that it converges.
+
+Degris, White & Sutton, "Off-policy actor-critic", ICML (2012), section 2 and algorithm 1, with λ = 0 and with TD(0) in
+place of their gradient-TD critic; Zhao, "Mathematical Foundations of Reinforcement Learning" (2025), section 10.3;
+Imani, Graves & White, "An off-policy policy gradient theorem using emphatic weightings", NeurIPS (2018), on the term
+that is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import minigrad as mg
+from minigrad.device import host
+from minigrad.distributions import Distribution
+
+from ..core.hyperparameters import Count
+from ..core.rollout import Steps
+from .actor_critic import ActorCritic, ActorCriticHyperparameters
+from .behaviour import BehaviourPolicy
+from .importance import effective_sample_size
+from .losses import policy_gradient_loss, same_shape
+
+
+@dataclass(frozen=True)
+class OffPolicyActorCriticHyperparameters(ActorCriticHyperparameters):
+    rollout_steps: Count = 1
+    """Steps of each environment between updates."""
+    updates: Count = 1
+    """Updates from the same steps, each with new weights."""
+
+
+def weighted_squared_error(value: mg.Tensor, target: mg.Tensor, weight: mg.Tensor) -> mg.Tensor:
+    """mean(ρ (R - V)²) of (batch,) each."""
+    same_shape("weighted_squared_error", value=value, target=target, weight=weight)
+    return (weight * (value - target).square()).mean()
+
+
+class OffPolicyActorCritic(BehaviourPolicy, ActorCritic):
+    name = "off-policy-actor-critic"
+    Hyperparameters = OffPolicyActorCriticHyperparameters
+    metric_names = (*ActorCritic.metric_names, "effective_sample_size")
+
+    @property
+    def rollout_steps(self) -> int:
+        return self.hyperparameters.rollout_steps
+
+    def learn_from(self, steps: Steps) -> None:
+        observation, action = steps.observation[steps.valid], steps.action[steps.valid]
+        self.log_of_behaviour = self.log_behaviour(observation, action)  # (valid steps,); it doesn't change
+        for _ in range(self.hyperparameters.updates):
+            super().learn_from(steps)
+
+    def losses(
+        self,
+        distribution: Distribution,
+        value: mg.Tensor,
+        action: np.ndarray,
+        advantage: np.ndarray,
+        target: np.ndarray,
+    ) -> tuple[mg.Tensor, mg.Tensor, mg.Tensor]:
+        """As Actor-Critic's, every step weighted by ρ, a constant, too."""
+        log_prob = distribution.log_prob(self.tensor(action))
+        log_weight = host(log_prob.array).astype(np.float64) - self.log_of_behaviour
+        self.figures = (float(effective_sample_size(log_weight)),)
+        weight = self.tensor(np.exp(log_weight).astype(log_prob.dtype))
+        policy_loss = policy_gradient_loss(log_prob, weight * self.tensor(advantage), len(action))
+        value_loss = weighted_squared_error(value, self.tensor(target), weight)
+        return policy_loss, value_loss, distribution.entropy().mean()

@@ -15,6 +15,7 @@ policy optimization", ICLR blog track (2022); those details can be switched off.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -33,7 +34,7 @@ from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ..core.networks import ACTIVATIONS, ActivationName
 from ..core.normalization import ObservationNormalizer, RewardNormalizer
-from ..core.policies import with_clipped_actions
+from ..core.policies import NormalHead, with_clipped_actions
 from ..core.rollout import Rollout, Steps, spread
 from .critics import explained_variance
 from .gae import gae
@@ -69,6 +70,8 @@ class TrustRegionHyperparameters(Hyperparameters):
     """What follows each hidden layer."""
     orthogonal: bool = True
     """Whether weights start orthogonal, with a policy that is almost uniform."""
+    initial_std: Positive = 1.0
+    """Continuous actions: the standard deviation of each number at first; it is learned from there on."""
     normalize_observations: bool = False
     """Whether observations are brought to mean 0 and variance 1, by running statistics."""
     normalize_rewards: bool = False
@@ -119,6 +122,9 @@ class TrustRegion(Agent):
         )
         if h.orthogonal:  # detail 2
             orthogonal_initialization(self.network)
+        head = self.network.policy.head
+        if isinstance(head, NormalHead):
+            nn.init.constant_(head.log_std, math.log(h.initial_std))
         self.network.to(self.device)
         self.weights = list(self.network.parameters())
         self.descended = self.weights_of_adam()

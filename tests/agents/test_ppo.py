@@ -434,3 +434,10 @@ def test_64_cart_poles_in_a_vector() -> None:
     fast = dict(preset_for(PPO, "CartPole-v1").hyperparameters, rollout_steps=64, batch_size=1_024, epochs=8)
     agent = PPO(env, seed=0, **fast).learn(500_000)
     assert evaluate(agent, "CartPole-v1", episodes=20).mean >= 475
+
+
+@pytest.mark.parametrize("std", [0.25, 1.0])
+def test_exploration_starts_as_wide_as_asked_for(std: float) -> None:
+    agent = PPO("Pendulum-v1", initial_std=std, seed=0)  # its mean is near 0 at first
+    drawn = agent.predict_batch(np.zeros((4_000, 3), np.float32), deterministic=False)
+    assert drawn.std() == pytest.approx(std, rel=0.05)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
-
 import numpy as np
 import pytest
 
-from agents import PPO, Agent, evaluate
+from agents import Agent, evaluate
 from tests.agents.conftest import assert_same_state, env_of
 
 
@@ -46,13 +44,3 @@ def test_a_run_on_disk_learns_the_same(agent_type: type[Agent], tmp_path) -> Non
     env = env_of(agent_type)
     without, recorded = agent_type(env).learn(300), agent_type(env).learn(300, run=tmp_path / "run")
     assert_same_state(without, recorded, but="/metrics")
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back so eagerly")
-def test_an_update_finds_the_memory_that_the_last_one_freed() -> None:
-    import resource
-
-    agent = PPO("CartPole-v1", epochs=2, rollout_steps=256, num_envs=4, batch_size=256, hidden=(64, 64)).learn(8_192)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    agent.learn(8_192)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 2_000

@@ -343,7 +343,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "normalize_rewards": True,
         },
     ),
-    # Greedily a mean length of about 20 of 36, as DQN's, in 30 seconds on one core.
+    # Greedily a mean length of about 18 of 36, in 30 seconds on one core.
     ("ppo", "minigrad/Snake-v0"): Preset(
         steps=500_000,
         num_envs=16,

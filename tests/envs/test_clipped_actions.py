@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from envs import make_environments
+from envs import UsageError, make_environments
 from envs.clipped_actions import ClippedActions
 
 
@@ -36,6 +36,14 @@ def test_clipped_on_the_way_only() -> None:
     assert environments.for_env(action).dtype == np.float64
     assert environments.for_env(np.array([9.0, -9.0])).tolist() == [1.0, 0.0]
     assert action.tolist() == [[-3.0, 0.25], [0.5, 7.0]]
+
+
+def test_nan_is_the_policys_not_the_environments() -> None:
+    environments = ClippedActions(make_environments(Echo, 2))
+    environments.reset(0)
+    environments.step(np.full((2, 2), np.inf))
+    with pytest.raises(UsageError, match="Echo: the policy's action is NaN, because training has diverged"):
+        environments.step(np.array([[0.0, 0.0], [0.0, np.nan]]))
 
 
 def test_another_is_clipped_too() -> None:

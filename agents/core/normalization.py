@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 LARGEST = 10.0  # standard deviations: what is further off is as if it were here
 
@@ -49,6 +50,7 @@ class ObservationNormalizer:
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.statistics = RunningStatistics(shape)
+        self.space = spaces.Box(-LARGEST, LARGEST, shape, np.float32)  # of what comes out
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """(..., *shape) float32."""

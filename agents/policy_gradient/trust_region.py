@@ -32,7 +32,7 @@ from minigrad.distributions import Distribution
 
 from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
-from ..core.networks import ACTIVATIONS, ActivationName
+from ..core.networks import ACTIVATIONS, ActivationName, is_picture
 from ..core.normalization import ObservationNormalizer, RewardNormalizer
 from ..core.policies import NormalHead, with_clipped_actions
 from ..core.rollout import Rollout, Steps, spread
@@ -117,8 +117,19 @@ class TrustRegion(Agent):
 
     def build(self) -> None:
         h = self.hyperparameters
+        self.observation_normalizer: ObservationNormalizer | None = None
+        seen = self.observation_space
+        if h.normalize_observations:
+            if not isinstance(seen, spaces.Box) or is_picture(seen):
+                raise UsageError(
+                    f"normalize_observations is for numbers, and {self.environments.name} has the observations "
+                    f"{seen}; leave it out: pictures and choices come to 0..1 anyway"
+                )
+            self.observation_normalizer = ObservationNormalizer(seen.shape)
+            seen = self.observation_normalizer.space  # not bytes any more, which the network would divide by 255
+        self.reward_normalizer = RewardNormalizer(self.num_envs, h.gamma) if h.normalize_rewards else None
         self.network = actor_critic_network(
-            self.shared, self.observation_space, self.action_space, h.hidden, ACTIVATIONS[h.activation]
+            self.shared, seen, self.action_space, h.hidden, ACTIVATIONS[h.activation]
         )
         if h.orthogonal:  # detail 2
             orthogonal_initialization(self.network)
@@ -130,12 +141,6 @@ class TrustRegion(Agent):
         self.descended = self.weights_of_adam()
         self.optimizer = optim.Adam(self.descended, lr=h.learning_rate, eps=h.adam_epsilon)  # detail 3
         self.rollout = Rollout(h.rollout_steps, self.num_envs, self.observation_space, self.action_space)
-        self.observation_normalizer: ObservationNormalizer | None = None
-        if h.normalize_observations:
-            if not isinstance(self.observation_space, spaces.Box):
-                raise UsageError(f"normalize_observations needs Box observations, not {self.observation_space}")
-            self.observation_normalizer = ObservationNormalizer(self.observation_space.shape)
-        self.reward_normalizer = RewardNormalizer(self.num_envs, h.gamma) if h.normalize_rewards else None
 
     # -- what an algorithm defines
 

@@ -158,8 +158,9 @@ def command_train(arguments: list[str]) -> None:
         raise UsageError(f"which algorithm? {text}")
     agent_type = agent_class(arguments[0])
     options = parse_train_options(agent_type, arguments[1:])
-    if options.steps < 1:
-        raise UsageError(f"--steps must be at least 1, got {options.steps}")
+    for name, least in (("steps", 1), ("checkpoint_every", 0), ("evaluation_episodes", 0)):
+        if (value := getattr(options, name)) < least:
+            raise UsageError(f"--{name.replace('_', '-')} must be at least {least}, got {value}")
     agent = agent_type(
         options.env,
         seed=options.seed,
@@ -385,8 +386,9 @@ def interruption() -> Iterator[Callable[[], bool]]:
 
 
 def doc(agent_type: type[Agent]) -> str:
-    """The first sentence of the algorithm's file."""
-    return (sys.modules[agent_type.__module__].__doc__ or "").partition("\n")[0]
+    """The first sentence of the algorithm's file, on one line."""
+    first_paragraph = (sys.modules[agent_type.__module__].__doc__ or "").partition("\n\n")[0]
+    return re.split(r"(?<=\.)\s", first_paragraph, maxsplit=1)[0].replace("\n", " ")
 
 
 def kinds(allowed: tuple[type[gym.Space], ...]) -> str:

@@ -224,7 +224,9 @@ class Agent:
         if not directory.is_dir():
             raise UsageError(f"{path} does not exist")
         _, tree, damaged = Checkpoints(directory).load_newest()
-        if best and tree.get("best"):
+        if best:
+            if not tree.get("best"):
+                raise UsageError(f"{path} has no best checkpoint: nothing was evaluated in training; leave best out")
             tree = read(directory / tree["best"]["checkpoint"])
         if damaged:
             import warnings

@@ -197,6 +197,13 @@ def wait_for(found, seconds: float = 60) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.parametrize("command", ["list", "train ppo --help"])
+def test_nothing_is_wrong_when_nobody_reads_on(command: str) -> None:
+    line = f'"{sys.executable}" -m agents.cli {command} | head -c 1'
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, env=environment(), timeout=60)
+    assert (len(done.stdout), done.stderr) == (1, "")
+
+
 def test_killed_from_outside_and_resumed(tmp_path: Path) -> None:
     whole, killed = start(tmp_path / "whole"), start(tmp_path / "killed")
     wait_for(lambda: any((tmp_path / "killed").glob("checkpoints/step-*")))

@@ -76,6 +76,8 @@ def test_errors(tmp_path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         DQN.load(tmp_path / "nothing")
     DQN(ENV).save(tmp_path / "agent")
+    with pytest.raises(UsageError, match="agent has no best checkpoint: nothing was evaluated"):
+        DQN.load(tmp_path / "agent", best=True)
     with pytest.raises(UsageError, match="holds a dqn agent, not double-dqn"):
         DoubleDQN.load(tmp_path / "agent")
     with pytest.raises(

@@ -10,8 +10,8 @@ from gymnasium import spaces
 import minigrad as mg
 from agents import A2C, PPO, PPOKL, TRPO, ActorCritic, evaluate
 from agents.core.rollout import Steps
-from agents.policy_gradient.networks import Critic
-from agents.policy_gradient.ppo import approximate_kl, clipped_surrogate, value_loss
+from agents.policy_gradient.critics import Critic
+from agents.policy_gradient.ppo import Figures, approximate_kl, clipped_surrogate, value_loss
 from agents.policy_gradient.trust_region import Batch, TrustRegion, normalized
 from agents.presets import preset_for
 from envs import UsageError
@@ -213,8 +213,8 @@ def test_rates_and_clip_fall_to_zero() -> None:
 
 def test_every_pass_goes_over_every_step_once() -> None:
     agent = PPO(ENV, num_envs=3, rollout_steps=7, batch_size=4, epochs=3)
-    drawn = []
-    agent.learn_from_minibatch = lambda batch: drawn.append(batch.log_prob.tolist()) or (0.0,) * 6  # type: ignore
+    drawn, nothing = [], Figures(*[0.0] * 6)
+    agent.learn_from_minibatch = lambda batch: drawn.append(batch.log_prob.tolist()) or nothing  # type: ignore
     agent.batch = lambda steps: Batch(*[np.arange(21.0)] * 7)  # type: ignore[method-assign]
     agent.learn(21)
     assert [len(rows) for rows in drawn] == [4, 4, 4, 4, 4, 1] * 3

@@ -146,9 +146,9 @@ class Agent:
         `progress` defaults to whether somebody is looking (stderr is a terminal)."""
         import sys
 
-        if steps < 1:
-            raise UsageError(f"steps must be at least 1, got {steps}")
-        self.total_steps = self.steps + steps
+        if not isinstance(steps, int | float) or not steps >= 1 or not float(steps).is_integer():
+            raise UsageError(f"steps must be a whole number and at least 1, got {steps!r}")
+        self.total_steps = self.steps + int(steps)  # of 1e5, too
         opened = Run.create(run, self.config()) if run is not None else None
         show = sys.stderr.isatty() if progress is None else progress
         shown = (

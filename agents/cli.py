@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import os
 import re
 import signal
 import sys
@@ -158,8 +159,9 @@ def command_train(arguments: list[str]) -> None:
         raise UsageError(f"which algorithm? {text}")
     agent_type = agent_class(arguments[0])
     options = parse_train_options(agent_type, arguments[1:])
-    if options.steps < 1:
-        raise UsageError(f"--steps must be at least 1, got {options.steps}")
+    for name, least in (("steps", 1), ("checkpoint_every", 0), ("evaluation_episodes", 0)):
+        if (value := getattr(options, name)) < least:
+            raise UsageError(f"--{name.replace('_', '-')} must be at least {least}, got {value}")
     agent = agent_type(
         options.env,
         seed=options.seed,
@@ -204,6 +206,13 @@ def command_resume(arguments: list[str]) -> None:
     state, damaged = run.restore()
     for message in damaged:
         print(f"{message}; the one before it is used", file=sys.stderr)
+    trained = state["config"] if state is not None else run.config
+    changed = [name for name, value in trained.items() if run.config.get(name) != value]
+    if changed:
+        raise UsageError(
+            f"{run.directory / 'config.json'} was changed: {', '.join(changed)} is not what its checkpoint was trained "
+            f"with; change it back, or train a new run"
+        )
     agent = agent_class(run.config["algorithm"]).from_config(run.config, state=state)
     if agent.steps >= agent.total_steps:
         print(f"{options.run} is finished: {agent.steps:,} of {agent.total_steps:,} steps")
@@ -327,6 +336,10 @@ def main(arguments: list[str] | None = None) -> int:
             known = did_you_mean(arguments[0], COMMANDS) or f"; commands: {', '.join(COMMANDS)}"
             raise UsageError(f"unknown command {arguments[0]!r}{known}")
         COMMANDS[arguments[0]](arguments[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read what was printed (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        return 1
     except (UsageError, OSError) as problem:
         print(f"minigrad: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2
@@ -385,8 +398,9 @@ def interruption() -> Iterator[Callable[[], bool]]:
 
 
 def doc(agent_type: type[Agent]) -> str:
-    """The first sentence of the algorithm's file."""
-    return (sys.modules[agent_type.__module__].__doc__ or "").partition("\n")[0]
+    """The first sentence of the algorithm's file, on one line."""
+    first_paragraph = (sys.modules[agent_type.__module__].__doc__ or "").partition("\n\n")[0]
+    return re.split(r"(?<=\.)\s", first_paragraph, maxsplit=1)[0].replace("\n", " ")
 
 
 def kinds(allowed: tuple[type[gym.Space], ...]) -> str:

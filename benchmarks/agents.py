@@ -7,7 +7,8 @@ renewed every 500 steps, Huber loss, gradients clipped to norm 10. Beside it Dou
 Rainbow, the same in everything else. All train in one process on one thread, in turns of five thousand steps; every
 round gives one ratio to Stable-Baselines3's DQN, and the median is what counts. Then, by itself, where the time of a
 training step goes. PPO has a table of its own: 8 environments × 32 steps, 20 passes over each rollout in one
-minibatch, two networks 4→64→64 with tanh."""
+minibatch, two networks 4→64→64 with tanh; and another for half a million steps of 64 CartPoles that gymnasium has
+vectorised, with 8 passes over 64 × 64 steps in minibatches of 1,024."""
 
 from __future__ import annotations
 
@@ -27,9 +28,12 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+import gymnasium as gym
+
 import minigrad as mg
-from agents import DQN, PPO, Agent, DoubleDQN, Rainbow
+from agents import DQN, PPO, Agent, DoubleDQN, Rainbow, evaluate
 from agents.core.training import train
+from agents.presets import preset_for
 
 try:
     import stable_baselines3
@@ -81,9 +85,38 @@ def go_on_with(agent: Agent) -> Callable[[int], None]:
     return go_on
 
 
-def parts_of_a_step(name: str, steps: int) -> dict[str, float]:
-    """Where a training step's time goes: µs of each part, the smallest of five turns."""
-    agent = make(name)
+def parts_of_dqn(agent: DQN) -> dict[str, tuple[Any, str]]:
+    return {
+        "environment": (agent.environments, "step"),
+        "acting": (agent, "act"),
+        "keeping the transition": (agent, "observe"),
+        "drawing a batch": (agent.replay, "sample"),
+        "prediction, forward": (agent, "prediction"),
+        "target": (agent, "target"),
+        "loss, forward": (agent, "loss"),
+        "backward": (mg.Tensor, "backward"),
+        "clipping": (mg.nn.utils, "clip_grad_norm_"),
+        "Adam": (agent.optimizer, "step"),
+        "priorities": (agent.replay, "feedback"),
+    }
+
+
+def parts_of_ppo(agent: PPO) -> dict[str, tuple[Any, str]]:
+    return {
+        "environment": (agent.environments, "step"),
+        "acting": (agent, "act"),
+        "keeping the transition": (agent, "observe"),
+        "old policy, values, advantages": (agent, "batch"),
+        "losses, forward": (agent, "losses"),
+        "backward": (mg.Tensor, "backward"),
+        "clipping": (mg.nn.utils, "clip_grad_norm_"),
+        "Adam": (agent.optimizer, "step"),
+    }
+
+
+def parts_of_a_step(agent: Agent, parts: dict[str, tuple[Any, str]], steps: int) -> dict[str, float]:
+    """Where a training step's time goes: µs of each part, the smallest of five turns. A part is a method and what it
+    belongs to; none calls another."""
     go_on = go_on_with(agent)
     go_on(WARM_UP)
     spent: dict[str, float] = {}
@@ -97,19 +130,6 @@ def parts_of_a_step(name: str, steps: int) -> dict[str, float]:
 
         return call
 
-    parts = {
-        "environment": (agent.environments, "step"),
-        "acting": (agent, "act"),
-        "keeping the transition": (agent, "observe"),
-        "drawing a batch": (agent.replay, "sample"),
-        "prediction, forward": (agent, "prediction"),
-        "target": (agent, "target"),
-        "loss, forward": (agent, "loss"),
-        "backward": (mg.Tensor, "backward"),
-        "clipping": (mg.nn.utils, "clip_grad_norm_"),
-        "Adam": (agent.optimizer, "step"),
-        "priorities": (agent.replay, "feedback"),
-    }
     before = {part: getattr(holder, name) for part, (holder, name) in parts.items()}
     turns = []
     try:
@@ -167,10 +187,35 @@ def sb3_ppo() -> Callable[[int], None]:
     return lambda steps: model.learn(steps, reset_num_timesteps=False)
 
 
+def ppo() -> PPO:
+    """With CartPole's preset, which is the peer's, but for what falls over training."""
+    return PPO("CartPole-v1", seed=0, anneal_learning_rate=False, anneal_clip=False)
+
+
+def ppo_in_many_cart_poles() -> tuple[str, dict[str, float]]:
+    """A table, and its figures."""
+    env = gym.make_vec("CartPole-v1", num_envs=64, vectorization_mode="vector_entry_point")
+    preset = preset_for(PPO, "CartPole-v1").hyperparameters
+    agent = PPO(env, seed=0, **{**preset, "rollout_steps": 64, "batch_size": 1_024, "epochs": 8})
+    started = time.perf_counter()
+    agent.learn(500_000, progress=False)
+    seconds = time.perf_counter() - started
+    greedy = evaluate(agent, "CartPole-v1", episodes=100).mean
+    row = [f"{agent.steps:,}", f"**{seconds:.1f}** (under 15)", f"**{greedy:.1f}** (≥ 475)"]
+    figures = {"steps": agent.steps, "seconds": round(seconds, 2), "return": greedy}
+    return table(["PPO, steps of 64 vectorised CartPoles", "seconds (goal)", "greedy return (goal)"], [row]), figures
+
+
+def where_the_time_goes(spent: dict[str, dict[str, float]]) -> str:
+    """A table of µs, by agent and part."""
+    parts = list(dict.fromkeys(part for one in spent.values() for part in one))
+    lines = [[part, *(f"{one[part]:.1f}" if part in one else "" for one in spent.values())] for part in parts]
+    return table(["µs of a training step", *spent], lines)
+
+
 def ppo_beside_its_peer(steps: int, rounds: int) -> tuple[str, dict[str, list[float]]]:
     """A table, and the seconds per environment step."""
-    preset = dict(anneal_learning_rate=False, anneal_clip=False)  # the rest is CartPole's, the same as the peer's
-    contestants = {"PPO": go_on_with(PPO("CartPole-v1", seed=0, **preset))}
+    contestants = {"PPO": go_on_with(ppo())}
     if stable_baselines3 is not None:
         contestants[PPO_PEER] = sb3_ppo()
     times = in_turns(contestants, max(1, steps // 256) * 256, rounds)  # whole rollouts, or the peer would make more
@@ -215,17 +260,21 @@ def main() -> None:
     ppo_speed, ppo_times = ppo_beside_its_peer(options.steps, options.rounds)
     times |= ppo_times
 
-    spent = {name: parts_of_a_step(name, 2_000) for name in CONTESTANTS}
-    parts = list(dict.fromkeys(part for one in spent.values() for part in one))
-    lines = [[part, *(f"{one[part]:.1f}" if part in one else "" for one in spent.values())] for part in parts]
-    where = table(["µs of a training step", *spent], lines)
+    many, many_figures = ppo_in_many_cart_poles()
+
+    spent = {name: parts_of_a_step(agent, parts_of_dqn(agent), 2_000) for name in CONTESTANTS for agent in [make(name)]}
+    agent = ppo()
+    spent_by_ppo = {"PPO": parts_of_a_step(agent, parts_of_ppo(agent), 40 * 256)}  # whole rollouts
+    where = [where_the_time_goes(spent), where_the_time_goes(spent_by_ppo)]
+    spent |= spent_by_ppo
     data = {
         "steps_per_second": {
             name: [round(1 / second, 1) for second in seconds] for name, seconds in times.items()
         },
+        "64_cart_poles": many_figures,
         "microseconds": {name: {part: round(us, 2) for part, us in one.items()} for name, one in spent.items()},
     }
-    write("agents", "Speed of the agents", [speed, ppo_speed, where], data)
+    write("agents", "Speed of the agents", [speed, ppo_speed, many, *where], data)
 
 
 if __name__ == "__main__":

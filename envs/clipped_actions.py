@@ -6,10 +6,12 @@ a clipped action has another.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from .errors import UsageError
 from .mapped_actions import MappedActions
 from .vector import Environments
 
@@ -24,5 +26,11 @@ class ClippedActions(MappedActions):
         return ClippedActions(environments)
 
     def for_env(self, action: Any) -> Any:
+        # NaN stays NaN when it is clipped, and the environment would be blamed for the reward that it gives for it.
+        if math.isnan(np.vdot(action, action)):
+            raise UsageError(
+                f"{self.name}: the policy's action is NaN, because training has diverged; give a smaller "
+                f"learning_rate, or observations and rewards that are nearer to 1"
+            )
         space: Any = self.action_space
         return np.clip(action, space.low, space.high).astype(space.dtype)

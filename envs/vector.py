@@ -321,6 +321,8 @@ def make_environments(env: Any, num_envs: int = 1) -> Environments:
     `env` is an id ("CartPole-v1"), a function that makes an environment, a `gym.Env` (`num_envs` 1), or a
     vector environment (or a function that makes one), which brings its own number.
     """
+    if isinstance(num_envs, bool) or not isinstance(num_envs, int):
+        raise UsageError(f"num_envs must be a whole number, got {num_envs!r}")
     if num_envs < 1:
         raise UsageError(f"num_envs must be at least 1, got {num_envs}")
     if isinstance(env, Environments):
@@ -383,7 +385,10 @@ def from_factory(make: Callable[[], Any], num_envs: int) -> Environments:
     def again() -> Environments:
         first = make()
         if isinstance(first, gym.vector.VectorEnv):
+            check_number(num_envs, first)
             return VectorEnvironments(name_of(first), first, again)
+        if not isinstance(first, gym.Env):
+            raise UsageError(f"env must be a function that makes an environment, but it returned {first!r}")
         return BareEnvironments(name_of(first), [first, *(make() for _ in range(num_envs - 1))], again)
 
     return again()
@@ -395,8 +400,7 @@ def from_instance(env: gym.Env | gym.vector.VectorEnv, num_envs: int) -> Environ
     name = name_of(env)
     again: Callable[[], Environments] | None = None
     if isinstance(env, gym.vector.VectorEnv):
-        if num_envs not in (1, env.num_envs):
-            raise UsageError(f"num_envs is {num_envs} but {name} brings its own {env.num_envs}; leave it out")
+        check_number(num_envs, env)
         if spec is not None:
             again = lambda: from_factory(lambda: gym.make_vec(spec), 1)
         return VectorEnvironments(name, env, again)
@@ -406,6 +410,11 @@ def from_instance(env: gym.Env | gym.vector.VectorEnv, num_envs: int) -> Environ
         return BareEnvironments(name, [env], None)
     again = lambda: from_factory(lambda: gym.make(spec), num_envs)
     return BareEnvironments(name, [env, *(gym.make(spec) for _ in range(num_envs - 1))], again)
+
+
+def check_number(num_envs: int, env: gym.vector.VectorEnv) -> None:
+    if num_envs not in (1, env.num_envs):
+        raise UsageError(f"num_envs is {num_envs} but {name_of(env)} brings its own {env.num_envs}; leave it out")
 
 
 def name_of(env: gym.Env | gym.vector.VectorEnv) -> str:

@@ -146,9 +146,9 @@ class Agent:
         `progress` defaults to whether somebody is looking (stderr is a terminal)."""
         import sys
 
-        if steps < 1:
-            raise UsageError(f"steps must be at least 1, got {steps}")
-        self.total_steps = self.steps + steps
+        if not isinstance(steps, int | float) or not steps >= 1 or not float(steps).is_integer():
+            raise UsageError(f"steps must be a whole number and at least 1, got {steps!r}")
+        self.total_steps = self.steps + int(steps)  # of 1e5, too
         opened = Run.create(run, self.config()) if run is not None else None
         show = sys.stderr.isatty() if progress is None else progress
         shown = (
@@ -224,7 +224,9 @@ class Agent:
         if not directory.is_dir():
             raise UsageError(f"{path} does not exist")
         _, tree, damaged = Checkpoints(directory).load_newest()
-        if best and tree.get("best"):
+        if best:
+            if not tree.get("best"):
+                raise UsageError(f"{path} has no best checkpoint: nothing was evaluated in training; leave best out")
             tree = read(directory / tree["best"]["checkpoint"])
         if damaged:
             import warnings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -54,10 +55,18 @@ def evaluate(
     # Each environment plays its share. Taking whichever episodes end first would favour the short ones.
     share = [len(range(i, episodes, environments.num_envs)) for i in range(environments.num_envs)]
     finished: list[Episode] = []
+    without_end = 0  # steps
     try:
         environments.reset(seed)
         while len(finished) < episodes:
             environments.step(agent.predict_batch(environments.observation, deterministic))
+            without_end = 0 if environments.finished else without_end + 1
+            if without_end == LONGEST_EPISODE:
+                warnings.warn(
+                    f"no episode of {environments.name} has ended for {LONGEST_EPISODE:,} steps, and evaluating waits "
+                    f"for one; if it has no end, wrap the environment in gymnasium.wrappers.TimeLimit",
+                    stacklevel=2,
+                )
             for episode in environments.finished:
                 if share[episode.env] > 0:
                     share[episode.env] -= 1

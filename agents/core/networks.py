@@ -42,6 +42,13 @@ class ToFloat(nn.Module):
         return x.float() * self.scale
 
 
+class ToVectors(nn.Module):
+    """Single numbers (batch,) to vectors (batch, 1)."""
+
+    def forward(self, number: mg.Tensor) -> mg.Tensor:
+        return number.unsqueeze(-1)
+
+
 class ToUnitRange(nn.Module):
     """Numbers between `low` and `high` to numbers between -1 and 1."""
 
@@ -142,5 +149,5 @@ def body(
             convolved, inputs = convolutions(channels, height, width)
             layers += convolved
         elif len(shape) != 1:
-            layers.append(nn.Flatten())
+            layers.append(nn.Flatten() if shape else ToVectors())
     return layers + mlp((inputs, *hidden), activation=activation), hidden[-1] if hidden else inputs

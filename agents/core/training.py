@@ -13,11 +13,12 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from envs import Episode
+from envs import Episode, UsageError
+from minigrad.distributions import ParameterError
 
 from .evaluation import evaluate
 from .progress import Progress
@@ -33,12 +34,13 @@ def train(
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Trains until `agent.steps` reaches `agent.total_steps` (then returns True) or `stop()` (then False)."""
+    """Trains until `agent.steps` reaches `agent.total_steps` (then returns True) or `stop()` (then False). Raises
+    `UsageError` where a policy has diverged."""
     environments = agent.environments
     recorder = Recorder(agent, run) if run is not None else None
     due = recorder.due if recorder else agent.total_steps
     keep_freed_memory()
-    with one_blas_thread(), agent.random.engine(), agent.training():
+    with one_blas_thread(), agent.random.engine(), agent.training(), divergence_named(agent):
         while agent.steps < agent.total_steps and not stop():
             transition = environments.step(agent.act(environments.observation))
             new_steps = len(transition.env)
@@ -121,6 +123,18 @@ class Recorder:
 
     def save(self) -> None:
         self.run.save(self.agent.steps, self.agent.state_dict())
+
+
+@contextmanager
+def divergence_named(agent: Agent) -> Iterator[None]:
+    """A policy's distribution refuses NaN. That is not the caller's mistake who made it, but of steps too large."""
+    try:
+        yield
+    except ParameterError as problem:
+        raise UsageError(
+            f"{agent.name} has diverged, after {agent.steps:,} steps: {problem}; give a smaller learning_rate, or "
+            f"observations and rewards that are nearer to 1"
+        ) from problem
 
 
 def keep_freed_memory() -> None:

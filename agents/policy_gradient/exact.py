@@ -1,4 +1,4 @@
-"""Exact policy gradient: where the model is known, the gradient that every other file of this folder estimates.
+"""Exact policy gradient: where the model is known, the gradient that all other policy gradients estimate.
 
 A softmax policy has a number for every state and action, its logits h,
 

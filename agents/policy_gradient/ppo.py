@@ -15,6 +15,7 @@ optimization", ICLR blog track (2022). Those that are here are named where they 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -130,22 +131,25 @@ class PPO(Proximal):
     def schedules(self) -> dict[str, float]:
         return {"clip": self.clip}
 
+    @property
+    def largest_kl(self) -> float:
+        """Beyond this the passes over a rollout end."""
+        return 1.5 * self.hyperparameters.target_kl or math.inf
+
     def improve(self, batch: Batch) -> list[float]:
-        far = 1.5 * self.hyperparameters.target_kl
         figures: list[Figures] = []
         for each in self.passes(batch):
             figures.append(each)
-            if far and each.approx_kl > far:
+            if each.approx_kl > self.largest_kl:
                 break
         return np.mean(figures, 0).tolist()
 
     def learn_from_minibatch(self, batch: Batch) -> Figures:
         """One step of Adam. If the policy has gone too far already, as `target_kl` has it, it goes no further."""
-        far = 1.5 * self.hyperparameters.target_kl
         losses = self.losses(batch)
         log_ratio = host(losses.log_ratio.array)
         kl, clipped = approximate_kl(log_ratio), clip_fraction(log_ratio, self.clip)
-        norm = self.descend(self.combined(losses)) if not far or kl <= far else 0.0
+        norm = self.descend(self.combined(losses)) if kl <= self.largest_kl else 0.0
         return Figures(losses.policy.item(), losses.value.item(), losses.entropy.item(), kl, clipped, norm)
 
     def losses(self, batch: Batch) -> Losses:

@@ -25,6 +25,7 @@ value are two networks, because a step of one must not move the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -35,7 +36,7 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
 from minigrad.autograd import grad
-from minigrad.distributions import kl_divergence
+from minigrad.distributions import ParameterError, kl_divergence
 from minigrad.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..core.hyperparameters import Count, Fraction, NonNegative, Positive
@@ -140,7 +141,10 @@ class TRPO(TrustRegion):
 
         def attempt(fraction: float) -> tuple[float, float]:
             vector_to_parameters(start + fraction * step, weights)
-            new = self.network.policy(self.tensor(batch.observation))
+            try:
+                new = self.network.policy(self.tensor(batch.observation))
+            except ParameterError:  # so far off that it is no policy at all
+                return math.nan, math.nan
             after = surrogate(self.log_ratio(new, batch).exp(), advantage)
             return after.item() - before.item(), kl_divergence(old, new).mean().item()
 
@@ -148,7 +152,7 @@ class TRPO(TrustRegion):
             found = line_search(attempt, h.kl_limit, h.line_search_factor, h.line_search_steps)
             if not found.fraction:
                 vector_to_parameters(start, weights)
-        expected = found.fraction * (gradient @ step).item()
+        expected = found.fraction * (gradient @ step).item() if found.fraction else 0.0
         entropy, norm = distribution.entropy().mean().item(), (gradient @ gradient).item() ** 0.5
         return Figures(entropy, found.kl, expected, found.improvement, found.tried, norm)
 
@@ -158,5 +162,7 @@ class TRPO(TrustRegion):
         product = hessian_vector_product(kl, weights, h.damping)
         x = conjugate_gradients(product, gradient, h.conjugate_gradient_steps)
         curvature = (x @ product(x)).item()
-        return (2 * h.kl_limit / curvature) ** 0.5 * x if curvature > 0 else 0 * x  # without a gradient there is no way
+        if not 0 < curvature < math.inf:  # no gradient, or one that too few data have made infinite or NaN
+            return mg.zeros_like(gradient)
+        return (2 * h.kl_limit / curvature) ** 0.5 * x
 

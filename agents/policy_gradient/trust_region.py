@@ -10,7 +10,8 @@ the other (Schulman et al., "Trust region policy optimization", ICML (2015), sec
 algorithms' files: TRPO limits the KL divergence, one PPO charges for it, the other clips r.
 
 A is from gae.py. What is called a detail here is one of Huang et al., "The 37 implementation details of proximal
-policy optimization", ICLR blog track (2022); those details can be switched off.
+policy optimization", ICLR blog track (2022): of its 13 core ones, or c1 to c9, those for continuous actions. Each is an
+option, except c1 to c3 and c5, without which continuous actions would be others.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from minigrad.distributions import Distribution
 
 from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
-from ..core.networks import ACTIVATIONS, ActivationName
+from ..core.networks import ACTIVATIONS, ActivationName, is_picture
 from ..core.normalization import ObservationNormalizer, RewardNormalizer
 from ..core.policies import NormalHead, with_clipped_actions
 from ..core.rollout import Rollout, Steps, spread
@@ -113,35 +114,42 @@ class TrustRegion(Agent):
     action_spaces = (spaces.Discrete, spaces.Box)
 
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
-        return with_clipped_actions(super().make_environments(env, num_envs))
+        return with_clipped_actions(super().make_environments(env, num_envs))  # detail c5
 
     def build(self) -> None:
         h = self.hyperparameters
+        self.observation_normalizer: ObservationNormalizer | None = None
+        seen = self.observation_space
+        if h.normalize_observations:  # details c6, c7
+            if not isinstance(seen, spaces.Box) or is_picture(seen):
+                raise UsageError(
+                    f"normalize_observations is for numbers, and {self.environments.name} has the observations "
+                    f"{seen}; leave it out: pictures and choices come to 0..1 anyway"
+                )
+            self.observation_normalizer = ObservationNormalizer(seen.shape)
+            seen = self.observation_normalizer.space  # not bytes any more, which the network would divide by 255
+        # Details c8, c9.
+        self.reward_normalizer = RewardNormalizer(self.num_envs, h.gamma) if h.normalize_rewards else None
         self.network = actor_critic_network(
-            self.shared, self.observation_space, self.action_space, h.hidden, ACTIVATIONS[h.activation]
+            self.shared, seen, self.action_space, h.hidden, ACTIVATIONS[h.activation]
         )
         if h.orthogonal:  # detail 2
             orthogonal_initialization(self.network)
         head = self.network.policy.head
-        if isinstance(head, NormalHead):
+        if isinstance(head, NormalHead):  # details c1 to c3
             nn.init.constant_(head.log_std, math.log(h.initial_std))
         self.network.to(self.device)
         self.weights = list(self.network.parameters())
         self.descended = self.weights_of_adam()
         self.optimizer = optim.Adam(self.descended, lr=h.learning_rate, eps=h.adam_epsilon)  # detail 3
+        # Detail 1: the same number of steps of every environment, episodes ending where they may.
         self.rollout = Rollout(h.rollout_steps, self.num_envs, self.observation_space, self.action_space)
-        self.observation_normalizer: ObservationNormalizer | None = None
-        if h.normalize_observations:
-            if not isinstance(self.observation_space, spaces.Box):
-                raise UsageError(f"normalize_observations needs Box observations, not {self.observation_space}")
-            self.observation_normalizer = ObservationNormalizer(self.observation_space.shape)
-        self.reward_normalizer = RewardNormalizer(self.num_envs, h.gamma) if h.normalize_rewards else None
 
     # -- what an algorithm defines
 
     @property
     def shared(self) -> bool:
-        """Whether policy and value are two heads of one network."""
+        """Whether policy and value are two heads of one network (details 13, c4)."""
         return False
 
     def weights_of_adam(self) -> list[nn.Parameter]:
@@ -207,7 +215,7 @@ class TrustRegion(Agent):
             log_prob = host(distribution.log_prob(self.tensor(action)).array)
         value = host(predicted.array)
         next_value = self.state_values(steps.next_observation[valid])
-        advantage = gae(
+        advantage = gae(  # detail 5
             reward,
             spread(value, valid),
             spread(next_value, valid),

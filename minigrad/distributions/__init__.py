@@ -10,7 +10,7 @@ The names, arguments and shapes are PyTorch's `torch.distributions`. Two things 
 from . import constraints
 from .bernoulli import Bernoulli
 from .categorical import Categorical
-from .distribution import Distribution
+from .distribution import Distribution, ParameterError
 from .independent import DiagonalNormal, Independent
 from .kl import kl_divergence, register_kl
 from .normal import Normal
@@ -23,6 +23,7 @@ __all__ = [
     "Distribution",
     "Independent",
     "Normal",
+    "ParameterError",
     "SquashedNormal",
     "constraints",
     "kl_divergence",

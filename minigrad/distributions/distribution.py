@@ -29,6 +29,10 @@ from ..tensor import Tensor, wrap
 from .constraints import Constraint
 
 
+class ParameterError(ValueError):
+    """No distribution has these parameters: there is NaN among them, or a scale below 0."""
+
+
 class Distribution:
     """The base class. A distribution defines `log_prob`, and `rsample` if its draws are differentiable, else `sample`.
 
@@ -48,7 +52,7 @@ class Distribution:
             for name, constraint in self.arg_constraints.items():
                 value = self.__dict__.get(name, self.__dict__.get(f"_{name}"))
                 if value is not None and not constraint.check(value):
-                    raise ValueError(self._bad_parameter(name, value, constraint))
+                    raise ParameterError(self._bad_parameter(name, value, constraint))
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:

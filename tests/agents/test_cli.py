@@ -81,6 +81,7 @@ def test_list_names_every_algorithm(capsys) -> None:
     assert cli.main(["list"]) == 0
     said = capsys.readouterr().out
     assert all(f"  {name} " in said for name in AGENTS)
+    assert all(re.search(rf"  {name} .*\. \[", said) for name in AGENTS)  # whole sentences
 
 
 def test_help(agent_type: type[Agent], capsys) -> None:
@@ -114,6 +115,8 @@ MISTAKES = [
     ("train dqn --learning-rat 1", "Unrecognized options: --learning-rat"),
     ("train dqn --loss hubris", "invalid choice 'hubris'"),
     ("train dqn --steps 0", "--steps must be at least 1, got 0"),
+    ("train ppo --checkpoint-every -1", "--checkpoint-every must be at least 0, got -1"),
+    ("train ppo --evaluation-episodes -1", "--evaluation-episodes must be at least 0, got -1"),
     ("train dqn --num-envs 0", "num_envs must be at least 1, got 0"),
     ("train dqn --seed -1", "seed must be a whole number from 0 up, got -1"),
     ("train dqn --run .", "exists already"),
@@ -142,6 +145,20 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert len(said.err.splitlines()) == 1
     assert said.err.startswith("minigrad: ")
     assert message.lower() in said.err.lower()
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+@pytest.mark.parametrize("algorithm", ["reinforce", "actor-critic", "ppo"])
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [(ENV, "has diverged, after [0-9]+ steps: Categorical"), ("Pendulum-v1", "action is NaN|has diverged")],
+)
+def test_what_diverges_is_one_line(algorithm: str, env: str, message: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = f"train {algorithm} --env {env} --steps 3000 --num-envs 2 --quiet --learning-rate 1e38"
+    assert cli.main(line.split()) == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(f"minigrad: .*({message}).*give a smaller learning_rate.*\n", said)
 
 
 def test_a_mistake_in_a_process(tmp_path: Path) -> None:
@@ -178,6 +195,13 @@ def wait_for(found, seconds: float = 60) -> None:
     while not found():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+@pytest.mark.parametrize("command", ["list", "train ppo --help"])
+def test_nothing_is_wrong_when_nobody_reads_on(command: str) -> None:
+    line = f'"{sys.executable}" -m agents.cli {command} | head -c 1'
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, env=environment(), timeout=60)
+    assert (len(done.stdout), done.stderr) == (1, "")
 
 
 def test_killed_from_outside_and_resumed(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def test_an_environment_without_a_step_limit_gets_one(monkeypatch) -> None:
     assert evaluate(agent, "Endless-v0", episodes=2).lengths.tolist() == [7, 7]
 
 
+@pytest.mark.parametrize(("length", "warns"), [(7, False), (8, True)])
+def test_waiting_for_an_end_is_not_silent(monkeypatch, recwarn, length: int, warns: bool) -> None:
+    monkeypatch.setattr("agents.core.evaluation.LONGEST_EPISODE", 7)
+    evaluate(DQN("minigrad/ProbeBoth-v0"), lambda: Lengths(length), episodes=2)
+    said = [str(each.message) for each in recwarn]
+    assert len(said) == warns
+    assert all("no episode of Lengths has ended for 7 steps" in message and "TimeLimit" in message for message in said)
+
+
 def test_same_seed_same_episodes() -> None:
     agent = DQN("CartPole-v1")
     assert evaluate(agent).returns.tolist() == evaluate(agent).returns.tolist()

@@ -20,6 +20,13 @@ SPACES = {
 }
 
 
+def test_an_observation_may_be_a_single_number() -> None:
+    policy = Policy(spaces.Box(-1, 1, (), np.float32), spaces.Discrete(4), (8,))
+    one, other = policy(mg.from_numpy(np.float32([0.1, 0.7]))).logits.array
+    assert one.shape == (4,)
+    assert np.abs(one - other).max() > 1e-3
+
+
 def made(space: spaces.Space, hidden: tuple[int, ...] = (8,)) -> Policy:
     mg.manual_seed(0)
     return Policy(OBSERVATIONS, space, hidden)

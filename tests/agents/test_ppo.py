@@ -10,8 +10,8 @@ from gymnasium import spaces
 import minigrad as mg
 from agents import A2C, PPO, PPOKL, TRPO, ActorCritic, evaluate
 from agents.core.rollout import Steps
-from agents.policy_gradient.networks import Critic
-from agents.policy_gradient.ppo import approximate_kl, clipped_surrogate, value_loss
+from agents.policy_gradient.critics import Critic
+from agents.policy_gradient.ppo import Figures, approximate_kl, clipped_surrogate, value_loss
 from agents.policy_gradient.trust_region import Batch, TrustRegion, normalized
 from agents.presets import preset_for
 from envs import UsageError
@@ -213,8 +213,8 @@ def test_rates_and_clip_fall_to_zero() -> None:
 
 def test_every_pass_goes_over_every_step_once() -> None:
     agent = PPO(ENV, num_envs=3, rollout_steps=7, batch_size=4, epochs=3)
-    drawn = []
-    agent.learn_from_minibatch = lambda batch: drawn.append(batch.log_prob.tolist()) or (0.0,) * 6  # type: ignore
+    drawn, nothing = [], Figures(*[0.0] * 6)
+    agent.learn_from_minibatch = lambda batch: drawn.append(batch.log_prob.tolist()) or nothing  # type: ignore
     agent.batch = lambda steps: Batch(*[np.arange(21.0)] * 7)  # type: ignore[method-assign]
     agent.learn(21)
     assert [len(rows) for rows in drawn] == [4, 4, 4, 4, 4, 1] * 3
@@ -351,8 +351,35 @@ def test_the_statistics_are_the_rollouts() -> None:
 
 
 def test_observations_that_cannot_be_normalised() -> None:
-    with pytest.raises(UsageError, match="normalize_observations needs Box observations, not Discrete"):
+    with pytest.raises(UsageError, match=r"normalize_observations is for numbers, and FrozenLake-v1 has .*Discrete"):
         PPO("FrozenLake-v1", normalize_observations=True)
+    with pytest.raises(UsageError, match=r"normalize_observations is for numbers, and .*SnakeImage-v0 has .*uint8"):
+        PPO("minigrad/SnakeImage-v0", normalize_observations=True)
+
+
+class Bytes(gym.Env):
+    """Two bytes, as an Atari's memory is; the first says which action is the better one, by a little."""
+
+    observation_space = spaces.Box(0, 255, (2,), np.uint8)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.first = int(self.np_random.integers(120, 122))
+        return np.uint8([self.first, 7]), {}
+
+    def step(self, action):
+        return np.uint8([120, 7]), float(action == self.first - 120), True, False, {}
+
+
+def test_normalised_bytes_are_not_scaled_down_again() -> None:
+    agent = PPO(Bytes, num_envs=2, rollout_steps=32, epochs=1, normalize_observations=True, hidden=(4,)).learn(128)
+    seen = []
+    layer = agent.network.policy.body[-2]
+    forward = layer.forward
+    layer.forward = lambda x: (seen.append(x.array), forward(x))[1]  # type: ignore[method-assign]
+    agent.predict(np.uint8([[120, 7], [121, 7]]))
+    assert np.ptp(seen[0][:, 0]) == pytest.approx(2, abs=0.2)  # standard deviations
 
 
 class Large(gym.Env):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,17 @@ def test_a_finished_run_is_left_alone(tmp_path: Path, capsys) -> None:
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
     assert "is finished: 200 of 200 steps" in capsys.readouterr().out
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "value"), [("num_envs", 3), ("env", None), ("hyperparameters", {"gamma": 0.25})])
+def test_a_config_that_was_changed_is_named(tmp_path: Path, capsys, name: str, value: Any) -> None:
+    train(tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    config[name] = {**config[name], **value} if isinstance(value, dict) else value
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+    assert cli.main(["resume", str(tmp_path / "run")]) == 2
+    assert f"config.json was changed: {name} is not what" in capsys.readouterr().err
 
 
 def test_resuming_keeps_the_total_number_of_steps(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ run stops in between."""
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
+from agents import Agent, ExactPolicyGradient
 from agents.core.rollout import Rollout, Steps, Trajectories, joined, spread
+from agents.registry import POLICY_GRADIENT
 from envs import Environments, Transition, make_environments
+from tests.agents.conftest import arrays_of
 
 
 class Countdown(gym.Env):
@@ -135,6 +139,34 @@ def test_whole_episodes(kind: str) -> None:
             observation, _ = alone.reset()
     observations, actions = joined(taken)
     assert len(observations) == len(actions) == sum(len(trajectory.reward) for trajectory in taken)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in POLICY_GRADIENT if kind is not ExactPolicyGradient])
+def test_an_agent_learns_the_same_whatever_its_environments_are_made_of(kind: type[Agent]) -> None:
+    """Bit for bit, where nothing is lost between an end and the next start; where a step is, in one process as in
+    several."""
+    few = {"rollout_steps": 8, "episodes": 4, "epochs": 2, "workers": 1, "hidden": (4,)}
+    settings = {name: few[name] for name in few.keys() & kind.Hyperparameters.__dataclass_fields__.keys()}
+
+    def learned(env: Any) -> dict[str, Any]:
+        agent = kind(env, num_envs=3, seed=0, **settings).learn(60)
+        agent.environments.close()
+        assert agent.episodes >= 20
+        return arrays_of({name: part.state_dict() for name, part in agent.parts().items()} | {"steps": agent.steps})
+
+    def made_of(what: type[gym.vector.VectorEnv], mode: AutoresetMode) -> Any:
+        return lambda: what([Countdown] * 3, autoreset_mode=mode)
+
+    same, next_step = AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP
+    for expected, found in (
+        (Countdown, made_of(SyncVectorEnv, same)),
+        (Countdown, made_of(AsyncVectorEnv, same)),
+        (made_of(SyncVectorEnv, next_step), made_of(AsyncVectorEnv, next_step)),
+    ):
+        one, other = learned(expected), learned(found)
+        assert one.keys() == other.keys()
+        for place, value in one.items():
+            np.testing.assert_array_equal(value, other[place], err_msg=place)
 
 
 def step_of(number: int, *ends: tuple[int, bool]) -> Transition:

@@ -76,6 +76,8 @@ def test_errors(tmp_path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         DQN.load(tmp_path / "nothing")
     DQN(ENV).save(tmp_path / "agent")
+    with pytest.raises(UsageError, match="agent has no best checkpoint: nothing was evaluated"):
+        DQN.load(tmp_path / "agent", best=True)
     with pytest.raises(UsageError, match="holds a dqn agent, not double-dqn"):
         DoubleDQN.load(tmp_path / "agent")
     with pytest.raises(
@@ -85,5 +87,9 @@ def test_errors(tmp_path) -> None:
     switches = gym.wrappers.TransformAction(gym.make("CartPole-v1"), lambda a: int(a[0]), gym.spaces.MultiBinary(2))
     with pytest.raises(UsageError, match=r"dqn needs Discrete or Box actions, but CartPole-v1 has MultiBinary"):
         DQN(switches)
+    for steps in (0, 2.5, "10", float("inf"), float("nan")):
+        with pytest.raises(UsageError, match="steps must be a whole number and at least 1, got"):
+            DQN(ENV).learn(steps)
+    assert DQN(ENV).learn(1e1).config()["steps"].__class__ is int
     with pytest.raises(UsageError, match="seed must be"):
         DQN(ENV, seed=-1)

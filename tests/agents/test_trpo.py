@@ -3,6 +3,8 @@ gradient of a table in closed form, and a step that keeps what it promises."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -308,12 +310,14 @@ def test_a_step_that_is_too_long_is_shortened(env: str) -> None:
     assert figures.improvement > 0
 
 
-@pytest.mark.parametrize("why", ["downhill", "no advantage"])
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+@pytest.mark.parametrize("why", ["downhill", "no advantage", "no policy"])
 def test_without_a_better_policy_the_weights_stay(why: str) -> None:
     agent = small(ENV)
     batch, natural_step = fresh_batch(agent), agent.natural_step
-    if why == "downhill":
-        agent.natural_step = lambda *given: -natural_step(*given)  # type: ignore[method-assign]
+    if why != "no advantage":
+        times = -1.0 if why == "downhill" else math.inf
+        agent.natural_step = lambda *given: times * natural_step(*given)  # type: ignore[method-assign]
     else:
         batch = batch._replace(advantage=np.zeros_like(batch.advantage))
     before = [weight.array.copy() for weight in agent.network.policy.parameters()]
@@ -322,6 +326,16 @@ def test_without_a_better_policy_the_weights_stay(why: str) -> None:
         np.testing.assert_array_equal(weight.array, kept)
     assert (figures.improvement, figures.kl, figures.expected_improvement) == (0, 0, 0)
     assert figures.line_search_steps == 10
+
+
+def test_a_natural_gradient_that_is_none_is_no_step() -> None:
+    """Without damping H may be singular; then conjugate gradients divide by 0, and 0 times NaN would still be NaN."""
+    agent = small(ENV, damping=0.0)
+    weights = list(agent.network.policy.parameters())
+    flat = sum((0.0 * weight.square().sum() for weight in weights), mg.zeros(()))
+    with np.errstate(all="ignore"):
+        step = agent.natural_step(flat, weights, mg.ones(sum(weight.numel() for weight in weights), dtype=mg.float64))
+    assert not step.array.any()
 
 
 # -- the value

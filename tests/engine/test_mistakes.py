@@ -397,8 +397,9 @@ def message_of(row: Mistake) -> str:
         with np.errstate(all="ignore"):
             row.make()
     except Exception as error:
-        # GradientError is the engine's own RuntimeError
-        exact = type(error) is row.exception or (row.exception is RuntimeError and type(error) is mg.GradientError)
+        # The engine's own RuntimeError and ValueError
+        own = {mg.GradientError: RuntimeError, mg.distributions.ParameterError: ValueError}
+        exact = own.get(type(error), type(error)) is row.exception
         if not exact:
             raise AssertionError(
                 f"{row.name}: raises {type(error).__name__}, not {row.exception.__name__}: {error}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
 
-from envs import make_environments
+from agents import Agent, evaluate
+from agents.registry import POLICY_GRADIENT
+from envs import UsageError, make_environments
 from envs.clipped_actions import ClippedActions
 
 
@@ -38,10 +42,29 @@ def test_clipped_on_the_way_only() -> None:
     assert action.tolist() == [[-3.0, 0.25], [0.5, 7.0]]
 
 
+def test_nan_is_the_policys_not_the_environments() -> None:
+    environments = ClippedActions(make_environments(Echo, 2))
+    environments.reset(0)
+    environments.step(np.full((2, 2), np.inf))
+    with pytest.raises(UsageError, match="Echo: the policy's action is NaN, because training has diverged"):
+        environments.step(np.array([[0.0, 0.0], [0.0, np.nan]]))
+
+
 def test_another_is_clipped_too() -> None:
     another = ClippedActions(make_environments(Echo, 2)).another()
     another.reset(0)
     assert another.step(np.full((2, 2), 9.0)).reward.tolist() == [1.5, 1.5]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in POLICY_GRADIENT if spaces.Box in kind.action_spaces])
+def test_what_an_agent_draws_reaches_the_environment_within_its_box(kind: type[Agent]) -> None:
+    settings = {"workers": 1} if "workers" in kind.Hyperparameters.__dataclass_fields__ else {}
+    agent = kind(Echo, num_envs=2, seed=0, **settings)
+    drawn, observe = [], agent.observe
+    agent.observe = lambda transition: drawn.append(transition.action) or observe(transition)  # type: ignore[method-assign]
+    agent.learn(50)
+    assert np.abs(drawn).max() > 1.5  # what it learns from is what it drew
+    evaluate(agent, partial(gym.wrappers.TimeLimit, Echo(), 3), episodes=2)
 
 
 @pytest.mark.parametrize("vectorization_mode", ["sync", "async"])

@@ -215,6 +215,14 @@ def test_errors_say_what_to_do() -> None:
         make_environments("Cartpole-v1")
     with pytest.raises(UsageError, match="num_envs must be at least 1"):
         make_environments("CartPole-v1", 0)
+    with pytest.raises(UsageError, match=r"num_envs must be a whole number, got 2\.5"):
+        make_environments("CartPole-v1", 2.5)
+    for vector in (gym.make_vec("CartPole-v1", 4), lambda: gym.make_vec("CartPole-v1", 4)):
+        assert make_environments(vector, 4).num_envs == make_environments(vector).num_envs == 4
+        with pytest.raises(UsageError, match="num_envs is 3 but CartPole-v1 brings its own 4"):
+            make_environments(vector, 3)
+    with pytest.raises(UsageError, match="a function that makes an environment, but it returned None"):
+        make_environments(lambda: None)
     with pytest.raises(UsageError, match="one Custom can't be made into 3"):
         make_environments(Custom(), 3)
     with pytest.raises(UsageError, match="got int"):

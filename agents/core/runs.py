@@ -28,15 +28,18 @@ class Table:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows = 0
+        self._columns: list[str] = []
         self._file: IO[str] | None = None
 
     def write(self, row: dict[str, Any]) -> None:
-        """Appends a row; `None` is an empty cell. The first row's keys are the header."""
+        """Appends a row; `None` is an empty cell. The first row's keys are the header, and the columns of all others: a
+        run that an older version began has no others."""
         if self._file is None:
             self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
         if self.rows == 0:
+            self._columns = list(row)
             self._file.write(",".join(row) + "\n")
-        self._file.write(",".join(map(cell, row.values())) + "\n")
+        self._file.write(",".join([cell(row.get(column)) for column in self._columns]) + "\n")
         self.rows += 1
 
     def flush(self, to_disk: bool = False) -> None:
@@ -56,6 +59,7 @@ class Table:
             )
         write_atomically(self.path, "".join(kept).encode())
         self.rows = rows
+        self._columns = kept[0].rstrip("\n").split(",") if kept else []
 
     def close(self) -> None:
         if self._file is not None:

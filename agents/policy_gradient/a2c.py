@@ -19,6 +19,7 @@ import numpy as np
 import minigrad as mg
 import minigrad.optim as optim
 
+from ..core.annealing import AnnealedLearningRate
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ..core.networks import ActivationName
 from ..core.rollout import Steps
@@ -59,7 +60,7 @@ class A2CHyperparameters(Hyperparameters):
     """RMSprop: added to the denominator; large against PyTorch's 1e-8, so that rare gradients make no leap."""
 
 
-class A2C(ActorCritic):
+class A2C(AnnealedLearningRate, ActorCritic):
     name = "a2c"
     Hyperparameters = A2CHyperparameters
 
@@ -78,9 +79,7 @@ class A2C(ActorCritic):
         return optim.RMSprop(self.weights, lr=h.learning_rate, alpha=h.rmsprop_alpha, eps=h.rmsprop_epsilon)
 
     def learn_from(self, steps: Steps) -> None:
-        h = self.hyperparameters
-        if h.anneal_learning_rate:
-            self.optimizer.param_groups[0]["lr"] = h.learning_rate * (1 - self.progress)
+        self.anneal()
         super().learn_from(steps)
 
     def advantage(self, steps: Steps, value: np.ndarray, next_value: np.ndarray) -> np.ndarray:

@@ -129,7 +129,7 @@ class PPO(Proximal):
         return h.clip * (1 - self.progress) if h.anneal_clip else h.clip
 
     def schedules(self) -> dict[str, float]:
-        return {"clip": self.clip}
+        return {**super().schedules(), "clip": self.clip}
 
     @property
     def largest_kl(self) -> float:

@@ -31,7 +31,7 @@ from envs import Environments, Transition, UsageError
 from minigrad.device import host
 from minigrad.distributions import Distribution
 
-from ..core.agent import Agent
+from ..core.annealing import AnnealedLearningRate
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ..core.networks import ACTIVATIONS, ActivationName, is_picture
 from ..core.normalization import ObservationNormalizer, RewardNormalizer
@@ -109,7 +109,7 @@ def normalized(advantage: np.ndarray) -> np.ndarray:
     return centred / (np.sqrt(centred @ centred / len(centred)) + 1e-8)
 
 
-class TrustRegion(Agent):
+class TrustRegion(AnnealedLearningRate):
     Hyperparameters: ClassVar[type[Hyperparameters]] = TrustRegionHyperparameters
     action_spaces = (spaces.Discrete, spaces.Box)
 
@@ -191,9 +191,7 @@ class TrustRegion(Agent):
             self.learn_from(self.rollout.take())
 
     def learn_from(self, steps: Steps) -> None:
-        h = self.hyperparameters
-        if h.anneal_learning_rate:  # detail 4
-            self.optimizer.param_groups[0]["lr"] = h.learning_rate * (1 - self.progress)
+        self.anneal()  # detail 4
         batch = self.batch(steps)
         figures = self.improve(batch)
         self.metrics.add(*figures, explained_variance(batch.value, batch.target))

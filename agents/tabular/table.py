@@ -21,10 +21,10 @@ from gymnasium import spaces
 from envs import Transition
 
 from ..core.agent import Agent
+from ..core.annealing import AnnealedEpsilon
 from ..core.checkpoint import Memory
 from ..core.hyperparameters import Fraction, Hyperparameters
 from ..core.randomness import draw
-from ..core.schedules import AnnealedEpsilon
 
 
 class Step(NamedTuple):

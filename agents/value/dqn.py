@@ -32,12 +32,11 @@ from envs import Environments, Transition
 from envs.discrete_actions import DiscreteActions
 from minigrad.device import host
 
-from ..core.agent import Agent
+from ..core.annealing import AnnealedEpsilon, AnnealedLearningRate
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, Natural, NonNegative, Positive, Sizes
 from ..core.networks import body, mlp
 from ..core.prioritized import Prioritized
 from ..core.replay import Batch, Order, Replay, Uniform
-from ..core.schedules import AnnealedEpsilon
 from .dueling import Dueling
 from .heads import HEADS
 from .next_action import NEXT_ACTIONS
@@ -117,7 +116,7 @@ class DQNHyperparameters(Hyperparameters):
     """Noisy layers: how large their noise is at the start."""
 
 
-class DQN(AnnealedEpsilon, Agent):
+class DQN(AnnealedLearningRate, AnnealedEpsilon):
     name = "dqn"
     Hyperparameters = DQNHyperparameters
     action_spaces = (spaces.Discrete, spaces.Box)
@@ -222,8 +221,7 @@ class DQN(AnnealedEpsilon, Agent):
         loss.backward()
         h = self.hyperparameters
         norm = nn.utils.clip_grad_norm_(self.weights, h.max_gradient_norm or float("inf"))
-        if h.anneal_learning_rate:
-            self.optimizer.param_groups[0]["lr"] = h.learning_rate * (1 - self.progress)
+        self.anneal()
         self.optimizer.step()
         if self.replay.wants_errors:
             self.replay.feedback(batch.rows, self.head.error(prediction, target))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from agents import DQN, PPO, Agent, DoubleDQN, NoisyDQN, QLearning
+from agents.core.runs import read_table
 from agents.core.schedules import linear
 from agents.presets import PRESETS, Preset, preset_for
 from agents.registry import AGENTS, agent_class
@@ -126,3 +127,14 @@ def test_a_vector_environment_brings_its_own_number() -> None:
     env = gym.make_vec("CartPole-v1", num_envs=3)
     assert preset_for(PPO, "CartPole-v1").num_envs == 8
     assert PPO(env).num_envs == 3
+
+
+def test_what_falls_by_plan_is_in_the_metrics(tmp_path) -> None:
+    settings = dict(num_envs=1, rollout_steps=16, learning_rate=0.01)
+    PPO("CartPole-v1", anneal_learning_rate=True, anneal_clip=True, **settings).learn(320, run=tmp_path / "falls")
+    falls = read_table(tmp_path / "falls" / "metrics.csv")
+    done = 1 - np.array(falls["step"], float) / 320
+    np.testing.assert_allclose(np.array(falls["learning_rate"], float), 0.01 * done)
+    np.testing.assert_allclose(np.array(falls["clip"], float), 0.2 * done)
+    PPO("CartPole-v1", anneal_learning_rate=False, **settings).learn(320, run=tmp_path / "stays")
+    assert "learning_rate" not in read_table(tmp_path / "stays" / "metrics.csv")

@@ -312,7 +312,7 @@ def test_metrics_are_those_promised() -> None:
         *("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "gradient_norm", "explained_variance")
     }
     assert all(np.isfinite(value) for value in metrics.values())
-    assert agent.schedules() == {"clip": 0.2}
+    assert agent.schedules() == {"learning_rate": 0.0, "clip": 0.2}
 
 
 # -- normalisation

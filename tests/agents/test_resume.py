@@ -112,3 +112,14 @@ def test_a_table_is_cut_back(tmp_path: Path) -> None:
         table.cut(9)
     table.cut(0)
     assert table.path.read_text() == ""
+
+
+def test_a_table_keeps_the_columns_that_it_was_begun_with(tmp_path: Path) -> None:
+    """A newer version may measure more, or less, or in another order."""
+    (tmp_path / "t.csv").write_text("step,return\n1,2.0\n")
+    table = Table(tmp_path / "t.csv")
+    table.cut(1)
+    table.write({"step": 2, "entropy": 0.5, "return": 3.0})
+    table.write({"step": 3, "entropy": 0.5})
+    table.close()
+    assert (tmp_path / "t.csv").read_text() == "step,return\n1,2.0\n2,3.0\n3,\n"

@@ -60,6 +60,13 @@ PUBLISHED = {
     ("dqn", "Pendulum-v1"): "−293 @200 episodes (Hands-on-RL, training returns, one seed)",
     ("double-dqn", "Pendulum-v1"): "−279 @200 episodes (Hands-on-RL, training returns, one seed)",
     ("double-dqn+prioritized-dqn", "LunarLander-v3"): "266 @300k (SLM-Lab, final moving average)",
+    ("a2c", "CartPole-v1"): "500 ± 0 @500k (RL Zoo, one run)",
+    ("ppo", "CartPole-v1"): "500 ± 0 @100k (RL Zoo, one run); 490 ± 6 @500k (CleanRL, training returns, 3 seeds)",
+    ("ppo", "Acrobot-v1"): "−73.5 ± 18 @1M (RL Zoo, one run); −86.4 @500k (CleanRL, training returns, 3 seeds)",
+    ("ppo", "Pendulum-v1"): "−172 ± 104 @100k (RL Zoo, one run)",
+    ("ppo", "LunarLander-v3"): "242 ± 32 @1M (RL Zoo, v2, one run)",
+    ("ppo", "LunarLanderContinuous-v3"): "271 ± 32 @1M (RL Zoo, v2, one run)",
+    ("ppo", "HalfCheetah-v5"): "5819 @1M (RL Zoo, v3, one run); 1443 @1M (CleanRL, v4, training returns, 3 seeds)",
 }
 
 

@@ -172,10 +172,11 @@ def render(rows: list[Row]) -> str:
 
 def draw(env: str, points: list[Row]) -> None:
     """The greedy evaluations during training, one line an algorithm, with the interval over its seeds."""
+    from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     curves: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
@@ -183,6 +184,10 @@ def draw(env: str, points: list[Row]) -> None:
         if point["env"] == env:
             seeds = curves.setdefault((point["algorithm"], point["steps"]), {})
             seeds.setdefault(point["seed"], []).append((float(point["step"]), float(point["return"])))
+    lengths = [int(steps) for _, steps in curves]
+    if max(lengths) > 3 * min(lengths):  # or the short ones would be a stroke at the left
+        axes.set_xscale("log")
+    axes.set_prop_cycle(color=colormaps["tab20" if len(curves) > 10 else "tab10"].colors)
     for (algorithm, steps), seeds in sorted(curves.items()):
         lines = [tuple(np.array(curve).T) for curve in seeds.values()]
         grid, mean, low, high = mean_and_interval(lines)
@@ -190,7 +195,7 @@ def draw(env: str, points: list[Row]) -> None:
         axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(xlabel="environment steps", ylabel="return of the greedy policy", title=env)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")  # beside the lines
     figure.savefig(CURVES / f"{env.replace('/', '-')}.png", dpi=100, metadata={"Software": None})
 
 

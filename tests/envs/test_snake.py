@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from agents import DQN, evaluate
+from agents import DQN, PPO, evaluate
 from envs import UsageError, make_environments
 from envs.snake import Snake, VectorSnake
 from envs.snake.rules import Games
@@ -438,4 +438,10 @@ def test_mistakes() -> None:
 def test_dqn_learns_to_play(env_id: str) -> None:
     """Its goal is a mean length of 12; a return of 9 is that, since every food is 1 and the end, at most, -1."""
     agent = DQN(env_id, seed=0).learn(40_000)
+    assert evaluate(agent, episodes=50).mean >= 9.0
+
+
+@pytest.mark.slow
+def test_ppo_learns_to_play() -> None:
+    agent = PPO("minigrad/Snake-v0", seed=0).learn(200_000)
     assert evaluate(agent, episodes=50).mean >= 9.0

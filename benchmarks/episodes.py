@@ -31,6 +31,7 @@ import numpy as np
 
 from agents import Agent, Reinforce, ReinforceWithBaseline, SimplePolicyGradient, evaluate
 from agents.core.plots import mean_and_interval, moving_average
+from agents.core.progress import Returns
 from agents.core.training import train
 from benchmarks.learning import EPISODE_SEED, EPISODES, median_and_interval
 
@@ -43,19 +44,6 @@ CONTESTANTS: dict[str, tuple[type[Agent], dict[str, Any]]] = {
 }
 
 
-class Returns:
-    """Stands where a progress bar would: keeps the return of every episode."""
-
-    def __init__(self) -> None:
-        self.all: list[float] = []
-
-    def episode(self, total_reward: float, figures: dict[str, float | None]) -> None:
-        self.all.append(total_reward)
-
-    def update(self, steps: int, force: bool = False) -> None:
-        pass
-
-
 def train_for(episodes: int, contestant: tuple[str, int]) -> tuple[list[float], float]:
     """The return of each of the first `episodes`, and the greedy one after them."""
     name, seed = contestant
@@ -63,8 +51,8 @@ def train_for(episodes: int, contestant: tuple[str, int]) -> tuple[list[float], 
     agent = kind(ENV, seed=seed, num_envs=1, **changes)
     agent.total_steps = episodes * 500  # more than they can take
     returns = Returns()
-    train(agent, progress=returns, stop=lambda: agent.episodes >= episodes)  # type: ignore[arg-type]
-    return returns.all, evaluate(agent, episodes=EPISODES, seed=EPISODE_SEED).mean
+    train(agent, progress=returns, stop=lambda: agent.episodes >= episodes)
+    return returns, evaluate(agent, episodes=EPISODES, seed=EPISODE_SEED).mean
 
 
 def draw(curves: dict[str, np.ndarray]) -> None:

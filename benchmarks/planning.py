@@ -19,6 +19,7 @@ import numpy as np
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from agents import DynaQ
+from agents.core.progress import Returns
 from agents.core.training import train
 
 RESULTS = Path(__file__).parent / "results"
@@ -29,16 +30,6 @@ HYPERPARAMETERS = dict(
 )
 GOOD = -20.0  # the shortest way returns -13
 BLOCK = 10  # episodes in a point of the curve
-
-
-class Returns(list):
-    """A progress that remembers the episodes' returns."""
-
-    def episode(self, total_reward: float) -> None:
-        self.append(total_reward)
-
-    def update(self, steps: int, force: bool = False) -> None:
-        pass
 
 
 def returns_of(planning_steps: int, seed: int, episodes: int) -> list[float]:

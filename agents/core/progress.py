@@ -76,6 +76,16 @@ class Progress:
             self._live.stop()
 
 
+class Returns(list[float]):
+    """Stands where a `Progress` would, shows nothing, and keeps the return of every episode."""
+
+    def episode(self, total_reward: float, figures: dict[str, float | None]) -> None:
+        self.append(total_reward)
+
+    def update(self, step: int, force: bool = False) -> None:
+        pass
+
+
 def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

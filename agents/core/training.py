@@ -21,7 +21,7 @@ from envs import Episode, UsageError
 from minigrad.distributions import ParameterError
 
 from .evaluation import evaluate
-from .progress import Progress
+from .progress import Progress, Returns
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def train(
     agent: Agent,
     run: Run | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Returns | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Trains until `agent.steps` reaches `agent.total_steps` (then returns True) or `stop()` (then False). Raises

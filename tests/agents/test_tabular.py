@@ -26,6 +26,7 @@ from agents import (
     TDPrediction,
     evaluate,
 )
+from agents.core.progress import Returns
 from agents.core.randomness import draw
 from agents.core.training import train
 from agents.presets import preset_for
@@ -568,16 +569,6 @@ def test_observations_that_cannot_be_counted() -> None:
 
 
 # -- the cliff
-
-
-class Returns(list):
-    """A progress that remembers the episodes' returns."""
-
-    def episode(self, total_reward: float) -> None:
-        self.append(total_reward)
-
-    def update(self, steps: int, force: bool = False) -> None:
-        pass
 
 
 def returns_on_the_cliff(agent: Agent, episodes: int) -> np.ndarray:

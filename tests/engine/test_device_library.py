@@ -618,7 +618,7 @@ def test_no_module_is_left_out():
     elsewhere = {"Module", "Parameter", "ModuleDict", "ModuleList", "ParameterList", "Sequential", "Dropout"}
     assert {n for n in nn.__all__ if isinstance(getattr(nn, n), type)} <= {*LOSSES, *MODULES} | elsewhere
     assert {n for n in optim.__all__ if isinstance(getattr(optim, n), type)} <= {*OPTIMIZERS, "Optimizer"}
-    known = {*DISTRIBUTIONS, "Distribution"}
+    known = {*DISTRIBUTIONS, "Distribution", "ParameterError"}
     assert {n for n in distributions.__all__ if isinstance(getattr(distributions, n), type)} <= known
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import gymnasium as gym
@@ -349,12 +350,20 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-def started(*arguments: str) -> subprocess.Popen:
-    """Python, in a process group of its own, as a terminal has it."""
-    return subprocess.Popen(
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen]:
+    """Python, in a process group of its own that heeds Ctrl-C, as a terminal has it. Nothing of it is left behind."""
+    training = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what a shell's background job ignores
     )  # fmt: skip
+    try:
+        yield training
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(training.pid, signal.SIGKILL)
+        training.communicate()
 
 
 LOOKS_FOR_PROCESSES = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks for them in /proc")
@@ -366,15 +375,15 @@ LOOKS_FOR_PROCESSES = pytest.mark.skipif(not Path("/proc/self/status").exists(),
 def test_no_worker_of_a_run_is_left_behind(how: signal.Signals, tmp_path: Path) -> None:
     run, memory = tmp_path / "run", shared_memory()
     options = ["--env", ENV, "--workers", "3", "--checkpoint-every", "2000", "--run", str(run), "--quiet"]
-    training = started("-m", "agents.cli", "train", "a3c", "--steps", "100000000", *options)
-    until = time.monotonic() + 60
-    while not list(run.glob("checkpoints/step-*")) and time.monotonic() < until:
-        time.sleep(0.05)
-    workers = processes_of(training.pid)
-    assert len(workers) == 2
-    (os.killpg if how is signal.SIGINT else os.kill)(training.pid, how)  # Ctrl-C goes to all
-    said, errors = training.communicate(timeout=30)
-    assert are_gone(workers)
+    with started("-m", "agents.cli", "train", "a3c", "--steps", "100000000", *options) as training:
+        until = time.monotonic() + 60
+        while not list(run.glob("checkpoints/step-*")) and time.monotonic() < until:
+            time.sleep(0.05)
+        workers = processes_of(training.pid)
+        assert len(workers) == 2
+        (os.killpg if how is signal.SIGINT else os.kill)(training.pid, how)  # Ctrl-C goes to all
+        said, errors = training.communicate(timeout=30)
+        assert are_gone(workers)
     assert errors == ""  # multiprocessing says there what it had to free itself
     assert shared_memory() <= memory
     if how is not signal.SIGKILL:
@@ -403,16 +412,16 @@ class Endless(Near):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_of_a_script_is_left_behind(how: signal.Signals) -> None:
     learn = "from tests.agents.test_a3c import *; A3C(Endless, workers=3).learn(10**9)"
-    training = started("-c", learn)
-    assert training.stdout is not None
-    assert training.stdout.readline() == "going on\n"
-    workers = processes_of(training.pid)
-    assert len(workers) == 2
-    (os.killpg if how is signal.SIGINT else os.kill)(training.pid, how)
-    before = time.monotonic()
-    _, errors = training.communicate(timeout=30)
-    assert are_gone(workers)
-    assert time.monotonic() - before < PATIENCE  # they heard, and needn't be killed
+    with started("-c", learn) as training:
+        assert training.stdout is not None
+        assert training.stdout.readline() == "going on\n"
+        workers = processes_of(training.pid)
+        assert len(workers) == 2
+        (os.killpg if how is signal.SIGINT else os.kill)(training.pid, how)
+        before = time.monotonic()
+        _, errors = training.communicate(timeout=30)
+        assert are_gone(workers)
+        assert time.monotonic() - before < PATIENCE  # they heard, and needn't be killed
     assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == (how is signal.SIGINT)
 
 

@@ -137,6 +137,9 @@ def divergence_named(agent: Agent) -> Iterator[None]:
         ) from problem
 
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
+
+
 def keep_freed_memory() -> None:
     """What one update frees, the next one needs again. glibc (Linux) hands the end of its heap back to the system in
     between, and gets it again page by page: without this, PPO on CartPole has 3,400 page faults in 1,000 steps, which
@@ -146,9 +149,6 @@ def keep_freed_memory() -> None:
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(M_TRIM_THRESHOLD, 256 << 20)  # bytes that may lie free there
     mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest there is: arrays below it come from the heap
-
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
 def one_blas_thread() -> AbstractContextManager:

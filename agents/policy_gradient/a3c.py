@@ -99,11 +99,12 @@ class A3C(A2C):
         self.optimizer = self.make_optimizer()  # of `weights`: they lie end to end already, and stay where they are
         self.optimizer.remember_in(square_avg=shared.square_average)
 
-    def descend(self, loss: mg.Tensor) -> mg.Tensor:
+    def descend(self, loss: mg.Tensor) -> float:
         """The gradient at θ', applied to θ; then θ' ← θ, for the next rollout."""
         self.network.zero_grad()
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.local, self.hyperparameters.max_gradient_norm or float("inf"))
+        largest = self.hyperparameters.max_gradient_norm or float("inf")
+        norm = nn.utils.clip_grad_norm_(self.local, largest).item()
         for theta, local in zip(self.weights, self.local, strict=True):
             theta.grad = local.grad
         self.optimizer.step()

@@ -16,26 +16,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 
 import minigrad as mg
-import minigrad.nn as nn
 import minigrad.nn.functional as F
 import minigrad.optim as optim
-from envs import Environments, Transition
+from envs import Transition
 from minigrad.device import host
 from minigrad.distributions import Distribution
 
-from ..core.agent import Agent
 from ..core.hyperparameters import Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ..core.networks import ACTIVATIONS, ActivationName
-from ..core.policies import with_clipped_actions
 from ..core.rollout import Rollout, Steps, spread
 from .critics import explained_variance
 from .losses import policy_gradient_loss
 from .networks import ActorCriticNetwork, actor_critic_network
+from .policy_gradient import PolicyGradient
 
 
 @dataclass(frozen=True)
@@ -56,10 +52,9 @@ class ActorCriticHyperparameters(Hyperparameters):
     """The gradient is scaled down to this norm; 0 leaves it as it is."""
 
 
-class ActorCritic(Agent):
+class ActorCritic(PolicyGradient):
     name = "actor-critic"
     Hyperparameters: ClassVar[type[Hyperparameters]] = ActorCriticHyperparameters
-    action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete, spaces.Box)
     metric_names: ClassVar[tuple[str, ...]] = (
         "policy_loss",
         "value_loss",
@@ -67,10 +62,6 @@ class ActorCritic(Agent):
         "explained_variance",
         "gradient_norm",
     )
-    figures: tuple[float, ...] = ()  # a variant's own metrics of the update under way
-
-    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
-        return with_clipped_actions(super().make_environments(env, num_envs))
 
     def build(self) -> None:
         self.network = self.make_network().to(self.device)
@@ -121,15 +112,7 @@ class ActorCritic(Agent):
         policy_loss, value_loss, entropy = self.losses(distribution, value, steps.action[valid], advantage, target)
         norm = self.descend(self.combined(policy_loss, value_loss, entropy))
         explained = explained_variance(predicted, target)
-        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm.item(), *self.figures)
-
-    def descend(self, loss: mg.Tensor) -> mg.Tensor:
-        """One step of the optimizer; returns the gradient's norm before it was clipped."""
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.weights, self.hyperparameters.max_gradient_norm or float("inf"))
-        self.optimizer.step()
-        return norm
+        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm, *self.figures)
 
     def advantage(self, steps: Steps, value: np.ndarray, next_value: np.ndarray) -> np.ndarray:
         """How much better each action was than expected, (T, N), from V(s_t) and V(s_{t+1}), (T, N): the TD error. An

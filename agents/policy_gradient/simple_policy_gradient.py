@@ -18,22 +18,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 
 import minigrad as mg
-import minigrad.nn as nn
 import minigrad.optim as optim
-from envs import Environments, Transition
+from envs import Transition
 from minigrad.distributions import Distribution
 
-from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ..core.networks import ACTIVATIONS, ActivationName
-from ..core.policies import Policy, with_clipped_actions
+from ..core.policies import Policy
 from ..core.rollout import Trajectories, Trajectory, joined
 from .losses import policy_gradient_loss
+from .policy_gradient import PolicyGradient
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,10 @@ class SimplePolicyGradientHyperparameters(Hyperparameters):
     """The gradient is scaled down to this norm; 0 leaves it as it is."""
 
 
-class SimplePolicyGradient(Agent):
+class SimplePolicyGradient(PolicyGradient):
     name = "simple-policy-gradient"
     Hyperparameters = SimplePolicyGradientHyperparameters
-    action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete, spaces.Box)
     metric_names: ClassVar[tuple[str, ...]] = ("loss", "entropy", "gradient_norm")
-    figures: tuple[float, ...] = ()  # a variant's own metrics of the update under way
-
-    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
-        return with_clipped_actions(super().make_environments(env, num_envs))
 
     def build(self) -> None:
         h = self.hyperparameters
@@ -85,9 +77,10 @@ class SimplePolicyGradient(Agent):
         observation, action = joined(trajectories)
         distribution = self.policy(self.tensor(observation))
         loss = self.loss(distribution, action, self.credit(trajectories), len(trajectories))
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.improve(loss, distribution)
+        norm = self.descend(loss)
+        with mg.no_grad():
+            entropy = distribution.entropy().mean()
+        self.metrics.add(loss.item(), entropy.item(), norm, *self.figures)
 
     def credit(self, trajectories: list[Trajectory]) -> np.ndarray:
         """What each action is weighted by, (steps of all trajectories,): R(τ), the same for all of an episode's."""
@@ -99,14 +92,6 @@ class SimplePolicyGradient(Agent):
         """-1/N Σ credit · log π(a | s), over the steps of N episodes."""
         log_prob = distribution.log_prob(self.tensor(action))
         return policy_gradient_loss(log_prob, self.tensor(credit.astype(log_prob.dtype)), episodes)
-
-    def improve(self, loss: mg.Tensor, distribution: Distribution) -> None:
-        """A step along the gradient that is there."""
-        norm = nn.utils.clip_grad_norm_(self.weights, self.hyperparameters.max_gradient_norm or float("inf"))
-        self.optimizer.step()
-        with mg.no_grad():
-            entropy = distribution.entropy().mean()
-        self.metrics.add(loss.item(), entropy.item(), norm.item(), *self.figures)
 
     def parts(self) -> dict[str, Any]:
         return {"policy": self.policy, "optimizer": self.optimizer, "trajectories": self.trajectories}

@@ -11,7 +11,7 @@ algorithms' files: TRPO limits the KL divergence, one PPO charges for it, the ot
 
 A is from gae.py. What is called a detail here is one of Huang et al., "The 37 implementation details of proximal
 policy optimization", ICLR blog track (2022): of its 13 core ones, or c1 to c9, those for continuous actions. Each is an
-option, except c1 to c3 and c5, without which continuous actions would be others.
+option, except c1 to c3 and c5 (policy_gradient.py clips the actions), without which continuous actions would be others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gymnasium import spaces
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
-from envs import Environments, Transition, UsageError
+from envs import Transition, UsageError
 from minigrad.device import host
 from minigrad.distributions import Distribution
 
@@ -35,12 +35,13 @@ from ..core.annealing import AnnealedLearningRate
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ..core.networks import ACTIVATIONS, ActivationName, is_picture
 from ..core.normalization import ObservationNormalizer, RewardNormalizer
-from ..core.policies import NormalHead, with_clipped_actions
+from ..core.policies import NormalHead
 from ..core.rollout import Rollout, Steps, spread
 from .critics import explained_variance
 from .gae import gae
 from .losses import same_shape
 from .networks import actor_critic_network, orthogonal_initialization
+from .policy_gradient import PolicyGradient
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,8 @@ def normalized(advantage: np.ndarray) -> np.ndarray:
     return centred / (np.sqrt(centred @ centred / len(centred)) + 1e-8)
 
 
-class TrustRegion(AnnealedLearningRate):
+class TrustRegion(AnnealedLearningRate, PolicyGradient):
     Hyperparameters: ClassVar[type[Hyperparameters]] = TrustRegionHyperparameters
-    action_spaces = (spaces.Discrete, spaces.Box)
-
-    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
-        return with_clipped_actions(super().make_environments(env, num_envs))  # detail c5
 
     def build(self) -> None:
         h = self.hyperparameters
@@ -139,9 +136,8 @@ class TrustRegion(AnnealedLearningRate):
         if isinstance(head, NormalHead):  # details c1 to c3
             nn.init.constant_(head.log_std, math.log(h.initial_std))
         self.network.to(self.device)
-        self.weights = list(self.network.parameters())
-        self.descended = self.weights_of_adam()
-        self.optimizer = optim.Adam(self.descended, lr=h.learning_rate, eps=h.adam_epsilon)  # detail 3
+        self.weights = self.weights_of_adam()
+        self.optimizer = optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)  # detail 3
         # Detail 1: the same number of steps of every environment, episodes ending where they may.
         self.rollout = Rollout(h.rollout_steps, self.num_envs, self.observation_space, self.action_space)
 
@@ -153,8 +149,7 @@ class TrustRegion(AnnealedLearningRate):
         return False
 
     def weights_of_adam(self) -> list[nn.Parameter]:
-        """What `descend` moves."""
-        return self.weights
+        return list(self.network.parameters())
 
     def improve(self, batch: Batch) -> list[float]:
         """Learns from a rollout. The figures for metrics.csv, in the order of `metric_names`, without the explained
@@ -253,15 +248,6 @@ class TrustRegion(AnnealedLearningRate):
         order = self.random["minibatches"].permutation(count)
         for start in range(0, count, size):
             yield batch.rows(order[start : start + size])
-
-    def descend(self, loss: mg.Tensor) -> float:
-        """One step of Adam. The gradient's norm, before it is scaled down (detail 11)."""
-        self.optimizer.zero_grad()
-        loss.backward()
-        largest = self.hyperparameters.max_gradient_norm or float("inf")
-        norm = nn.utils.clip_grad_norm_(self.descended, largest).item()
-        self.optimizer.step()
-        return norm
 
     def parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer, "rollout": self.rollout}

@@ -215,14 +215,13 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
                 self.renew_target()
 
     def learn_from(self, batch: Batch) -> None:
-        h = self.hyperparameters
-        if h.noisy:  # each network has its own
-            self.noise.draw(self.random["noise"])
-            self.target_noise.draw(self.random["noise"])
+        for noise in (self.noise, self.target_noise):  # each network has its own
+            noise.draw(self.random["noise"])
         prediction, target = self.prediction(batch), self.target(batch)
         loss = self.loss(prediction, target, batch.weight)
         self.optimizer.zero_grad()
         loss.backward()
+        h = self.hyperparameters
         norm = nn.utils.clip_grad_norm_(self.weights, h.max_gradient_norm or float("inf"))
         self.anneal()
         self.optimizer.step()

@@ -31,36 +31,18 @@ class NoisyLinear(nn.Module):
         self.bias = nn.Parameter(mg.empty(outputs).uniform_(-bound, bound))
         self.weight_sigma = nn.Parameter(mg.full((outputs, inputs), sigma * bound))
         self.bias_sigma = nn.Parameter(mg.full((outputs,), sigma * bound))
-        self.draw(None)
-
-    def draw(self, noise: tuple[mg.Tensor, mg.Tensor] | None) -> None:
-        """Takes f(ε_in), (inputs,), and f(ε_out), (outputs,), or None for no noise. It holds until the next draw, which
-        is due when the optimizer has changed μ and σ."""
-        self.noise = noise
-        self._noisy: tuple[mg.Tensor, mg.Tensor] | None = None
+        self.noise: tuple[mg.Tensor, mg.Tensor] | None = None  # f(ε_in) (inputs,) and f(ε_out) (outputs,)
 
     def forward(self, x: mg.Tensor) -> mg.Tensor:
         if self.noise is None:
             return F.linear(x, self.weight, self.bias)
+        at_input, at_output = self.noise
         if len(x) <= FEW_ROWS:
             # (σ_w ⊙ f_out f_inᵀ) x = f_out ⊙ σ_w (f_in ⊙ x)
-            at_input, at_output = self.noise
             noisy = F.linear(x * at_input, self.weight_sigma, self.bias_sigma)
             return mg.addcmul(F.linear(x, self.weight, self.bias), noisy, at_output)
-        return F.linear(x, *self.noisy())
-
-    def noisy(self) -> tuple[mg.Tensor, mg.Tensor]:
-        """μ + σ ⊙ ε of the weight and the bias. What was made for a prediction serves Double DQN's choice, too, which
-        records nothing."""
-        recorded = mg.is_grad_enabled() and self.weight.requires_grad
-        if self._noisy is not None and not recorded:
-            return self._noisy
-        assert self.noise is not None
-        at_input, at_output = self.noise
         weight = mg.addcmul(self.weight, self.weight_sigma, at_output.unsqueeze(1) * at_input)
-        bias = mg.addcmul(self.bias, self.bias_sigma, at_output)
-        self._noisy = weight.detach(), bias.detach()
-        return weight, bias
+        return F.linear(x, weight, mg.addcmul(self.bias, self.bias_sigma, at_output))
 
 
 class Noise:
@@ -81,10 +63,10 @@ class Noise:
         for layer in self.layers:
             outputs, inputs = layer.weight.shape
             middle, end = start + inputs, start + inputs + outputs
-            layer.draw((self._tensor(f[start:middle]), self._tensor(f[middle:end])))
+            layer.noise = self._tensor(f[start:middle]), self._tensor(f[middle:end])
             start = end
 
     def still(self) -> None:
         """Only the means from here on: how a trained agent acts."""
         for layer in self.layers:
-            layer.draw(None)
+            layer.noise = None

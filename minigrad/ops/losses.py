@@ -21,17 +21,17 @@ from .table import constant, integers, op, real, within
 # -- softmax ----------------------------------------------------------------------------------------------
 
 
+_NEAR = 8  # log Σ exp is within 8 of 0 then: no less exact than the numbers themselves
+
+
 def _highest(x: Any, dim: int) -> Any:
     """The maximum along `dim`, without which exp would overflow. Where all numbers are near one another, that of all
-    of them does as well, and takes a fifth of the time."""
+    of them does as well, and takes a fifth of the time: 2 % of PPO's."""
     if type(x) is np.ndarray:
         highest = np.maximum.reduce(x, axis=None)
         if highest - np.minimum.reduce(x, axis=None) < _NEAR:
             return highest
     return x.max(axis=dim, keepdims=True)
-
-
-_NEAR = 8  # log Σ exp is within 8 of 0 then: no less exact than the numbers themselves
 
 
 def _total(e: Any, dim: int) -> Any:

@@ -46,6 +46,9 @@ def ones(n: int, dtype: Any) -> Any:
     return np.ones(n, dtype)
 
 
+_SHORT = 512
+
+
 def row_sums(x: Any) -> Any:
     """Σ over the last dimension, which stays with size 1. Of short rows as a product with ones: BLAS takes a tenth of
     a reduction's time, which is spent row by row. Of long rows as a reduction, which is more exact."""
@@ -53,9 +56,6 @@ def row_sums(x: Any) -> Any:
     if type(x) is not np.ndarray or not 0 < n <= _SHORT:
         return np.add.reduce(x, axis=-1, keepdims=True)
     return x.reshape(-1, n).dot(ones(n, x.dtype)).reshape(*x.shape[:-1], 1)
-
-
-_SHORT = 512
 
 
 def _sum(x: Any, dim: Any, keepdim: bool) -> Any:

@@ -368,7 +368,7 @@ def test_the_value_is_fitted_to_its_targets() -> None:
     agent = small(ENV, max_gradient_norm=0.0)
     batch = batch_of(agent, 12)
     critic = list(agent.network.critic.parameters())
-    agent.optimizer = mg.optim.SGD(agent.descended, lr=1.0)
+    agent.optimizer = mg.optim.SGD(agent.weights, lr=1.0)
     numeric = numeric_gradient(
         lambda: (agent.network.value(agent.tensor(batch.observation)) - agent.tensor(batch.target)).square().mean(),
         critic,

@@ -8,14 +8,16 @@ Backward (autograd.py) walks over these nodes.
 from __future__ import annotations
 
 import functools
+import linecache
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from textwrap import indent
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
-from .anomaly import call_stack, check_forward
+from .anomaly import call_stack, check_forward  # noqa: F401, the text of `apply` has it
 from .device import device_of, is_array, on_cpu
 from .errors import GradientError
 from .tensor import LEAF, Tensor, wrap
@@ -30,6 +32,9 @@ in_recorded_backward = False  # True while a backward with create_graph runs
 
 _new = object.__new__
 _FLOAT32 = dtypes.float32
+_NUMBERS = (float, int)
+_HAVE_NO_SHAPE = (float, int, bool)
+_NEVER = [0, 0]  # the version list of what is no Tensor, and so never changes
 
 
 class Operation:
@@ -121,11 +126,12 @@ class Plan:
     """For one operation and one set of inputs that require a gradient: what to keep, and which rules to run.
 
     keep(y, inputs and parameters...) -> the tuple that backward will need.
+    watch(the version lists of the inputs and of the output) -> Node.versions, of the arrays kept.
     rules: (input position, rule), the rules to be called with the cotangent and what was kept: rule(g, kept).
     into: the operation's `into` in the same form, into(total, g, kept), or None.
     """
 
-    __slots__ = ("into", "keep", "keeps_arrays", "keeps_inputs", "keeps_output", "operation", "roles", "rules")
+    __slots__ = ("into", "keep", "keeps_arrays", "keeps_inputs", "keeps_output", "operation", "roles", "rules", "watch")
 
     into: Callable | None
     rules: tuple[tuple[int, Callable], ...]
@@ -157,6 +163,11 @@ class Plan:
         self.keeps_inputs = tuple(i for i, name in enumerate(operation.inputs) if name in wanted)
         self.keeps_output = "y" in wanted
         self.keeps_arrays = self.keeps_output or bool(self.keeps_inputs)
+        watched = [(f"v{i}", i) for i in self.keeps_inputs] + [("y", -1)] * self.keeps_output
+        self.watch = eval(
+            f"lambda {', '.join(f'v{i}' for i in range(len(operation.inputs)))}, y: "
+            f"({''.join(f'({v}, {v}[0], {role}), ' for v, role in watched)})"
+        )
         # For a recorded backward: -1 marks the output, i an input, None what is no array of the graph.
         self.roles = tuple(
             -1 if w == "y" else operation.inputs.index(w) if w in operation.inputs else None for w in wanted
@@ -229,114 +240,121 @@ class _Retain:
 def _applier(operation: Operation) -> Callable:
     """The function that calls `operation`: unwrap, compute, wrap, and record if an input requires a gradient.
 
-    The hottest Python code of the engine, about 1 µs a call above NumPy: hence one flat function
-    with everything in local names, and slots set one by one instead of constructors (0.4 µs cheaper).
+    The hottest Python code of the engine, so it is written out for each operation from the texts below: without loops,
+    and without what the operation has no use for, it takes 0.7 µs a call above NumPy; one function for all took 1.2.
+    `inspect.getsource(minigrad.tanh)` shows what comes out, once it has been called.
     """
-    forward = operation.forward
-    elementwise, fractional = operation.elementwise, operation.fractional
-    promotes, promoted = elementwise or fractional, operation.promoted
-    differentiable, view = operation.differentiable, operation.view
-    plans, count = operation.plans, len(operation.inputs)
-    find_plan = operation.plan
-    is_number, is_scalar, ndarray = (float, int), np.generic, np.ndarray
-    has_no_shape = (float, int, bool)
+    forward, plans, find_plan, ndarray = operation.forward, operation.plans, operation.plan, np.ndarray
 
     def apply(*args: Any) -> Any:
-        if count == 1 and type(args[0]) is ndarray:
-            return forward(*args)  # a rule at work on arrays
-        arrays = [*args]
-        edges: list[Any] = [None] * count
-        needed = 0
-        plain = True  # nothing to promote: float32 tensors and Python numbers
-        found = False
-        i = 0
-        for x in args:
-            if isinstance(x, Tensor):
-                found = True
-                arrays[i] = array = x.array
-                if array.dtype is not _FLOAT32 and i in promoted:
-                    plain = False
-                node = x._node
-                if node is not None:
-                    edges[i] = x if node is LEAF else node
-                    needed |= 1 << i
-                if x._base is not None and x._base[1] != x._version[1]:
-                    raise GradientError(_STALE.format(operation.name, x.shape))
-            elif promotes and type(x) not in is_number:
-                plain = False
-            i += 1
-            if i == count:
-                break
-        if not found:
-            return forward(*args)
-        if promotes and not plain:
-            args = _promoted(operation, args)
-            for i in range(count):
-                x = args[i]
-                if isinstance(x, Tensor):
-                    arrays[i] = x.array
-                    edges[i] = x if x._node is LEAF else x._node
-                else:
-                    arrays[i] = x
-        try:
-            y = forward(*arrays)
-        except (TypeError, ValueError) as error:
-            explained = _explained(operation, arrays, error)
-            if explained is None:
-                raise
-            raise explained from None
-        if type(y) is not ndarray:
-            y = np.asarray(y) if isinstance(y, is_scalar) else _on_one_device(operation, y, arrays)
-
-        out = _new(Tensor)
-        out.array = y
-        out._grad = out._hooks = out._base = None
-        if view:
-            _share_memory(out, args[0])
-        else:
-            out._version = [0, 0]
-        if not (needed and enabled and differentiable):
-            out._node = None
-            if anomaly:
-                check_forward(operation, arrays, y, call_stack())
-            return out
-
-        plan = plans.get(needed) or find_plan(needed)
-        node = _new(Node)
-        node.plan = plan
-        node.edges = edges
-        node.kept = plan.keep(y, *arrays)
-        if plan.keeps_arrays:
-            node.versions = versions = []
-            for i in plan.keeps_inputs:
-                x = args[i]
-                if isinstance(x, Tensor):
-                    version = x._version
-                    versions.append((version, version[0], i))
-            if plan.keeps_output:
-                version = out._version
-                versions.append((version, version[0], -1))
-        else:
-            node.versions = ()
-        node.shapes = None
-        if elementwise and count > 1:
-            shape = y.shape
-            for i in range(count):
-                x = arrays[i]
-                if type(x) not in has_no_shape and x.shape != shape:
-                    node.shapes = [getattr(x, "shape", ()) for x in arrays[:count]]
-                    break
-        node.trace = node._hooks = None
-        out._node = node
-        if anomaly:
-            node.trace = call_stack()
-            check_forward(operation, arrays, y, node.trace)
-        return out
+        # Written at the first call, with these around it: all of them at once would double the time of an import.
+        operation.apply.__code__ = _written(operation)(operation, forward, plans, find_plan, ndarray).__code__
+        return operation.apply(*args)
 
     apply.__name__ = apply.__qualname__ = operation.name
     apply.__doc__ = forward.__doc__
     apply.operation = operation  # type: ignore[attr-defined]
     return apply
+
+
+def _written(operation: Operation) -> Callable:
+    """A function that defines `apply`, from what belongs to the operation. The modes and helpers are this module's."""
+    places = range(len(operation.inputs))
+    promotes, broadcasts = operation.elementwise or operation.fractional, operation.elementwise and len(places) > 1
+    unwrap = ""
+    for i in places:
+        of_any = "" if promotes else "plain"  # lines with this word are left out
+        of_tensor = of_any if i in operation.promoted else "dtype"
+        lines = _UNWRAP.format(i=i, bit=1 << i).splitlines(keepends=True)
+        unwrap += "".join(line for line in lines if not any(w and w in line for w in (of_any, of_tensor)))
+    inputs, arrays, versions = (", ".join(f"{letter}{i}" for i in places) for letter in "xav")
+    parameters = "".join(f", p{i}" for i in range(len(operation.parameters)))
+    body = _APPLY.format(
+        unwrap=unwrap,
+        promote=_PROMOTE.format(inputs=inputs, again="\n    ".join(map(_AGAIN.format, places))) if promotes else "",
+        arrays=arrays,
+        values=arrays + parameters,
+        versions=versions,
+        edges=", ".join(f"x{i} if n{i} is LEAF else n{i}" for i in places),
+        share="_share_memory(out, x0)" if operation.view else "out._version = [0, 0]",
+        recorded="needed and enabled" if operation.differentiable else "False",
+        broadcast=" or ".join(map(_DIFFERS.format, places)) if broadcasts else "False",
+    )
+    source = f"def define(operation, forward, plans, find_plan, ndarray):\n    def apply({inputs}{parameters}):\n"
+    source += indent(body, " " * 8) + "\n    return apply\n"
+    file = f"<operation {operation.name}>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # for inspect and tracebacks
+    made: dict[str, Callable] = {}
+    exec(compile(source, file, "exec"), globals(), made)
+    return made["define"]
+
+
+# Of input i, what was given is xi, its array ai, the node or mark ni, the version list vi. Parameters are pi.
+_APPLY = """\
+needed = 0  # a bit for each input that requires a gradient
+found, plain = False, True  # a Tensor; nothing to promote: float32 tensors and Python numbers
+{unwrap}\
+if not found:
+    return forward({values})  # a rule at work on arrays
+{promote}\
+try:
+    y = forward({values})
+except (TypeError, ValueError) as error:
+    explained = _explained(operation, [{values}], error)
+    if explained is None:
+        raise
+    raise explained from None
+if type(y) is not ndarray:
+    y = np.asarray(y) if isinstance(y, np.generic) else _on_one_device(operation, y, [{values}])
+
+out = _new(Tensor)  # slots set one by one: 0.4 µs below a constructor
+out.array = y
+out._grad = out._hooks = out._base = None
+{share}
+if not ({recorded}):
+    out._node = None
+    if anomaly:
+        check_forward(operation, [{values}], y, call_stack())
+    return out
+
+node = _new(Node)
+node.plan = plan = plans.get(needed) or find_plan(needed)
+node.edges = [{edges}]
+node.kept = plan.keep(y, {values})
+node.versions = plan.watch({versions}, out._version) if plan.keeps_arrays else ()
+shape = y.shape
+node.shapes = [getattr(a, "shape", ()) for a in ({arrays},)] if {broadcast} else None
+node.trace = node._hooks = None
+out._node = node
+if anomaly:
+    node.trace = call_stack()
+    check_forward(operation, [{values}], y, node.trace)
+return out
+"""
+_UNWRAP = """\
+if isinstance(x{i}, Tensor):
+    found, a{i}, n{i}, v{i} = True, x{i}.array, x{i}._node, x{i}._version
+    if n{i} is not None:
+        needed |= {bit}
+    if x{i}._base is not None and x{i}._base[1] != v{i}[1]:
+        raise GradientError(_STALE.format(operation.name, x{i}.shape))
+    plain = plain and a{i}.dtype is _FLOAT32
+else:
+    a{i}, n{i}, v{i} = x{i}, None, _NEVER
+    plain = plain and type(x{i}) in _NUMBERS
+"""
+_PROMOTE = """\
+if not plain:
+    [{inputs}] = _promoted(operation, [{inputs}])
+    {again}
+"""
+_AGAIN = "a{0}, n{0}, v{0} = _unwrapped(x{0})"
+_DIFFERS = "(type(a{0}) not in _HAVE_NO_SHAPE and a{0}.shape != shape)"
+
+
+def _unwrapped(x: Any) -> tuple:
+    """The array, the node or mark, and the version list of an operation's input."""
+    return (x.array, x._node, x._version) if isinstance(x, Tensor) else (x, None, _NEVER)
 
 
 def _explained(operation: Operation, arrays: list, error: Exception) -> Exception | None:
@@ -449,10 +467,9 @@ def _edge(x: Any) -> Any:
     return x if x._node is LEAF else x._node
 
 
-def _promoted(operation: Operation, args: tuple) -> tuple:
-    """The arguments with every tensor or array cast to the dtype that PyTorch would compute in."""
-    count = len(operation.inputs)
-    inputs = [x.item() if isinstance(x, np.generic) else x for x in args[:count]]
+def _promoted(operation: Operation, inputs: list) -> list:
+    """The inputs with every tensor or array cast to the dtype that PyTorch would compute in."""
+    inputs = [x.item() if isinstance(x, np.generic) else x for x in inputs]
     raw = [inputs[i].array if isinstance(inputs[i], Tensor) else inputs[i] for i in operation.promoted]
     dtype = dtypes.result_type(*raw, fractional=operation.fractional)
     cast = TABLE["cast"].apply
@@ -463,7 +480,7 @@ def _promoted(operation: Operation, args: tuple) -> tuple:
                 inputs[i] = cast(x, dtype, x.array.dtype)
         elif is_array(x):
             inputs[i] = x.astype(dtype, copy=False)
-    return (*inputs, *args[count:])
+    return inputs
 
 
 def _share_memory(out: Tensor, source: Any) -> None:

@@ -485,7 +485,8 @@ def _promoted(operation: Operation, inputs: list) -> list:
 
 def _share_memory(out: Tensor, source: Any) -> None:
     """Make `out` a view of `source` if their memory is one: they share the version list from now on."""
-    if isinstance(source, Tensor) and out.array.base is not None and _root(out.array) is _root(source.array):
+    base, given = out.array.base, getattr(source, "array", None)
+    if base is not None and (base is given or (given is not None and _root(base) is _root(given))):
         out._version = version = source._version
         out._base = (source if source._base is None else source._base[0], version[1])
     else:

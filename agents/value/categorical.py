@@ -32,18 +32,20 @@ def project(
     N operations a row in place of N²."""
     batch, size = probability.shape
     step = (atoms[-1] - atoms[0]) / (size - 1)
-    moved = (reward[:, None] + discount[:, None] * atoms - atoms[0]) / step  # (batch, N) in steps from the first
-    moved = np.clip(moved, 0, size - 1)
+    # In steps from the first atom, (batch, N).
+    moved = ((reward - atoms[0]) / step)[:, None] + discount[:, None] * (atoms / step)
+    np.minimum(np.maximum(moved, 0, out=moved), size - 1, out=moved)
     # Never the last atom: one that falls exactly on the grid would have no neighbour above, and floor and ceil would
     # be the same and share nothing.
-    lower = np.minimum(moved.astype(np.int64), size - 2)
-    upper_share = (moved - lower) * probability
-    at = lower + size * np.arange(batch)[:, None]
-    m = np.bincount(
-        np.concatenate((at, at + 1), axis=None),
-        np.concatenate((probability - upper_share, upper_share), axis=None),
-        batch * size,
-    )
+    lower = moved.astype(np.int64)
+    np.minimum(lower, size - 2, out=lower)
+    moved -= lower
+    places, shares = np.empty((2, batch, size), np.int64), np.empty((2, batch, size))
+    np.multiply(moved, probability, out=shares[1])
+    np.subtract(probability, shares[1], out=shares[0])
+    np.add(lower, size * np.arange(batch)[:, None], out=places[0])
+    np.add(places[0], 1, out=places[1])
+    m = np.bincount(places.ravel(), shares.ravel(), batch * size)
     return m.reshape(batch, size).astype(probability.dtype)
 
 

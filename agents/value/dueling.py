@@ -10,9 +10,25 @@ Learning", ICML (2016), equation 9.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import minigrad as mg
 import minigrad.nn as nn
+from minigrad.recording import Operation
+
+
+def _both(value: Any, advantage: Any, actions: int) -> Any:
+    """Q, (batch, actions, numbers), from V (batch, numbers) and A (batch, actions × numbers)."""
+    advantage = advantage.reshape(len(value), actions, -1)
+    return advantage + (value - advantage.sum(1) / actions)[:, None]
+
+
+def _advantage_slope(g: Any, advantage_shape: tuple[int, ...], actions: int) -> Any:
+    return (g - (g.sum(1) / actions)[:, None]).reshape(advantage_shape)
+
+
+# An operation of the engine, with its rules: the equation above in one node, where five would take twice the time.
+both_streams = Operation("dueling", _both, dict(value=lambda g: g.sum(1), advantage=_advantage_slope)).apply
 
 
 class Dueling(nn.Module):
@@ -30,9 +46,5 @@ class Dueling(nn.Module):
 
     def forward(self, features: mg.Tensor) -> mg.Tensor:
         for_value, for_advantage = self.hidden(features).relu().split(self.hidden_units, dim=1)
-        value = self.value(for_value)  # (batch, numbers)
-        advantage = self.advantage(for_advantage)  # (batch, actions × numbers)
-        if self.numbers > 1:
-            value = value.unsqueeze(1)
-            advantage = advantage.reshape(-1, self.actions, self.numbers)
-        return advantage + (value - advantage.mean(dim=1, keepdim=True))
+        q = both_streams(self.value(for_value), self.advantage(for_advantage), self.actions)
+        return q if self.numbers > 1 else q.squeeze(2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +20,18 @@ import minigrad.nn.functional as F
 
 # Up to so many rows, two thin products cost less than making the noisy weights: a quarter, for one row and 1024 × 256.
 FEW_ROWS = 8
+
+
+class FactorizedNoise:
+    """One draw for a layer."""
+
+    def __init__(self, at_input: mg.Tensor, at_output: mg.Tensor) -> None:
+        self.at_input, self.at_output = at_input, at_output  # f(ε_in) (inputs,) and f(ε_out) (outputs,)
+
+    @cached_property
+    def of_weight(self) -> mg.Tensor:
+        """ε_w, (outputs, inputs), made when it is first asked for."""
+        return mg.outer(self.at_output, self.at_input)
 
 
 class NoisyLinear(nn.Module):
@@ -31,18 +44,18 @@ class NoisyLinear(nn.Module):
         self.bias = nn.Parameter(mg.empty(outputs).uniform_(-bound, bound))
         self.weight_sigma = nn.Parameter(mg.full((outputs, inputs), sigma * bound))
         self.bias_sigma = nn.Parameter(mg.full((outputs,), sigma * bound))
-        self.noise: tuple[mg.Tensor, mg.Tensor] | None = None  # f(ε_in) (inputs,) and f(ε_out) (outputs,)
+        self.noise: FactorizedNoise | None = None
 
     def forward(self, x: mg.Tensor) -> mg.Tensor:
         if self.noise is None:
             return F.linear(x, self.weight, self.bias)
-        at_input, at_output = self.noise
+        noise = self.noise
         if len(x) <= FEW_ROWS:
             # (σ_w ⊙ f_out f_inᵀ) x = f_out ⊙ σ_w (f_in ⊙ x)
-            noisy = F.linear(x * at_input, self.weight_sigma, self.bias_sigma)
-            return mg.addcmul(F.linear(x, self.weight, self.bias), noisy, at_output)
-        weight = mg.addcmul(self.weight, self.weight_sigma, at_output.unsqueeze(1) * at_input)
-        return F.linear(x, weight, mg.addcmul(self.bias, self.bias_sigma, at_output))
+            noisy = F.linear(x * noise.at_input, self.weight_sigma, self.bias_sigma)
+            return mg.addcmul(F.linear(x, self.weight, self.bias), noisy, noise.at_output)
+        weight = mg.addcmul(self.weight, self.weight_sigma, noise.of_weight)
+        return F.linear(x, weight, mg.addcmul(self.bias, self.bias_sigma, noise.at_output))
 
 
 class Noise:
@@ -63,7 +76,7 @@ class Noise:
         for layer in self.layers:
             outputs, inputs = layer.weight.shape
             middle, end = start + inputs, start + inputs + outputs
-            layer.noise = self._tensor(f[start:middle]), self._tensor(f[middle:end])
+            layer.noise = FactorizedNoise(self._tensor(f[start:middle]), self._tensor(f[middle:end]))
             start = end
 
     def still(self) -> None:

@@ -8,6 +8,7 @@ a plain assignment is enough.
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,26 @@ def add_at(x: Any, shape: tuple[int, ...], key: Any) -> Any:
     size = out.size
     if not size or not x.size:
         return out
+    rows = _different_rows(shape, key)
+    if rows is not None:
+        out.reshape(-1, size // math.prod(shape[: len(key)]))[rows] = x.reshape(len(rows), -1)
+        return out
     positions = namespace(x).arange(size).reshape(shape)[key]
     return add_at_flat(x, positions, shape)
+
+
+def _different_rows(shape: tuple[int, ...], key: Any) -> Any:
+    """Of a key of arrays for the first dimensions: the numbers of the rows it picks, if none is picked twice; else
+    None. A distribution for each sample's action: putting 64 rows in their places takes a third of adding up."""
+    if type(key) is not tuple or len(key) >= len(shape) or any(type(k) is not np.ndarray for k in key):
+        return None
+    if any(k.dtype.kind not in "iu" for k in key):
+        return None
+    first = shape[: len(key)]
+    count = math.prod(first)
+    rows = np.arange(count).reshape(first)[key].ravel()
+    picked = np.bincount(rows, minlength=count)
+    return rows if picked.item(picked.argmax()) <= 1 else None
 
 
 def add_at_flat(x: Any, positions: Any, shape: tuple[int, ...]) -> Any:
@@ -76,6 +95,8 @@ index = op(
         (real(5), np.array([0, 3, 3, -1])),
         (real(3, 4), (np.array([0, 2, 0]), np.array([1, 3, 1]))),
         (real(3, 4), (np.array([[0], [2]]), np.array([1, 1, 3]))),
+        (real(2, 3, 4), (np.array([0, 1, 1]), np.array([2, -1, 0]))),
+        (real(2, 3, 4), (np.array([[0, 1], [0, 0]]), np.array([2, -1]))),
         (real(3, 4), np.array([[True, False, True, False]] * 3)),
         (real(3, 4), (slice(None), np.array([True, False, True, True]))),
         (real(3, 4), np.array([], dtype=np.int64)),
@@ -89,6 +110,8 @@ index_add = op(
         (real(4), (3, 4), 1),
         (real(4), (5,), np.array([0, 3, 3, -1])),
         (real(3), (3, 4), (np.array([0, 2, 0]), np.array([1, 3, 1]))),
+        (real(3, 4), (2, 3, 4), (np.array([0, 1, 1]), np.array([2, -1, 0]))),
+        (real(2, 4), (2, 3, 4), (np.array([1, 1]), np.array([2, -1]))),
         (real(2, 4), (3, 4), np.array([True, False, True])),
         (real(3, 2), (3, 4), (slice(None), slice(None, None, 2))),
     ],

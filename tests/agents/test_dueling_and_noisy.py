@@ -84,8 +84,7 @@ def test_noise_has_unit_scale() -> None:
     noise = []
     for _ in range(20_000):
         noise_of(layer).draw(rng)
-        at_input, at_output = layer.noise
-        noise.append(at_input.item() * at_output.item())
+        noise.append(layer.noise.of_weight.item())
     assert np.mean(noise) == pytest.approx(0, abs=0.02)
     assert np.var(noise) == pytest.approx(2 / np.pi, abs=0.03)
 
@@ -101,7 +100,8 @@ def test_noise_is_drawn_anew_in_both_networks_at_every_update() -> None:
     for _ in range(3):
         agent.learn_from(agent.replay.sample(8))
         layers = agent.noise.layers + agent.target_noise.layers
-        noises.append([part.array.copy() for layer in layers for part in layer.noise])
+        parts = [part for layer in layers for part in (layer.noise.at_input, layer.noise.at_output)]
+        noises.append([part.array.copy() for part in parts])
     assert len(agent.noise.layers) == len(agent.target_noise.layers) == 2
     half = len(noises[0]) // 2
     for before, after in itertools.pairwise(noises):

@@ -11,13 +11,13 @@ import functools
 import linecache
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from textwrap import indent
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
-from .anomaly import call_stack, check_forward  # noqa: F401, the text of `apply` has it
+from .anomaly import call_stack, check_forward  # noqa: F401, used in calling.py's text
+from .calling import source_of_call
 from .device import device_of, is_array, on_cpu
 from .errors import GradientError
 from .tensor import LEAF, Tensor, wrap
@@ -238,118 +238,23 @@ class _Retain:
 
 
 def _applier(operation: Operation) -> Callable:
-    """The function that calls `operation`: unwrap, compute, wrap, and record if an input requires a gradient.
-
-    The hottest Python code of the engine, so it is written out for each operation from the texts below: without loops,
-    and without what the operation has no use for, it takes 0.7 µs a call above NumPy; one function for all took 1.2.
-    `inspect.getsource(minigrad.tanh)` shows what comes out, once it has been called.
-    """
+    """The function that calls `operation` (calling.py)."""
     forward, plans, find_plan, ndarray = operation.forward, operation.plans, operation.plan, np.ndarray
 
     def apply(*args: Any) -> Any:
         # Written at the first call, with these around it: all of them at once would double the time of an import.
-        operation.apply.__code__ = _written(operation)(operation, forward, plans, find_plan, ndarray).__code__
+        source, file = source_of_call(operation), f"<operation {operation.name}>"
+        linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # for inspect and tracebacks
+        made: dict[str, Callable] = {}
+        exec(compile(source, file, "exec"), globals(), made)
+        code = made["define"](operation, forward, plans, find_plan, ndarray).__code__
+        operation.apply.__code__ = code.replace(co_name=operation.name, co_qualname=operation.name)
         return operation.apply(*args)
 
     apply.__name__ = apply.__qualname__ = operation.name
     apply.__doc__ = forward.__doc__
     apply.operation = operation  # type: ignore[attr-defined]
     return apply
-
-
-def _written(operation: Operation) -> Callable:
-    """A function that defines `apply`, from what belongs to the operation. The modes and helpers are this module's."""
-    places = range(len(operation.inputs))
-    promotes, broadcasts = operation.elementwise or operation.fractional, operation.elementwise and len(places) > 1
-    unwrap = ""
-    for i in places:
-        of_any = "" if promotes else "plain"  # lines with this word are left out
-        of_tensor = of_any if i in operation.promoted else "dtype"
-        lines = _UNWRAP.format(i=i, bit=1 << i).splitlines(keepends=True)
-        unwrap += "".join(line for line in lines if not any(w and w in line for w in (of_any, of_tensor)))
-    inputs, arrays, versions = (", ".join(f"{letter}{i}" for i in places) for letter in "xav")
-    parameters = "".join(f", p{i}" for i in range(len(operation.parameters)))
-    body = _APPLY.format(
-        unwrap=unwrap,
-        promote=_PROMOTE.format(inputs=inputs, again="\n    ".join(map(_AGAIN.format, places))) if promotes else "",
-        arrays=arrays,
-        values=arrays + parameters,
-        versions=versions,
-        edges=", ".join(f"x{i} if n{i} is LEAF else n{i}" for i in places),
-        share="_share_memory(out, x0)" if operation.view else "out._version = [0, 0]",
-        recorded="needed and enabled" if operation.differentiable else "False",
-        broadcast=" or ".join(map(_DIFFERS.format, places)) if broadcasts else "False",
-    )
-    source = f"def define(operation, forward, plans, find_plan, ndarray):\n    def apply({inputs}{parameters}):\n"
-    source += indent(body, " " * 8) + "\n    return apply\n"
-    file = f"<operation {operation.name}>"
-    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # for inspect and tracebacks
-    made: dict[str, Callable] = {}
-    exec(compile(source, file, "exec"), globals(), made)
-    return made["define"]
-
-
-# Of input i, what was given is xi, its array ai, the node or mark ni, the version list vi. Parameters are pi.
-_APPLY = """\
-needed = 0  # a bit for each input that requires a gradient
-found, plain = False, True  # a Tensor; nothing to promote: float32 tensors and Python numbers
-{unwrap}\
-if not found:
-    return forward({values})  # a rule at work on arrays
-{promote}\
-try:
-    y = forward({values})
-except (TypeError, ValueError) as error:
-    explained = _explained(operation, [{values}], error)
-    if explained is None:
-        raise
-    raise explained from None
-if type(y) is not ndarray:
-    y = np.asarray(y) if isinstance(y, np.generic) else _on_one_device(operation, y, [{values}])
-
-out = _new(Tensor)  # slots set one by one: 0.4 µs below a constructor
-out.array = y
-out._grad = out._hooks = out._base = None
-{share}
-if not ({recorded}):
-    out._node = None
-    if anomaly:
-        check_forward(operation, [{values}], y, call_stack())
-    return out
-
-node = _new(Node)
-node.plan = plan = plans.get(needed) or find_plan(needed)
-node.edges = [{edges}]
-node.kept = plan.keep(y, {values})
-node.versions = plan.watch({versions}, out._version) if plan.keeps_arrays else ()
-shape = y.shape
-node.shapes = [getattr(a, "shape", ()) for a in ({arrays},)] if {broadcast} else None
-node.trace = node._hooks = None
-out._node = node
-if anomaly:
-    node.trace = call_stack()
-    check_forward(operation, [{values}], y, node.trace)
-return out
-"""
-_UNWRAP = """\
-if isinstance(x{i}, Tensor):
-    found, a{i}, n{i}, v{i} = True, x{i}.array, x{i}._node, x{i}._version
-    if n{i} is not None:
-        needed |= {bit}
-    if x{i}._base is not None and x{i}._base[1] != v{i}[1]:
-        raise GradientError(_STALE.format(operation.name, x{i}.shape))
-    plain = plain and a{i}.dtype is _FLOAT32
-else:
-    a{i}, n{i}, v{i} = x{i}, None, _NEVER
-    plain = plain and type(x{i}) in _NUMBERS
-"""
-_PROMOTE = """\
-if not plain:
-    [{inputs}] = _promoted(operation, [{inputs}])
-    {again}
-"""
-_AGAIN = "a{0}, n{0}, v{0} = _unwrapped(x{0})"
-_DIFFERS = "(type(a{0}) not in _HAVE_NO_SHAPE and a{0}.shape != shape)"
 
 
 def _unwrapped(x: Any) -> tuple:

@@ -20,6 +20,9 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from envs import UsageError
 from minigrad.device import host
+from minigrad.ops.losses import softmax
+
+TINY = np.finfo(np.float32).tiny
 
 
 def project(
@@ -87,16 +90,12 @@ class Categorical:
 
     def probabilities(self, output: mg.Tensor) -> np.ndarray:
         """p(s, ·), (batch, actions, N)."""
-        with mg.no_grad():
-            return host(F.softmax(self.logits(output), dim=-1).array)
-
-    def logits(self, output: mg.Tensor) -> mg.Tensor:
-        """Of the network's output, (batch, actions, N)."""
-        return output if output.ndim == 3 else output.reshape(len(output), -1, self.numbers)
+        logits = host(output.array)
+        return softmax(logits.reshape(len(logits), -1, self.numbers), 2)
 
     def values(self, output: mg.Tensor) -> mg.Tensor:
         """Q(s, ·) = Σ_i z_i p_i(s, ·), (batch, actions)."""
-        return mg.from_numpy(self.probabilities(output) @ self.atoms)
+        return mg.from_numpy(self.probabilities(output).dot(self.atoms))
 
     def preferences(self, output: mg.Tensor) -> mg.Tensor:
         """The mean over the quantiles `risk`, (batch, actions)."""
@@ -106,15 +105,16 @@ class Categorical:
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
         """log p(s, a), (batch, N), of actions (batch, 1)."""
-        chosen = self.logits(output)[mg.arange(len(output), device=output.device), action[:, 0]]
-        return F.log_softmax(chosen, dim=1)
+        batch = len(output)
+        logits = output if output.ndim == 3 else output.reshape(batch, -1, self.numbers)
+        return F.log_softmax(logits[np.arange(batch), host(action.array)[:, 0]], dim=1)
 
     def target(
         self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
     ) -> np.ndarray:
         """m, (batch, N). Where the episode terminated γ is 0, and all atoms move to r."""
         logits = next_output.reshape(len(next_output), -1, self.numbers)[np.arange(len(next_action)), next_action]
-        return project(reward, discount, F.softmax(mg.from_numpy(logits), dim=1).array, self.atoms)
+        return project(reward, discount, softmax(logits, 1), self.atoms)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, reduction: str) -> mg.Tensor:
         """The cross-entropy of distributions (batch, N), (batch, 1), or its mean."""
@@ -125,10 +125,12 @@ class Categorical:
 
     def mean(self, prediction: mg.Tensor) -> float:
         """The mean of Q(s, a) over the batch."""
-        return float((np.exp(host(prediction.array)) @ self.atoms).mean())
+        return np.add.reduce(np.exp(host(prediction.array)).dot(self.atoms)).item() / len(prediction)
 
     def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
         """KL(m ‖ p), (batch,): what a prioritised replay goes by (Hessel et al. 2018, "The Integrated Agent")."""
-        m, log_p = host(target.array), host(prediction.array)
-        log_m = np.log(np.maximum(m, np.finfo(m.dtype).tiny))
-        return np.maximum((m * (log_m - log_p)).sum(axis=1), 0)
+        m = host(target.array)
+        terms = np.log(np.maximum(m, TINY))
+        terms -= host(prediction.array)
+        terms *= m
+        return np.maximum(np.add.reduce(terms, 1), 0)

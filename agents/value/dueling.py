@@ -12,15 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import minigrad as mg
 import minigrad.nn as nn
+from minigrad.ops.shapes import narrow
 from minigrad.recording import Operation
 
 
 def _both(value: Any, advantage: Any, actions: int) -> Any:
     """Q, (batch, actions, numbers), from V (batch, numbers) and A (batch, actions × numbers)."""
     advantage = advantage.reshape(len(value), actions, -1)
-    return advantage + (value - advantage.sum(1) / actions)[:, None]
+    return advantage + (value - np.add.reduce(advantage, 1) / actions)[:, None]
 
 
 def _advantage_slope(g: Any, advantage_shape: tuple[int, ...], actions: int) -> Any:
@@ -45,6 +48,8 @@ class Dueling(nn.Module):
         self.advantage = linear(hidden, actions * numbers)
 
     def forward(self, features: mg.Tensor) -> mg.Tensor:
-        for_value, for_advantage = self.hidden(features).relu().split(self.hidden_units, dim=1)
-        q = both_streams(self.value(for_value), self.advantage(for_advantage), self.actions)
+        hidden = self.hidden(features).relu()
+        value = self.value(narrow(hidden, 1, 0, self.hidden_units))
+        advantage = self.advantage(narrow(hidden, 1, self.hidden_units, self.hidden_units))
+        q = both_streams(value, advantage, self.actions)
         return q if self.numbers > 1 else q.squeeze(2)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import is_array, namespace
+from ..device import is_array, namespace, zeros_beside
 from ..errors import GradientError
 from .shapes import reshape, sum_to
 from .table import constant, integers, op, real
@@ -29,7 +29,7 @@ def is_basic(key: Any) -> bool:
 
 def add_at(x: Any, shape: tuple[int, ...], key: Any) -> Any:
     """Zeros of `shape` with x added at `[key]`, repeated places adding up."""
-    out = np.zeros_like(x, shape=shape)
+    out = zeros_beside(x, shape)
     if is_basic(key) or (is_array(key) and key.dtype == bool):
         out[key] = x
         return out
@@ -47,10 +47,11 @@ def add_at(x: Any, shape: tuple[int, ...], key: Any) -> Any:
 def _different_rows(shape: tuple[int, ...], key: Any) -> Any:
     """Of a key of arrays for the first dimensions: the numbers of the rows it picks, if none is picked twice; else
     None. A distribution for each sample's action: putting 64 rows in their places takes a third of adding up."""
-    if type(key) is not tuple or len(key) >= len(shape) or any(type(k) is not np.ndarray for k in key):
+    if type(key) is not tuple or len(key) >= len(shape):
         return None
-    if any(k.dtype.kind not in "iu" for k in key):
-        return None
+    for k in key:
+        if type(k) is not np.ndarray or k.dtype.kind not in "iu":
+            return None
     first = shape[: len(key)]
     count = math.prod(first)
     rows = np.arange(count).reshape(first)[key].ravel()
@@ -243,12 +244,12 @@ gather = op(
 def _scatter_add_zeros(x: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
     key = _along(shape, index, dim)
     if index.shape[dim] == 1:  # one place per row: nothing to add up
-        out = np.zeros(shape, x.dtype) if type(x) is np.ndarray else np.zeros_like(x, shape=shape)
+        out = zeros_beside(x, shape)
         out[key] = x
         return out
     positions = namespace(x).arange(int(np.prod(shape))).reshape(shape)[key]
     x = x[tuple(slice(0, n) for n in index.shape)]
-    return add_at_flat(x, positions, shape) if x.size else np.zeros_like(x, shape=shape)
+    return add_at_flat(x, positions, shape) if x.size else zeros_beside(x, shape)
 
 
 scatter_add_zeros = op(

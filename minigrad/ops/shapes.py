@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import zeros_beside
 from .table import op, real
 
 
@@ -155,7 +156,7 @@ narrow = op(
 
 
 def _widen(x: Any, shape: tuple[int, ...], dim: int, start: int) -> Any:
-    out = np.zeros_like(x, shape=shape)
+    out = zeros_beside(x, shape)
     out[(slice(None),) * dim + (slice(start, start + x.shape[dim]),)] = x
     return out
 

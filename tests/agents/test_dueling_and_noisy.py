@@ -84,9 +84,44 @@ def test_noise_has_unit_scale() -> None:
     noise = []
     for _ in range(20_000):
         noise_of(layer).draw(rng)
-        noise.append(layer.noise.of_weight.item())
+        noise.append(layer.noise.of_weight().item())
     assert np.mean(noise) == pytest.approx(0, abs=0.02)
     assert np.var(noise) == pytest.approx(2 / np.pi, abs=0.03)
+
+
+def test_noisy_weights_from_another_forward_are_never_stale() -> None:
+    mg.manual_seed(0)
+    layer, rng, x = NoisyLinear(5, 3), np.random.default_rng(0), mg.randn(64, 5)
+
+    def expected() -> np.ndarray:
+        weight = layer.weight.array + layer.weight_sigma.array * layer.noise.of_weight().array
+        bias = layer.bias.array + layer.bias_sigma.array * layer.noise.at_output.array
+        return x.array @ weight.T + bias
+
+    noise_of(layer).draw(rng)
+    recorded = layer(x)
+    for change in (
+        lambda: None,
+        lambda: layer.weight.mul_(2.0),
+        lambda: layer.bias_sigma.add_(1.0),
+        lambda: layer.load_state_dict({name: 3 * p for name, p in layer.state_dict().items()}),
+        lambda: noise_of(layer).draw(rng),
+    ):
+        with mg.no_grad():
+            change()
+            for _ in range(2):
+                np.testing.assert_allclose(layer(x).array, expected(), rtol=1e-4, atol=1e-5)
+    assert recorded.grad_fn is not None
+
+
+def test_two_recorded_forwards_of_one_draw_have_graphs_of_their_own() -> None:
+    layer, x = NoisyLinear(5, 3), mg.randn(64, 5)
+    noise_of(layer).draw(np.random.default_rng(0))
+    first, second = layer(x).sum(), layer(x).sum()
+    first.backward()
+    once = layer.weight_sigma.grad.array.copy()
+    second.backward()
+    np.testing.assert_allclose(layer.weight_sigma.grad.array, 2 * once, rtol=1e-6)
 
 
 def outputs_of(network: nn.Module) -> np.ndarray:

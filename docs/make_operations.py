@@ -43,8 +43,9 @@ def rules(source: str, vjp: ast.expr | None) -> str:
     """The rules, one a line, each under the name of its input."""
     if vjp is None:
         return "none"
-    if isinstance(vjp, ast.Call):  # dict(a=..., b=...)
-        return "<br>".join(f"`{k.arg}`: {code(segment(source, k.value))}" for k in vjp.keywords)
+    if isinstance(vjp, ast.Call):  # dict(a=..., b=..., **others)
+        texts = [(k.arg, code(segment(source, k.value))) for k in vjp.keywords]
+        return "<br>".join(f"`{name}`: {text}" if name else f"and {text}" for name, text in texts)
     return code(segment(source, vjp))
 
 
@@ -64,7 +65,8 @@ def page() -> str:
     parts = [
         "# The operations\n\nMade from the source by `python docs/make_operations.py`. In a rule `g` is the cotangent "
         "of the output `y`; an input's name stands for the input, `x_shape` for its shape alone; what a rule names is "
-        "what a recorded call keeps. A name that stands alone is a function in the same chapter.\n"
+        "what a recorded call keeps. A rule for `y` comes first, and gives the others their cotangent. "
+        "A name that stands alone is a function in the same chapter.\n"
     ]
     for chapter in chapters():
         module = importlib.import_module(f"minigrad.ops.{chapter}")

@@ -194,6 +194,8 @@ def _propagate(starts: dict, retain_graph: bool) -> None:
             for version, then, _ in node.versions:
                 if version[0] != then:
                     raise GradientError(_changed(node))
+            if plan.first is not None:
+                g = plan.first(g, kept)
             for i, rule in plan.rules:
                 parent = edges[i]
                 if parent in cotangents or node.shapes is not None:
@@ -261,6 +263,8 @@ def _propagate_with_options(
                 if any(version[0] != then for version, then, _ in node.versions):
                     raise GradientError(_changed(node))
                 kept = _as_tensors(node, node.kept) if create_graph else node.kept
+                if node.plan.first is not None:
+                    g = node.plan.first(g, kept)
                 for i, rule in node.plan.rules:
                     if wanted is None or node.edges[i] in wanted:
                         _send(node, i, rule, g, kept, cotangents, owned)

@@ -45,6 +45,8 @@ class Operation:
         output and comes first, `y` the output, an input's name the input, `NAME_shape` its shape only, and a
         parameter's name the parameter. Rules see arrays in an ordinary backward and Tensors in a recorded one
         (create_graph), so they are written with operators, NumPy functions and the engine's own operations.
+        A rule under the name `y` comes before the others, which are given what it makes of the cotangent: what they
+        have in common is computed once.
     elementwise: the inputs broadcast against each other and are promoted to one dtype. The engine undoes the
         broadcasting of the cotangents.
     fractional: integer inputs become the default float first.
@@ -90,12 +92,13 @@ class Operation:
             names: tuple[str, ...] = ("x",) if self.ufunc.nin == 1 else ("a", "b")
         else:
             names = _parameters(forward)
-        unknown = [n for n in vjp if n not in names]
+        of_inputs = [n for n in vjp if n != "y"]
+        unknown = [n for n in of_inputs if n not in names]
         if unknown:
             raise TypeError(f"operation '{name}': rules for {unknown}, but its inputs are {list(names)}")
         self.differentiable = bool(vjp)
         # The tensor inputs come first: all that have a rule, and any that stand before one that has.
-        last = max((names.index(n) for n in vjp), default=len(names) - 1 if self.ufunc else 0)
+        last = max((names.index(n) for n in of_inputs), default=len(names) - 1 if self.ufunc else 0)
         self.inputs = names[: last + 1]
         self.parameters = names[last + 1 :]
         self.vjp = vjp
@@ -127,19 +130,33 @@ class Plan:
 
     keep(y, inputs and parameters...) -> the tuple that backward will need.
     watch(the version lists of the inputs and of the output) -> Node.versions, of the arrays kept.
+    first: the rule that comes before the others, first(g, kept), or None.
     rules: (input position, rule), the rules to be called with the cotangent and what was kept: rule(g, kept).
     into: the operation's `into` in the same form, into(total, g, kept), or None.
     """
 
-    __slots__ = ("into", "keep", "keeps_arrays", "keeps_inputs", "keeps_output", "operation", "roles", "rules", "watch")
+    __slots__ = (
+        "first",
+        "into",
+        "keep",
+        "keeps_arrays",
+        "keeps_inputs",
+        "keeps_output",
+        "operation",
+        "roles",
+        "rules",
+        "watch",
+    )
 
+    first: Callable | None
     into: Callable | None
     rules: tuple[tuple[int, Callable], ...]
 
     def __init__(self, operation: Operation, needed: int) -> None:
-        self.operation, self.into = operation, None
+        self.operation, self.first, self.into = operation, None, None
         names = ("y", *operation.inputs, *operation.parameters)
-        wanted: list[str] = []
+        first = operation.vjp.get("y")
+        wanted = [*_parameters(first)[1:]] if first is not None else []
         rules: list[tuple[int, Callable, tuple[str, ...]]] = []
         for i, name in enumerate(operation.inputs):
             if needed >> i & 1:
@@ -158,6 +175,8 @@ class Plan:
         )
         self.keep = eval(f"lambda {', '.join(names)}: ({items})")
         self.rules = tuple((i, _given(rule, "g", [wanted.index(a) for a in asked])) for i, rule, asked in rules)
+        if first is not None:
+            self.first = _given(first, "g", [wanted.index(a) for a in _parameters(first)[1:]])
         if operation.into is not None:
             self.into = _given(operation.into, "total, g", list(range(len(wanted))))
         self.keeps_inputs = tuple(i for i, name in enumerate(operation.inputs) if name in wanted)
@@ -356,7 +375,7 @@ class _ListPlan(Plan):
     __slots__ = ()
 
     def __init__(self, operation: ListOperation, needed: list[int]) -> None:
-        self.operation, self.into = operation, None
+        self.operation, self.first, self.into = operation, None, None
         self.rules = tuple((i, functools.partial(_of_list, operation.rule, i)) for i in needed)
         self.keeps_output, self.keeps_inputs, self.keeps_arrays, self.roles = False, (), False, ()
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import GradientError
+from ..recording import TABLE
+from .arithmetic import rectified
 from .reductions import ones
 from .shapes import reshape, sum_to, transpose
 from .table import op, real
@@ -130,5 +132,17 @@ linear = op(
         (real(3), real(2, 3), real(2)),
         (real(2, 4, 3), real(2, 3), real(2)),
         (real(0, 3), real(2, 3), real(2)),
+    ],
+)
+linear_relu = op(
+    lambda x, weight, bias: rectified(_linear(x, weight, bias)),  # what Sequential makes of a Linear and a ReLU
+    vjp=dict(y=lambda g, y: g * (y > 0), **TABLE["linear"].vjp),
+    name="linear_relu",
+    cases=[
+        (real(5, 3), real(4, 3), real(4)),
+        (real(5, 3), real(4, 3), None),
+        (real(3), real(9, 3), real(9)),
+        (real(2, 4, 3), real(4, 3), real(4)),
+        (real(0, 3), real(4, 3), real(4)),
     ],
 )

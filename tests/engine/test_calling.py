@@ -11,6 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import calling, recording
+from minigrad.gradcheck import gradcheck, gradgradcheck
 from minigrad.recording import TABLE, ListOperation, Operation
 
 WRITTEN = sorted(name for name, row in TABLE.items() if not isinstance(row, ListOperation))
@@ -86,3 +87,29 @@ def test_the_modes_are_looked_up_at_every_call():
     assert operation.apply(x).grad_fn is not None
     with mg.autograd.detect_anomaly():
         assert operation.apply(x).grad_fn.trace is not None
+
+
+def test_a_rule_for_y_comes_first_and_is_computed_once():
+    """f(a, b) = (a b)²: both rules start from 2 a b g."""
+    calls = []
+
+    def twice_the_root(g, a, b):
+        calls.append(g)
+        return 2 * g * a * b
+
+    row = Operation(
+        "square_of_product",
+        lambda a, b: (a * b) ** 2,
+        dict(y=twice_the_root, a=lambda g, b: g * b, b=lambda g, a: g * a),
+        elementwise=True,
+    )
+    assert row.inputs == ("a", "b")
+    a, b = (mg.tensor(x, dtype=mg.float64, requires_grad=True) for x in ([1.0, 2.0], [3.0, -1.0]))
+    row.apply(a, b).sum().backward()
+    assert len(calls) == 1
+    np.testing.assert_array_equal(a.grad.array, 2 * a.array * b.array**2)
+    np.testing.assert_array_equal(b.grad.array, 2 * b.array * a.array**2)
+    assert gradcheck(row.apply, [a, b])
+    assert gradgradcheck(row.apply, [a, b])
+    only_b = mg.autograd.grad(row.apply(a.detach(), b).sum(), [b])[0]
+    np.testing.assert_array_equal(only_b.array, b.grad.array)

@@ -10,6 +10,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn as nn
+from minigrad.recording import Node
 
 
 def values(tensor):
@@ -294,6 +295,65 @@ def test_sequential_is_a_list():
     np.testing.assert_array_equal(values(net(x)), values(net[1](net[0](x))))
     net.append(nn.Sigmoid()).extend([nn.ReLU()])
     assert len(net) == 4
+
+
+def linear_and_relu():
+    mg.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 5), nn.ReLU(), nn.ReLU(), nn.Linear(5, 2))
+
+
+def test_sequential_puts_linear_and_relu_into_one_node_and_nothing_changes():
+    net, x = linear_and_relu(), mg.randn(6, 3).requires_grad_()
+    y = net(x)
+    names, node = [], y.grad_fn
+    while isinstance(node, Node):
+        names.append(node.name)
+        node = node.edges[0]
+    assert names == ["linear", "relu", "linear_relu", "linear_relu"]
+    y.sum().backward()
+    fused = [p.grad.array.copy() for p in (x, *net.parameters())]
+    net.zero_grad()
+    x.grad = None
+    h = x
+    for layer in net:
+        h = layer(h)
+    np.testing.assert_array_equal(h.array, y.array)
+    h.sum().backward()
+    for a, b in zip(fused, (x, *net.parameters()), strict=True):
+        np.testing.assert_array_equal(a, b.grad.array)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+@pytest.mark.parametrize("kind", ["register_forward_hook", "register_forward_pre_hook"])
+def test_a_hook_on_either_of_linear_and_relu_is_called(place, kind):
+    net, x, seen = linear_and_relu(), mg.randn(6, 3), []
+    plain = net(x).array
+    handle = getattr(net[place], kind)(lambda module, *values: seen.append(module))
+    np.testing.assert_array_equal(net(x).array, plain)
+    assert seen == [net[place]]
+    handle.remove()
+    net(x)
+    assert len(seen) == 1
+
+
+def test_only_linear_and_relu_themselves_go_into_one_node():
+    class Doubled(nn.Linear):
+        def forward(self, input):
+            return 2 * super().forward(input)
+
+    class Leaky(nn.ReLU):
+        def forward(self, input):
+            return nn.functional.leaky_relu(input)
+
+    x = mg.randn(6, 3)
+    for net in (nn.Sequential(Doubled(3, 4), nn.ReLU()), nn.Sequential(nn.Linear(3, 4), Leaky())):
+        np.testing.assert_array_equal(net(x).array, net[1](net[0](x)).array)
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    net[1] = nn.Tanh()
+    np.testing.assert_array_equal(net(x).array, net[0](x).tanh().array)
+    net.append(nn.ReLU())
+    del net[1]
+    np.testing.assert_array_equal(net(x).array, net[0](x).relu().array)
 
 
 def test_sequential_of_a_dict_and_attributes_set_later():

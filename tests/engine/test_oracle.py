@@ -137,6 +137,7 @@ ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "log_sech2": lambda u: 2 * (np.log(2) - u - F.softplus(-2 * u)),
     "entropy": lambda log_p: -(log_p.exp() * torch.where(log_p == -torch.inf, 0, log_p)).sum(-1),
     "linear": F.linear,
+    "linear_relu": lambda x, weight, bias: F.linear(x, weight, bias).relu(),
     "layer_norm": lambda x, weight, bias, n, eps: F.layer_norm(x, x.shape[x.ndim - n :], weight, bias, eps),
     "sum_to": lambda x, shape: x.sum_to_size(shape),
     "repeat": lambda x, repeats: x.repeat(repeats),

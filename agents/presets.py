@@ -152,7 +152,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "epsilon_fraction": 0.1,
         },
     ),
-    # Less noise than σ = 0.5: with over a thousand inputs a layer's noise would drown what it has learned.
+    # Less noise than σ = 0.5, with which Asterix was learned half as fast.
     ("rainbow", "MinAtar/*"): Preset(
         steps=1_000_000,
         hyperparameters={

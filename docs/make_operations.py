@@ -45,7 +45,7 @@ def rules(source: str, vjp: ast.expr | None) -> str:
         return "none"
     if isinstance(vjp, ast.Call):  # dict(a=..., b=..., **others)
         texts = [(k.arg, code(segment(source, k.value))) for k in vjp.keywords]
-        return "<br>".join(f"`{name}`: {text}" if name else f"and {text}" for name, text in texts)
+        return "<br>".join(f"`{name}`: {text}" if name else f"and those in {text}" for name, text in texts)
     return code(segment(source, vjp))
 
 

@@ -44,9 +44,9 @@ def call_stack() -> Any:
 
 
 def _where(trace: Any) -> str:
-    """The user's line: the last frame outside this package."""
-    package = os.path.dirname(__file__)
-    outside = [f for f in trace or () if not f.filename.startswith(package)]
+    """The user's line: the last frame outside this package and the text that it writes (see calling.py)."""
+    engine = (os.path.dirname(__file__), "<operation ", "<string>")
+    outside = [f for f in trace or () if not f.filename.startswith(engine)]
     if not outside:
         return "an unknown line (it was recorded outside detect_anomaly)"
     frame = outside[-1]

@@ -264,7 +264,9 @@ def _propagate_with_options(
                     raise GradientError(_changed(node))
                 kept = _as_tensors(node, node.kept) if create_graph else node.kept
                 if node.plan.first is not None:
-                    g = node.plan.first(g, kept)
+                    arrived_here, g = g, node.plan.first(g, kept)
+                    if recording.anomaly:
+                        anomaly.check_backward(node, arrived_here, g)
                 for i, rule in node.plan.rules:
                     if wanted is None or node.edges[i] in wanted:
                         _send(node, i, rule, g, kept, cotangents, owned)

@@ -40,7 +40,7 @@ _NEVER = [0, 0]  # the version list of what is no Tensor, and so never changes
 class Operation:
     """One row of the table: a function of arrays, and one vector-Jacobian product per differentiable input.
 
-    forward: computes the output array from the input arrays and the parameters, all positional.
+    forward: computes the output array from the input arrays and the parameters, all positional and without defaults.
     vjp: input name -> rule. A rule's signature says what backward must keep, by name: `g` is the cotangent of the
         output and comes first, `y` the output, an input's name the input, `NAME_shape` its shape only, and a
         parameter's name the parameter. Rules see arrays in an ordinary backward and Tensors in a recorded one
@@ -71,6 +71,7 @@ class Operation:
         "ufunc",
         "view",
         "vjp",
+        "written",
     )
 
     def __init__(
@@ -107,7 +108,7 @@ class Operation:
         self.elementwise, self.fractional, self.view = elementwise, fractional, view
         self.cases = cases
         self.plans: dict[int, Plan] = {}
-        self.apply = _applier(self)
+        self.apply = self.written = _applier(self)
 
     def plan(self, needed: int) -> Plan:
         """What to keep and which rules to run when the inputs in the bit set `needed` require a gradient."""
@@ -263,12 +264,15 @@ def _applier(operation: Operation) -> Callable:
     def apply(*args: Any) -> Any:
         # Written at the first call, with these around it: all of them at once would double the time of an import.
         source, file = source_of_call(operation), f"<operation {operation.name}>"
-        linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # for inspect and tracebacks
+        lines = source.splitlines(keepends=True)
+        if file in linecache.cache and linecache.getlines(file) != lines:
+            file = f"<operation {operation.name} at {id(operation):#x}>"
+        linecache.cache[file] = len(source), None, lines, file  # for inspect and tracebacks
         made: dict[str, Callable] = {}
         exec(compile(source, file, "exec"), globals(), made)
         code = made["define"](operation, forward, plans, find_plan, ndarray).__code__
-        operation.apply.__code__ = code.replace(co_name=operation.name, co_qualname=operation.name)
-        return operation.apply(*args)
+        operation.written.__code__ = code.replace(co_name=operation.name, co_qualname=operation.name)
+        return operation.written(*args)
 
     apply.__name__ = apply.__qualname__ = operation.name
     apply.__doc__ = forward.__doc__

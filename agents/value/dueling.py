@@ -20,9 +20,9 @@ from minigrad.ops.shapes import narrow
 from minigrad.recording import Operation
 
 
-def _both(value: Any, advantage: Any, actions: int) -> Any:
+def _action_values(value: Any, advantage: Any, actions: int) -> Any:
     """Q, (batch, actions, numbers), from V (batch, numbers) and A (batch, actions × numbers)."""
-    advantage = advantage.reshape(len(value), actions, -1)
+    advantage = advantage.reshape(len(value), actions, value.shape[1])
     return advantage + (value - np.add.reduce(advantage, 1) / actions)[:, None]
 
 
@@ -31,7 +31,7 @@ def _advantage_slope(g: Any, advantage_shape: tuple[int, ...], actions: int) -> 
 
 
 # An operation of the engine, with its rules: the equation above in one node, where five would take twice the time.
-both_streams = Operation("dueling", _both, dict(value=lambda g: g.sum(1), advantage=_advantage_slope)).apply
+action_values = Operation("dueling", _action_values, dict(value=lambda g: g.sum(1), advantage=_advantage_slope)).apply
 
 
 class Dueling(nn.Module):
@@ -51,5 +51,5 @@ class Dueling(nn.Module):
         hidden = self.hidden(features).relu()
         value = self.value(narrow(hidden, 1, 0, self.hidden_units))
         advantage = self.advantage(narrow(hidden, 1, self.hidden_units, self.hidden_units))
-        q = both_streams(value, advantage, self.actions)
+        q = action_values(value, advantage, self.actions)
         return q if self.numbers > 1 else q.squeeze(2)

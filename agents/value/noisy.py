@@ -9,7 +9,8 @@ section 3.2 for how it starts.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,37 +45,51 @@ class NoisyLinear(nn.Module):
             # (σ_w ⊙ f_out f_inᵀ) x = f_out ⊙ σ_w (f_in ⊙ x)
             noisy = linear(multiply(x, noise.at_input), self.weight_sigma, self.bias_sigma)
             return addcmul(linear(x, self.weight, self.bias), noisy, noise.at_output)
-        return linear(x, *noise.added_to(self))
+        return linear(x, *self.noisy_parameters())
+
+    def noisy_parameters(self) -> Sequence[mg.Tensor]:
+        """μ + σ ⊙ ε, for the weights and for the biases.
+
+        A forward that isn't recorded takes what a recorded one has just made of the same parameters and the same draw:
+        Double DQN chooses a' with the network that is learning. (A change by `.data`, which no tensor counts, goes
+        unnoticed there.)"""
+        noise = self.noise
+        if noise.made is not None and not mg.is_grad_enabled():
+            (arrays, versions, *made), noise.made = noise.made, None
+            arrays_now, versions_now = self._state()
+            if versions_now == versions and all(map(operator.is_, arrays_now, arrays)):
+                return made
+        weight = addcmul(self.weight, self.weight_sigma, noise.of_weight())
+        bias = addcmul(self.bias, self.bias_sigma, noise.at_output)
+        if weight.requires_grad:
+            noise.made = *self._state(), weight, bias
+        return weight, bias
+
+    def _state(self) -> tuple[list[Any], list[int]]:
+        """The parameters' arrays, and how often each has been changed in place."""
+        parameters = (self.weight, self.weight_sigma, self.bias, self.bias_sigma)
+        return [p.array for p in parameters], [p._version[0] for p in parameters]
 
 
 class FactorizedNoise:
-    """What a layer has drawn: f(ε_in) (inputs,) and f(ε_out) (outputs,), or nothing."""
+    """What a layer has drawn: f(ε_in) (inputs,) and f(ε_out) (outputs,); nothing at first."""
 
-    at_input: Any = None  # a Tensor
-    at_output: Any = None
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.draw(None, None)
 
     def draw(self, at_input: Any, at_output: Any) -> None:
         self.at_input, self.at_output = at_input, at_output
         self._of_weight: mg.Tensor | None = None
-        self._added: tuple[list[int], Any, Any] | None = None
+        self.made: Any = None  # the layer's noisy parameters, and what they were made of
 
     def of_weight(self) -> mg.Tensor:
         """ε_w, (outputs, inputs), made when it is first asked for."""
         if self._of_weight is None:
             self._of_weight = wrap(self.at_output.array[:, None] * self.at_input.array)
         return self._of_weight
-
-    def added_to(self, layer: NoisyLinear) -> tuple[Any, Any]:
-        """The noisy weights and biases. Where nothing is recorded, those that are there from another forward will do,
-        unless the parameters have changed since: Double DQN, which chooses a' with the network that is learning."""
-        parameters = (layer.weight, layer.weight_sigma, layer.bias, layer.bias_sigma)
-        versions = [p._version[0] for p in parameters]
-        if self._added is not None and self._added[0] == versions and not mg.is_grad_enabled():
-            return self._added[1:]
-        weight = addcmul(layer.weight, layer.weight_sigma, self.of_weight())
-        bias = addcmul(layer.bias, layer.bias_sigma, self.at_output)
-        self._added = versions, weight.array, bias.array
-        return weight, bias
 
 
 class Noise:
@@ -104,4 +119,4 @@ class Noise:
     def still(self) -> None:
         """Only the means from here on: how a trained agent acts."""
         for noise, _, _ in self._places:
-            noise.draw(None, None)
+            noise.clear()

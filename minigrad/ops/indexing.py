@@ -38,7 +38,8 @@ def add_at(x: Any, shape: tuple[int, ...], key: Any) -> Any:
         return out
     rows = _different_rows(shape, key)
     if rows is not None:
-        out.reshape(-1, size // math.prod(shape[: len(key)]))[rows] = x.reshape(len(rows), -1)
+        length = math.prod(shape[len(key) :])
+        out.reshape(-1, length)[rows] = x.reshape(len(rows), length)
         return out
     positions = namespace(x).arange(size).reshape(shape)[key]
     return add_at_flat(x, positions, shape)

@@ -11,7 +11,7 @@ import pytest
 import minigrad as mg
 import minigrad.nn as nn
 from agents import NoisyDQN
-from agents.value.dueling import Dueling
+from agents.value.dueling import Dueling, action_values
 from agents.value.noisy import FEW_ROWS, Noise, NoisyLinear
 
 ENV = "minigrad/ProbeBoth-v0"
@@ -34,6 +34,18 @@ def test_dueling_is_value_plus_centred_advantage(numbers: int) -> None:
             np.testing.assert_allclose(output[b, a], expected, rtol=1e-5, atol=1e-6)
     # The mean over actions is the state's value: the streams can be told apart.
     np.testing.assert_allclose(output.mean(axis=1), value, rtol=1e-5, atol=1e-6)
+
+
+def test_the_streams_are_put_together_by_an_operation_with_right_rules() -> None:
+    value, advantage = (mg.randn(4, n, dtype=mg.float64).requires_grad_() for n in (5, 15))
+    assert mg.gradcheck(lambda v, a: action_values(v, a, 3), [value, advantage])
+    assert mg.gradgradcheck(lambda v, a: action_values(v, a, 3), [value, advantage])
+
+
+@pytest.mark.parametrize("numbers", [1, 5])
+def test_dueling_takes_an_empty_batch(numbers: int) -> None:
+    output = Dueling(6, 8, 3, numbers, nn.Linear)(mg.ones(0, 6))
+    assert output.shape == ((0, 3, 5) if numbers > 1 else (0, 3))
 
 
 def test_every_layer_of_the_streams_can_be_noisy() -> None:
@@ -99,19 +111,19 @@ def test_noisy_weights_from_another_forward_are_never_stale() -> None:
         return x.array @ weight.T + bias
 
     noise_of(layer).draw(rng)
-    recorded = layer(x)
     for change in (
         lambda: None,
         lambda: layer.weight.mul_(2.0),
         lambda: layer.bias_sigma.add_(1.0),
         lambda: layer.load_state_dict({name: 3 * p for name, p in layer.state_dict().items()}),
+        lambda: setattr(layer, "weight_sigma", nn.Parameter(mg.ones(3, 5))),
         lambda: noise_of(layer).draw(rng),
     ):
+        assert layer(x).grad_fn is not None
         with mg.no_grad():
             change()
             for _ in range(2):
                 np.testing.assert_allclose(layer(x).array, expected(), rtol=1e-4, atol=1e-5)
-    assert recorded.grad_fn is not None
 
 
 def test_two_recorded_forwards_of_one_draw_have_graphs_of_their_own() -> None:

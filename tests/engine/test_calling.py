@@ -57,6 +57,41 @@ def test_any_name_will_do(name):
     assert (y.item(), x.grad.item()) == (8.0, 12.0)
 
 
+def test_two_operations_of_one_name_show_their_own_text():
+    elementwise = Operation("cube", np.multiply, dict(a=lambda g, b: g * b, b=lambda g, a: g * a), elementwise=True)
+    rows = [cube("cube"), elementwise]
+    rows[0].apply(mg.ones(2))
+    rows[1].apply(mg.ones(2), mg.ones(2))
+    assert "apply(x0):" in inspect.getsource(rows[0].apply)
+    assert "apply(x0, x1):" in inspect.getsource(rows[1].apply)
+
+
+def test_an_apply_wrapped_before_its_first_call_stays_wrapped():
+    operation, calls = cube("cube"), []
+    written = operation.apply
+    operation.apply = lambda *args: calls.append(args) or written(*args)
+    for _ in range(2):
+        assert operation.apply(mg.tensor([2.0])).item() == 8.0
+    assert len(calls) == 2
+
+
+def test_anomaly_mode_names_the_users_line_of_a_promotion():
+    x, large = mg.ones(2, requires_grad=True), mg.tensor([1e300], dtype=mg.float64)
+    with np.errstate(all="ignore"), mg.autograd.detect_anomaly():
+        with pytest.raises(RuntimeError, match=r"'cast' at .*test_calling.py"):
+            x * mg.tensor(1e300, dtype=mg.float64)
+        assert (x * large).dtype == mg.float64
+
+
+def test_anomaly_mode_sees_what_a_rule_for_y_makes():
+    broken = Operation("broken", lambda x, w: x * w, dict(y=lambda g, x: g / (x - x), x=lambda g, w: g * w))
+    x, w = mg.ones(2, requires_grad=True), mg.ones(2)
+    with np.errstate(all="ignore"), mg.autograd.detect_anomaly():
+        y = broken.apply(x, w).sum()
+        with pytest.raises(RuntimeError, match="'broken'"):
+            y.backward()
+
+
 def test_a_traceback_shows_the_line_and_names_the_operation():
     def refuse(x):
         raise KeyError("no")

@@ -356,6 +356,40 @@ def test_only_linear_and_relu_themselves_go_into_one_node():
     np.testing.assert_array_equal(net(x).array, net[0](x).relu().array)
 
 
+def test_another_forward_of_linear_or_relu_is_the_one_that_counts(monkeypatch):
+    x = mg.randn(6, 3)
+    for place in (0, 1):
+        net = linear_and_relu()
+        monkeypatch.setattr(net[place], "forward", lambda input: mg.zeros(6, 4))
+        np.testing.assert_array_equal(net(x).array, net[2:](mg.zeros(6, 4)).array)
+    calls = []
+    for kind in (nn.Linear, nn.ReLU):
+        before = kind.forward
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "forward", lambda self, input, before=before: calls.append(self) or before(self, input))
+            net = linear_and_relu()
+            net(x)
+    assert len(calls) == 6
+
+
+def test_anomaly_mode_sees_what_relu_would_hide():
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    with mg.no_grad():
+        net[0].weight.fill_(-3e38)
+    x = mg.full((1, 2), 3e38, requires_grad=True)
+    expected = pytest.raises(RuntimeError, match=r"'linear' at .*test_nn\.py")
+    with np.errstate(all="ignore"), mg.autograd.detect_anomaly(), expected:
+        net(x)
+
+
+def test_a_sequential_pickled_without_its_steps_has_them_when_it_is_back():
+    net, x = linear_and_relu(), mg.randn(6, 3)
+    state = {name: value for name, value in net.__dict__.items() if name != "_steps"}
+    back = nn.Sequential.__new__(nn.Sequential)
+    back.__setstate__(state)
+    np.testing.assert_array_equal(back(x).array, net(x).array)
+
+
 def test_sequential_of_a_dict_and_attributes_set_later():
     net = nn.Sequential({"body": nn.Linear(2, 3), "act": nn.ReLU()})
     assert list(net.state_dict()) == ["body.weight", "body.bias"]

@@ -26,7 +26,7 @@ multiply = op(np.multiply, vjp=dict(a=lambda g, b: g * b, b=lambda g, a: g * a))
 
 def _multiply_add(a: Any, b: Any, c: Any) -> Any:
     y = np.multiply(b, c)
-    if getattr(a, "shape", ()) == y.shape and y.shape and a.dtype == y.dtype:
+    if type(a) is np.ndarray and a.shape == y.shape and y.shape and a.dtype is y.dtype:
         return np.add(a, y, out=y)  # a weight plus its noise: one array less to allocate
     return a + y
 

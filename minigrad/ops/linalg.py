@@ -81,7 +81,7 @@ matmul = op(
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
     if x.dtype is not weight.dtype and x.dtype != weight.dtype:
         _check("linear", x, weight)
-    if weight.ndim != 2 or x.shape[-1:] != weight.shape[-1:]:
+    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise _misfit(x, weight)
     y = x.dot(weight.T)  # 0.3 µs below `@`
     if bias is not None:

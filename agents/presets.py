@@ -157,7 +157,6 @@ PRESETS: dict[tuple[str, str], Preset] = {
         steps=1_000_000,
         hyperparameters={
             "learning_rate": 5e-4,
-            "anneal_learning_rate": True,
             "hidden": (128,),
             "batch_size": 32,
             "learning_starts": 5_000,

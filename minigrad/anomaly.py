@@ -44,7 +44,7 @@ def call_stack() -> Any:
 
 
 def _where(trace: Any) -> str:
-    """The user's line: the last frame outside this package and the text that it writes (see calling.py)."""
+    """The user's line: the last frame outside this package and the functions that it writes (calling.py, Plan)."""
     engine = (os.path.dirname(__file__), "<operation ", "<string>")
     outside = [f for f in trace or () if not f.filename.startswith(engine)]
     if not outside:

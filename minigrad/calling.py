@@ -33,7 +33,7 @@ def source_of_call(operation: Operation) -> str:
     body = f"""
 needed = 0  # a bit for each input that requires a gradient
 found = False  # a Tensor
-plain = True  # nothing to promote: only float32 tensors and Python numbers
+{"plain = True  # nothing to promote: only float32 tensors and Python numbers" if _promotes(operation) else ""}
 {"".join(_unwrap(operation, i) for i in places)}
 if not found:
     return forward({values})  # a rule at work on arrays

@@ -157,7 +157,8 @@ class Plan:
         self.operation, self.first, self.into = operation, None, None
         names = ("y", *operation.inputs, *operation.parameters)
         first = operation.vjp.get("y")
-        wanted = [*_parameters(first)[1:]] if first is not None else []
+        asked_first = _parameters(first)[1:] if first is not None else ()  # all but g
+        wanted = [*asked_first]
         rules: list[tuple[int, Callable, tuple[str, ...]]] = []
         for i, name in enumerate(operation.inputs):
             if needed >> i & 1:
@@ -177,17 +178,16 @@ class Plan:
         self.keep = eval(f"lambda {', '.join(names)}: ({items})")
         self.rules = tuple((i, _given(rule, "g", [wanted.index(a) for a in asked])) for i, rule, asked in rules)
         if first is not None:
-            self.first = _given(first, "g", [wanted.index(a) for a in _parameters(first)[1:]])
+            self.first = _given(first, "g", list(range(len(asked_first))))
         if operation.into is not None:
             self.into = _given(operation.into, "total, g", list(range(len(wanted))))
         self.keeps_inputs = tuple(i for i, name in enumerate(operation.inputs) if name in wanted)
         self.keeps_output = "y" in wanted
         self.keeps_arrays = self.keeps_output or bool(self.keeps_inputs)
-        watched = [(f"v{i}", i) for i in self.keeps_inputs] + [("y", -1)] * self.keeps_output
-        self.watch = eval(
-            f"lambda {', '.join(f'v{i}' for i in range(len(operation.inputs)))}, y: "
-            f"({''.join(f'({v}, {v}[0], {role}), ' for v, role in watched)})"
-        )
+        lists = [f"v{i}" for i in range(len(operation.inputs))]
+        watched = [(lists[i], i) for i in self.keeps_inputs] + [("v", -1)] * self.keeps_output
+        items = "".join(f"({v}, {v}[0], {role}), " for v, role in watched)
+        self.watch = eval(f"lambda {', '.join(lists)}, v: ({items})")
         # For a recorded backward: -1 marks the output, i an input, None what is no array of the graph.
         self.roles = tuple(
             -1 if w == "y" else operation.inputs.index(w) if w in operation.inputs else None for w in wanted

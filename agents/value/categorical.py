@@ -24,7 +24,7 @@ from minigrad.ops.losses import log_softmax, softmax
 from minigrad.ops.reductions import row_sums
 from minigrad.recording import Operation
 
-TINY = np.finfo(np.float32).tiny
+TINY = np.finfo(np.float32).tiny  # in the place of 0, where its logarithm is asked for
 
 
 def project(
@@ -42,11 +42,12 @@ def project(
     moved.clip(0, size - 1, out=moved)
     lower = moved.astype(np.int64)
     moved -= lower
-    to_upper = moved * probability  # nothing, where an atom falls exactly on the grid
+    # Nothing where an atom falls exactly on the grid; so nothing leaves a row at its last atom.
+    to_upper = moved * probability
     lower += size * np.arange(batch)[:, None]
     at, end = lower.ravel(), batch * size
     m = np.bincount(at, (probability - to_upper).ravel(), end)
-    m[1:] += np.bincount(at, to_upper.ravel(), end)[:-1]  # the upper neighbour is the next one
+    m[1:] += np.bincount(at, to_upper.ravel(), end)[:-1]  # one place further up
     return m.reshape(batch, size).astype(probability.dtype)
 
 

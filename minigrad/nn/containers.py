@@ -59,6 +59,7 @@ class Sequential(Module):
         return input
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Steps are worked out anew: what an older version pickled has none."""
         self.__dict__.update(state)
         self._renew_layers()
 

@@ -12,6 +12,7 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -312,6 +313,10 @@ class Means:
         sums, count = self._sums, self._count
         self._sums, self._count = [0.0] * len(sums), 0
         return {name: total / count if count else None for name, total in zip(self._names, sums, strict=True)}
+
+    def sums(self) -> Iterable[tuple[str, float]]:
+        """The sum of each metric so far."""
+        return zip(self._names, self._sums, strict=True)
 
     def state_dict(self) -> dict[str, Any]:
         return {"sums": list(self._sums), "count": self._count}

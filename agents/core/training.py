@@ -9,6 +9,7 @@ same with and without it.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
 import time
@@ -35,7 +36,7 @@ def train(
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Trains until `agent.steps` reaches `agent.total_steps` (then returns True) or `stop()` (then False). Raises
-    `UsageError` where a policy has diverged."""
+    `UsageError` where the agent has diverged."""
     environments = agent.environments
     recorder = Recorder(agent, run) if run is not None else None
     due = recorder.due if recorder else agent.total_steps
@@ -51,6 +52,7 @@ def train(
             if environments.finished:
                 for episode in environments.finished:
                     agent.episodes += 1
+                    refuse_divergence(agent)
                     if progress is None and recorder is None:
                         continue
                     figures = agent.metrics.take()
@@ -131,10 +133,21 @@ def divergence_named(agent: Agent) -> Iterator[None]:
     try:
         yield
     except ParameterError as problem:
-        raise UsageError(
-            f"{agent.name} has diverged, after {agent.steps:,} steps: {problem}; give a smaller learning_rate, or "
-            f"observations and rewards that are nearer to 1"
-        ) from problem
+        raise divergence(agent, str(problem)) from problem
+
+
+def refuse_divergence(agent: Agent) -> None:
+    """Values go on where a distribution stops: the best of actions that are all worth NaN is the first."""
+    for name, total in agent.metrics.sums():
+        if not math.isfinite(total):
+            raise divergence(agent, f"its {name} is {total}")
+
+
+def divergence(agent: Agent, sign: str) -> UsageError:
+    return UsageError(
+        f"{agent.name} has diverged, after {agent.steps:,} steps: {sign}; give a smaller learning_rate, or "
+        f"observations and rewards that are nearer to 1"
+    )
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>

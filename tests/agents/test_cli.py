@@ -161,6 +161,17 @@ def test_what_diverges_is_one_line(algorithm: str, env: str, message: str, tmp_p
     assert re.fullmatch(f"minigrad: .*({message}).*give a smaller learning_rate.*\n", said)
 
 
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+@pytest.mark.parametrize("algorithm", ["dqn", "c51", "neural-q-learning"])
+def test_values_that_diverge_are_one_line(algorithm: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    """Without a look at the figures, training would go on with NaN to its end."""
+    monkeypatch.chdir(tmp_path)
+    line = f"train {algorithm} --env {ENV} --steps 3000 --quiet --learning-rate 1e38"
+    assert cli.main(line.split()) == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch("minigrad: .* diverged, .*: its .* is (nan|-?inf); give a smaller.*\n", said)
+
+
 def test_a_mistake_in_a_process(tmp_path: Path) -> None:
     done = minigrad("train", "dqn", "--env", "Blackjack-v1", cwd=tmp_path)
     assert done.returncode == 2

@@ -56,6 +56,8 @@ class DQNHyperparameters(Hyperparameters):
     """Step size of Adam."""
     anneal_learning_rate: bool = False
     """Whether it falls in a straight line to 0 at the end of training."""
+    adam_epsilon: Positive = 1e-8
+    """What Adam adds to its divisor: the larger, the smaller a step along gradients that are small."""
     gamma: Fraction = 0.99
     """Discount: what a reward is worth one step earlier."""
     hidden: Sizes = (128,)
@@ -147,7 +149,7 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
         self.target_network.requires_grad_(False)
         self.renew_target()
         self.weights = list(self.network.parameters())  # walking the modules at every update would cost 5 µs
-        self.optimizer = optim.Adam(self.weights, lr=h.learning_rate)
+        self.optimizer = optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)
         self.noise = Noise(self.network, self.tensor)
         self.target_noise = Noise(self.target_network, self.tensor)
         self.max_q = 0.0  # max_a Q(s, a), the mean over the states last acted in

@@ -134,6 +134,16 @@ def test_losses_refuse_a_column_for_a_row() -> None:
             loss(mg.zeros(8), mg.zeros(8, 1), reduction="none")
 
 
+def test_epsilon_of_adam_is_the_one_given() -> None:
+    """One step of one weight with gradient g is lr g / (|g| + ε), Kingma & Ba, algorithm 1: half of lr where g is ε."""
+    agent = DQN(ENV, learning_rate=0.5, adam_epsilon=2e-3)
+    (weight, *_) = agent.weights
+    before = weight.array.copy()
+    weight.grad = mg.full(weight.shape, 2e-3)
+    agent.optimizer.step()
+    np.testing.assert_allclose(before - weight.array, 0.25, rtol=1e-4)
+
+
 def test_huber_is_quadratic_then_linear() -> None:
     error = mg.from_numpy(np.array([0.5, -0.5, 3.0, -3.0], np.float32))
     for name, expected in (("huber", [0.125, 0.125, 2.5, 2.5]), ("mse", [0.25, 0.25, 9.0, 9.0])):

@@ -1,6 +1,7 @@
 """Recordings: greedy episodes as a moving picture, an animated WebP, which every browser shows.
 
-Works for any environment that renders "rgb_array". The episodes are those that `evaluate` plays with the same seed.
+Works for any environment that renders "rgb_array", and for pictures stacked to observations (Atari): there it shows
+what the agent sees. The episodes are those that `evaluate` plays with the same seed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
-from envs import UsageError
+from envs import Transition, UsageError
 from envs.vector import make_by_id
 
 from .evaluation import EVALUATION_SEED
@@ -27,6 +28,7 @@ LONGEST_SIDE = 320  # pixels
 MOST_FRAMES = 2_000
 CAPTION_HEIGHT = 20
 LAST_FRAME_SECONDS = 1.0
+STACKED_FPS = 15  # Atari shows 60 frames a second, and an agent every fourth
 
 
 class Frame(NamedTuple):
@@ -45,41 +47,68 @@ class Recording:
     frames: int
 
 
-class Camera(gym.Wrapper):
-    """Takes a picture after every reset and every step."""
+class Film:
+    """The frames of one episode after the other."""
 
-    def __init__(self, env: gym.Env) -> None:
-        super().__init__(env)
+    def __init__(self) -> None:
         self.frames: list[Frame] = []
         self._episode = self._step = 0
         self._total_reward = 0.0
+        self._at_start = True  # as far as `see` knows
+
+    def first(self, picture: np.ndarray) -> None:
+        """What a new episode begins with."""
+        self._episode, self._step, self._total_reward = self._episode + 1, 0, 0.0
+        self._add(picture, ended=False)
+
+    def next(self, picture: np.ndarray, reward: float, ended: bool) -> None:
+        self._step += 1
+        self._total_reward += reward
+        self._add(picture, ended)
+
+    def see(self, transition: Transition, ended: bool) -> None:
+        """Takes what the agent sees for a picture: the newest of the frames that an observation is stacked from."""
+        for observation, reward, after in zip(
+            transition.observation, transition.reward, transition.next_observation, strict=True
+        ):
+            if self._at_start:
+                self.first(observation[-1])
+            self.next(after[-1], float(reward), ended)
+            self._at_start = ended
+
+    def _add(self, picture: np.ndarray, ended: bool) -> None:
+        caption = f"episode {self._episode}   step {self._step}   return {self._total_reward:g}"
+        self.frames.append(Frame(captioned(picture, caption), self._episode, self._total_reward, ended))
+
+
+class Camera(gym.Wrapper):
+    """Takes a picture after every reset and every step."""
+
+    def __init__(self, env: gym.Env, film: Film) -> None:
+        super().__init__(env)
+        self.film = film
 
     def reset(self, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         result = self.env.reset(**keywords)
-        self._episode, self._step, self._total_reward = self._episode + 1, 0, 0.0
-        self._take(ended=False)
+        self.film.first(self._picture())
         return result
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         result = self.env.step(action)
-        self._step += 1
-        self._total_reward += float(result[1])
-        self._take(ended=bool(result[2] or result[3]))
+        self.film.next(self._picture(), float(result[1]), bool(result[2] or result[3]))
         return result
 
-    def _take(self, ended: bool) -> None:
+    def _picture(self) -> np.ndarray:
         try:
             picture: Any = self.env.render()
         except gym.error.DependencyNotInstalled as problem:
             raise UsageError(f"rendering needs a package that is not installed: {problem}") from problem
-        caption = f"episode {self._episode}   step {self._step}   return {self._total_reward:g}"
-        image = captioned(np.asarray(picture), caption)
-        self.frames.append(Frame(image, self._episode, self._total_reward, ended))
+        return np.asarray(picture)
 
 
 def captioned(picture: np.ndarray, caption: str) -> Image:
-    """`picture` (height, width, 3) uint8, shrunk if it is large and enlarged if it is tiny, with a line of text under
-    it."""
+    """`picture`, (height, width, 3) or grey (height, width) uint8, shrunk if it is large and enlarged if it is tiny,
+    with a line of text under it."""
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(picture)
@@ -102,19 +131,23 @@ def record(
         raise UsageError(f"a recording is an animated WebP; {path} must end in .webp")
     if episodes < 1:
         raise UsageError(f"episodes must be at least 1, got {episodes}")
-    camera = Camera(rendered(agent.env))
-    environments = agent.make_environments(lambda: camera)
+    film = Film()
+    env: Any = with_pictures(agent)
+    rendered = env.render_mode == "rgb_array"
+    environments = agent.make_environments(lambda: Camera(env, film) if rendered else env)
     try:
         environments.reset(seed)
         finished = 0
-        while finished < episodes and len(camera.frames) < MOST_FRAMES:
-            environments.step(agent.predict_batch(environments.observation))
+        while finished < episodes and len(film.frames) < MOST_FRAMES:
+            transition = environments.step(agent.predict_batch(environments.observation))
+            if not rendered:
+                film.see(transition, ended=bool(environments.finished))
             finished += len(environments.finished)
     finally:
         environments.close()
     # The environment starts its next episode as soon as one has ended.
-    frames = [frame for frame in camera.frames if frame.episode <= episodes]
-    frame_time = 1000 / camera.metadata.get("render_fps", 30)
+    frames = [frame for frame in film.frames if frame.episode <= episodes]
+    frame_time = 1000 / (env.metadata.get("render_fps", 30) if rendered else STACKED_FPS)
     path.parent.mkdir(parents=True, exist_ok=True)
     frames[0].image.save(
         path,
@@ -129,14 +162,23 @@ def record(
     return Recording(path, returns, len(frames))
 
 
-def rendered(env_id: Any) -> gym.Env:
-    """The environment with pictures; an error if it has none."""
-    if not isinstance(env_id, str):
+def with_pictures(agent: Agent) -> gym.Env | gym.vector.VectorEnv:
+    """Its environment, rendered or with pictures for observations; an error if it has none."""
+    if not isinstance(agent.env, str):
         raise UsageError("only an agent that was trained on an environment's id can be recorded")
-    plain = make_by_id(env_id)
+    plain = make_by_id(agent.env)
     modes = plain.metadata.get("render_modes", [])
+    if "rgb_array" not in modes and sees_pictures(agent):
+        return plain
     plain.close()
     if "rgb_array" not in modes:
         has = f"it has {', '.join(modes)}" if modes else "it has none"
-        raise UsageError(f"{env_id} can't be recorded: that takes the render mode rgb_array, and {has}")
-    return make_by_id(env_id, render_mode="rgb_array")
+        raise UsageError(f"{agent.env} can't be recorded: that takes the render mode rgb_array, and {has}")
+    return make_by_id(agent.env, render_mode="rgb_array")
+
+
+def sees_pictures(agent: Agent) -> bool:
+    """Whether what its observations are stacked from is a picture, grey or coloured."""
+    *size, last = agent.observation_space.shape[1:] or (0,)
+    is_picture = len(size) == 1 or (len(size) == 2 and last == 3)
+    return agent.environments.stacked_frames > 1 and is_picture and agent.observation_space.dtype == np.uint8

@@ -11,6 +11,7 @@ from PIL import Image, ImageSequence
 
 from agents import DQN, cli, evaluate
 from agents.core import recording
+from agents.core.evaluation import EVALUATION_SEED
 from agents.core.recording import CAPTION_HEIGHT, LONGEST_SIDE, record
 from envs import UsageError
 
@@ -91,6 +92,56 @@ def test_an_endless_episode_is_cut(counting: str, tmp_path: Path, monkeypatch) -
     assert made.returns.size == 0
 
 
+def test_atari_shows_what_the_agent_sees(tmp_path: Path) -> None:
+    pytest.importorskip("ale_py")
+    agent = DQN("ALE/Pong-v5", replay_size=100, hidden=(8,))
+    made = record(agent, tmp_path / "x.webp")
+    expected = evaluate(agent, episodes=1)
+    assert made.returns.tolist() == expected.returns.tolist()
+    assert made.frames == expected.lengths[0] + 1
+    game = agent.environments.another()
+    game.reset(EVALUATION_SEED)
+    pictures = [game.observation[0, -1]]
+    for _ in range(20):
+        pictures.append(game.step(agent.predict_batch(game.observation)).next_observation[0, -1])
+    with Image.open(made.path) as film:
+        assert film.n_frames == made.frames
+        for frame, picture in zip(ImageSequence.Iterator(film), pictures, strict=False):
+            shown = np.asarray(frame.convert("RGB"))[1:252:3, 1:252:3]  # 84 pixels three times as large
+            assert (shown == picture[:, :, None]).all()
+
+
+def test_each_episode_of_stacked_frames_begins_with_its_own_first_one(tmp_path: Path) -> None:
+    gym.register("Stacked-v0", lambda: gym.wrappers.FrameStackObservation(Shades(), 2))
+    try:
+        made = record(DQN("Stacked-v0", replay_size=100, hidden=(8,)), tmp_path / "x.webp", episodes=2)
+    finally:
+        del gym.registry["Stacked-v0"]
+    assert made.returns.tolist() == [6.0, 6.0]
+    with Image.open(made.path) as film:
+        shades = [frame.convert("RGB").getpixel((10, 10)) for frame in ImageSequence.Iterator(film)]
+    assert shades == [(40 * i,) * 3 for i in (0, 1, 2, 3, 0, 1, 2, 3)]
+
+
+class Shades(gym.Env):
+    """Pictures that get brighter for three steps, for its agent's eyes alone."""
+
+    observation_space = gym.spaces.Box(0, 255, (40, 40), np.uint8)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.elapsed = 0
+        return self.picture(), {}
+
+    def step(self, action):
+        self.elapsed += 1
+        return self.picture(), 2.0, self.elapsed == 3, False, {}
+
+    def picture(self):
+        return np.full((40, 40), 40 * self.elapsed, np.uint8)
+
+
 def test_the_command(tmp_path: Path, capsys, monkeypatch) -> None:
     run = tmp_path / "run"
     env = "minigrad/Snake-v0"
@@ -113,6 +164,10 @@ def test_mistakes(tmp_path: Path) -> None:
     probe = DQN("minigrad/ProbeBoth-v0")
     with pytest.raises(UsageError, match=r"ProbeBoth-v0 can't be recorded: .*rgb_array, and it has none"):
         record(probe, tmp_path / "x.webp")
+    gym.register("Stacked-v0", lambda: gym.wrappers.FrameStackObservation(gym.make("minigrad/ProbeBoth-v0"), 2))
+    with pytest.raises(UsageError, match=r"Stacked-v0 can't be recorded"):
+        record(DQN("Stacked-v0"), tmp_path / "x.webp")
+    del gym.registry["Stacked-v0"]
     with pytest.raises(UsageError, match=r"x\.mp4 must end in \.webp"):
         record(probe, tmp_path / "x.mp4")
     with pytest.raises(UsageError, match="episodes must be at least 1, got 0"):

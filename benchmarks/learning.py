@@ -143,17 +143,24 @@ def median_and_interval(values: np.ndarray) -> str:
     return f"{np.median(values):.1f} [{low:.1f}, {high:.1f}]"
 
 
-def render(rows: list[Row]) -> str:
+def render(rows: list[Row], points: list[Row]) -> str:
     lines = [
         f"Greedy returns on {EPISODES} new episodes: median over seeds and its 95 % bootstrap interval. Each row is",
         "`python benchmarks/learning.py ALGORITHM ENV --seeds N --steps N`.",
         "",
+        "During training: the mean of the greedy evaluations from the first to the last, which are a curve in",
+        "[learning/](learning/). Of two agents that end alike, it is higher for the one that learned faster.",
+        "",
         "Where the environment has a model, the exact value of the greedy policy from the start follows, and the best",
         "there is.",
         "",
-        "| algorithm | environment | steps | seeds | final weights | best checkpoint | value | seconds | published |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| algorithm | environment | steps | seeds | final weights | best checkpoint | during training | value "
+        "| seconds | published |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
+    curves: dict[tuple[str, ...], list[float]] = {}
+    for point in points:
+        curves.setdefault(tuple(point[name] for name in KEY), []).append(float(point["return"]))
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["algorithm"], row["env"], row["steps"]), []).append(row)
@@ -164,7 +171,9 @@ def render(rows: list[Row]) -> str:
         cells = [algorithm, env, f"{int(steps):,}", str(len(group)), median_and_interval(final)]
         exact = sorted(float(row["value"]) for row in group if row["value"])
         value = f"{exact[0]:g} to {exact[-1]:g} of {float(group[0]['optimal']):g}" if exact else ""
-        cells += [median_and_interval(best), value, f"{np.median(seconds):.0f}"]
+        means = [np.mean(curves[key]) for row in group if (key := tuple(row[name] for name in KEY)) in curves]
+        during = median_and_interval(np.array(means)) if len(means) == len(group) else ""
+        cells += [median_and_interval(best), during, value, f"{np.median(seconds):.0f}"]
         cells.append(PUBLISHED.get((algorithm, env), ""))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -224,8 +233,8 @@ def main() -> None:
             print(", ".join(f"{key} {value}" for key, value in result.items()), flush=True)
             if not changes:
                 rows = replace_rows(RESULTS / "learning.csv", COLUMNS, [result])
-                (RESULTS / "learning.md").write_text(render(rows))
                 curves = replace_rows(CURVES / "curves.csv", CURVE_COLUMNS, points)
+                (RESULTS / "learning.md").write_text(render(rows, curves))
     if not changes:
         draw(options.env, curves)
 

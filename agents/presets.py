@@ -152,7 +152,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "epsilon_fraction": 0.1,
         },
     ),
-    # An update at every frame, as DQN's. After 300,000 Breakout is at twice DQN's return, Asterix below it.
+    # An update at every frame, as DQN's. After 300,000 of them: twice DQN's return on Breakout, less on Asterix.
     ("rainbow", "MinAtar/*"): Preset(
         steps=1_000_000,
         hyperparameters={

@@ -171,6 +171,7 @@ def render(rows: list[Row], points: list[Row]) -> str:
         cells = [algorithm, env, f"{int(steps):,}", str(len(group)), median_and_interval(final)]
         exact = sorted(float(row["value"]) for row in group if row["value"])
         value = f"{exact[0]:g} to {exact[-1]:g} of {float(group[0]['optimal']):g}" if exact else ""
+        # Nothing is said of a group where a seed's curve wasn't kept.
         means = [np.mean(curves[key]) for row in group if (key := tuple(row[name] for name in KEY)) in curves]
         during = median_and_interval(np.array(means)) if len(means) == len(group) else ""
         cells += [median_and_interval(best), during, value, f"{np.median(seconds):.0f}"]

@@ -54,7 +54,6 @@ class Film:
         self.frames: list[Frame] = []
         self._episode = self._step = 0
         self._total_reward = 0.0
-        self._at_start = True  # as far as `see` knows
 
     def first(self, picture: np.ndarray) -> None:
         """What a new episode begins with."""
@@ -71,10 +70,9 @@ class Film:
         for observation, reward, after in zip(
             transition.observation, transition.reward, transition.next_observation, strict=True
         ):
-            if self._at_start:
+            if not self.frames or self.frames[-1].ended:
                 self.first(observation[-1])
             self.next(after[-1], float(reward), ended)
-            self._at_start = ended
 
     def _add(self, picture: np.ndarray, ended: bool) -> None:
         caption = f"episode {self._episode}   step {self._step}   return {self._total_reward:g}"
@@ -179,6 +177,7 @@ def with_pictures(agent: Agent) -> gym.Env | gym.vector.VectorEnv:
 
 def sees_pictures(agent: Agent) -> bool:
     """Whether what its observations are stacked from is a picture, grey or coloured."""
-    *size, last = agent.observation_space.shape[1:] or (0,)
-    is_picture = len(size) == 1 or (len(size) == 2 and last == 3)
-    return agent.environments.stacked_frames > 1 and is_picture and agent.observation_space.dtype == np.uint8
+    space = agent.observation_space
+    frame = space.shape[1:]
+    is_picture = space.dtype == np.uint8 and (len(frame) == 2 or (len(frame) == 3 and frame[-1] == 3))
+    return agent.environments.stacked_frames > 1 and is_picture

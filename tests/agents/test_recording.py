@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import gymnasium as gym
@@ -111,16 +112,20 @@ def test_atari_shows_what_the_agent_sees(tmp_path: Path) -> None:
             assert (shown == picture[:, :, None]).all()
 
 
-def test_each_episode_of_stacked_frames_begins_with_its_own_first_one(tmp_path: Path) -> None:
-    gym.register("Stacked-v0", lambda: gym.wrappers.FrameStackObservation(Shades(), 2))
-    try:
-        made = record(DQN("Stacked-v0", replay_size=100, hidden=(8,)), tmp_path / "x.webp", episodes=2)
-    finally:
-        del gym.registry["Stacked-v0"]
+def test_each_episode_of_stacked_frames_begins_with_its_own_first_one(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(gym.registry, "Stacked-v0", stacked(Shades))
+    made = record(DQN("Stacked-v0", replay_size=100, hidden=(8,)), tmp_path / "x.webp", episodes=2)
     assert made.returns.tolist() == [6.0, 6.0]
     with Image.open(made.path) as film:
         shades = [frame.convert("RGB").getpixel((10, 10)) for frame in ImageSequence.Iterator(film)]
     assert shades == [(40 * i,) * 3 for i in (0, 1, 2, 3, 0, 1, 2, 3)]
+
+
+def stacked(make) -> gym.envs.registration.EnvSpec:
+    """Of what `make` makes, two frames an observation."""
+    return gym.envs.registration.EnvSpec(
+        "Stacked-v0", entry_point=lambda: gym.wrappers.FrameStackObservation(make(), 2)
+    )
 
 
 class Shades(gym.Env):
@@ -160,14 +165,13 @@ def test_the_command(tmp_path: Path, capsys, monkeypatch) -> None:
     assert "2 frames; cut there, after 0 of 1 episodes" in capsys.readouterr().out
 
 
-def test_mistakes(tmp_path: Path) -> None:
+def test_mistakes(tmp_path: Path, monkeypatch) -> None:
     probe = DQN("minigrad/ProbeBoth-v0")
     with pytest.raises(UsageError, match=r"ProbeBoth-v0 can't be recorded: .*rgb_array, and it has none"):
         record(probe, tmp_path / "x.webp")
-    gym.register("Stacked-v0", lambda: gym.wrappers.FrameStackObservation(gym.make("minigrad/ProbeBoth-v0"), 2))
+    monkeypatch.setitem(gym.registry, "Stacked-v0", stacked(partial(gym.make, "minigrad/ProbeBoth-v0")))
     with pytest.raises(UsageError, match=r"Stacked-v0 can't be recorded"):
         record(DQN("Stacked-v0"), tmp_path / "x.webp")
-    del gym.registry["Stacked-v0"]
     with pytest.raises(UsageError, match=r"x\.mp4 must end in \.webp"):
         record(probe, tmp_path / "x.mp4")
     with pytest.raises(UsageError, match="episodes must be at least 1, got 0"):

@@ -152,7 +152,29 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "epsilon_fraction": 0.1,
         },
     ),
-    # An update at every frame, as DQN's. After 300,000 of them: twice DQN's return on Breakout, less on Asterix.
+    # What Asterix's player does in one frame can be taken back in the next, so actions differ little in value: the best
+    # from the second by 0.02, where Q is 0.75. Hence fine atoms, a near horizon and few steps in a return. The greedy
+    # return after 100,000 frames, on one seed: 1.1, 1.4, 1.8, 1.4 by 51, 101, 201, 401 atoms; 0.9 with γ = 0.97.
+    ("rainbow", "MinAtar/Asterix-*"): Preset(
+        steps=1_000_000,
+        num_envs=4,
+        hyperparameters={
+            "learning_rate": 1e-3,
+            "anneal_learning_rate": True,
+            "gamma": 0.95,
+            "hidden": (128,),
+            "batch_size": 32,
+            "learning_starts": 5_000,
+            "train_every": 4,
+            "target_every": 1_000,
+            "n_step": 2,
+            "atoms": 201,
+            "value_min": 0.0,
+            "value_max": 5.0,
+            "noise_sigma": 0.1,
+        },
+    ),
+    # An update at every frame, as DQN's: after 300,000 of them twice DQN's return on Breakout. Chosen there.
     ("rainbow", "MinAtar/*"): Preset(
         steps=1_000_000,
         hyperparameters={

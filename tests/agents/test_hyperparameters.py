@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import DQN, PPO, Agent, DoubleDQN, NoisyDQN, QLearning
+from agents import DQN, PPO, Agent, DoubleDQN, NoisyDQN, QLearning, Rainbow
 from agents.core.runs import read_table
 from agents.core.schedules import linear
 from agents.presets import PRESETS, Preset, preset_for
@@ -49,6 +51,16 @@ def test_plain_values_come_back() -> None:
 def test_presets_fit_their_algorithms() -> None:
     for (algorithm, _), preset in PRESETS.items():
         AGENTS[algorithm].Hyperparameters.of(preset.hyperparameters)
+
+
+def test_no_preset_hides_behind_one_for_a_larger_family() -> None:
+    """Of several that fit the first counts, so "MinAtar/Asterix-*" has to stand before "MinAtar/*"."""
+    seen: list[tuple[str, str]] = []
+    for algorithm, pattern in PRESETS:
+        hidden_by = [before for name, before in seen if name == algorithm and fnmatchcase(pattern, before)]
+        assert not hidden_by, f"{algorithm}: {pattern} is never reached, behind {hidden_by}"
+        seen.append((algorithm, pattern))
+    assert preset_for(Rainbow, "MinAtar/Asterix-v1") != preset_for(Rainbow, "MinAtar/Breakout-v1")
 
 
 def test_a_variant_takes_its_parents_preset() -> None:

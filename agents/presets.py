@@ -35,6 +35,19 @@ SNAKE = Preset(
     },
 )
 
+# An update of 32 at every fourth frame, with a step size that falls to 0: on Breakout 15.9 after 300,000 frames, one
+# seed, where an update at every frame, of step size 5e-4, had 15.1 over three and took nearly four times as long.
+RAINBOW_ON_MINATAR = {
+    "learning_rate": 1e-3,
+    "anneal_learning_rate": True,
+    "hidden": (128,),
+    "batch_size": 32,
+    "learning_starts": 5_000,
+    "train_every": 4,
+    "target_every": 1_000,
+    "noise_sigma": 0.1,
+}
+
 
 # An environment is an id, or a pattern for a family of ids; of several that fit, the first counts.
 PRESETS: dict[tuple[str, str], Preset] = {
@@ -159,33 +172,21 @@ PRESETS: dict[tuple[str, str], Preset] = {
         steps=1_000_000,
         num_envs=4,
         hyperparameters={
-            "learning_rate": 1e-3,
-            "anneal_learning_rate": True,
+            **RAINBOW_ON_MINATAR,
             "gamma": 0.95,
-            "hidden": (128,),
-            "batch_size": 32,
-            "learning_starts": 5_000,
-            "train_every": 4,
-            "target_every": 1_000,
             "n_step": 2,
             "atoms": 201,
             "value_min": 0.0,
             "value_max": 5.0,
-            "noise_sigma": 0.1,
         },
     ),
-    # An update at every frame, as DQN's: after 300,000 of them twice DQN's return on Breakout. Chosen there.
     ("rainbow", "MinAtar/*"): Preset(
         steps=1_000_000,
+        num_envs=4,
         hyperparameters={
-            "learning_rate": 5e-4,
-            "hidden": (128,),
-            "batch_size": 32,
-            "learning_starts": 5_000,
-            "target_every": 1_000,
+            **RAINBOW_ON_MINATAR,
             "value_min": 0.0,
             "value_max": 20.0,
-            "noise_sigma": 0.1,
         },
     ),
     # Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), extended data table 1,

@@ -31,7 +31,7 @@ class Frames:
         # A step brings one new picture, and an episode's start up to `stack`; one in fifty is for those.
         self.slack = slack
         self.ring = Ring(capacity + capacity // 50 + 2 * self.stack * num_envs + slack, frame=(shape[1:], dtype))
-        # The numbers in each environment's current observation; -1 where an episode is about to start.
+        # The numbers in each environment's current observation; -1 before the first.
         self._current = np.full((num_envs, self.stack), -1)
 
     @property
@@ -50,14 +50,13 @@ class Frames:
         self.ring.append(len(env), frame=transition.next_observation[:, -1])
         after = np.concatenate([before[:, 1:], newest[:, None]], axis=1)
         self._current[env] = after
-        self._current[env[transition.terminated | transition.truncated]] = -1
         return transition._replace(observation=before, next_observation=after)
 
     def _is_current(self, env: int, observation: np.ndarray) -> bool:
-        """Whether the observation is the one that the last transition led to."""
-        newest = self._current[env, -1]
-        # Environments that can't be restored start again without an end, when a run is resumed.
-        return newest >= 0 and np.array_equal(observation[-1], self.stacks(newest))
+        """Whether the observation is the one that the last transition led to. Only the pictures can tell: a life lost
+        ends an episode and the game goes on; a run that is resumed may begin a game without an end."""
+        numbers = self._current[env]
+        return numbers[0] >= 0 and np.array_equal(observation, self.stacks(numbers))
 
     def _number_all(self, observation: np.ndarray) -> list[int]:
         """The numbers of an episode's first pictures: often the same one, repeated, which is kept once."""

@@ -17,15 +17,21 @@ ACTION = spaces.Discrete(256)
 
 
 class Film:
-    """Environments of which every picture shows its own number; each starts with the first one repeated."""
+    """Environments of which every picture shows its own number. An episode's first observation is one picture
+    "repeated", or has pictures of its own ("new"), or is the one the last episode ended with ("same": a life lost)."""
 
-    def __init__(self, num_envs: int, lengths: list[int]) -> None:
-        self.lengths, self.episodes, self.shown = lengths, 0, 0
-        self.stacks = [self.start() for _ in range(num_envs)]
+    def __init__(self, num_envs: int, lengths: list[int], starts: str = "repeated") -> None:
+        self.lengths, self.starts, self.episodes, self.shown = lengths, starts, 0, 0
+        self.stacks = [self.start(np.arange(STACK)) for _ in range(num_envs)]
 
-    def start(self) -> tuple[np.ndarray, int]:
+    def start(self, last: np.ndarray) -> tuple[np.ndarray, int]:
         self.episodes += 1
-        return np.full(STACK, self.new()), self.lengths[self.episodes % len(self.lengths)]
+        first = {
+            "repeated": lambda: np.full(STACK, self.new()),
+            "new": lambda: np.array([self.new() for _ in range(STACK)]),
+            "same": lambda: last,
+        }[self.starts]()
+        return first, self.lengths[self.episodes % len(self.lengths)]
 
     def new(self) -> int:
         self.shown += 1
@@ -36,7 +42,7 @@ class Film:
         after = np.array([[*stack[1:], self.new()] for stack, _ in self.stacks])
         ended = np.array([left == 1 for _, left in self.stacks])
         self.stacks = [
-            self.start() if ends else (stack, left - 1)
+            self.start(stack) if ends else (stack, left - 1)
             for stack, (_, left), ends in zip(after, self.stacks, ended, strict=True)
         ]
         picture = lambda numbers: np.broadcast_to(numbers[:, :, None, None], (*numbers.shape, 2, 2)).astype(np.uint8)
@@ -63,17 +69,18 @@ def replays(capacity: int, num_envs: int, n_step: int = 1) -> tuple[Replay, Repl
 @settings(max_examples=60, deadline=None)
 @given(
     capacity=st.integers(5, 60),
-    num_envs=st.integers(1, 3),
+    num_envs=st.integers(1, 8),
     n_step=st.integers(1, 3),
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
     total=st.integers(1, 80),
     truncated=st.booleans(),
+    starts=st.sampled_from(["repeated", "new", "same"]),
 )
-def test_it_shows_what_was_seen(capacity, num_envs, n_step, lengths, total, truncated) -> None:
+def test_it_shows_what_was_seen(capacity, num_envs, n_step, lengths, total, truncated, starts) -> None:
     """Byte for byte what a replay that keeps observations whole has in the same row; also where episodes are so short
     that the pictures run out before the rows do."""
     once, whole = replays(capacity, num_envs, n_step)
-    film = Film(num_envs, lengths)
+    film = Film(num_envs, lengths, starts)
     for _ in range(total):
         step = film.step(truncated)
         once.add(step)
@@ -96,6 +103,29 @@ def test_long_episodes_lose_nothing() -> None:
         once.add(step)
         whole.add(step)
     assert len(once) == len(whole) == 200
+
+
+def test_a_lost_life_costs_no_pictures() -> None:
+    """It ends an episode, and the game goes on with the pictures that are there."""
+    once, _ = replays(200, 2)
+    film = Film(2, [3], "same")
+    for _ in range(500):
+        once.add(film.step())
+    assert len(once) == 200
+    assert once.frames.ring.total == 1_000 + 2 * STACK  # one a step, and where the two began
+
+
+def test_no_row_outlives_its_pictures_in_many_environments() -> None:
+    """Where episodes start, an environment's pictures may be much older than those of a row before."""
+    once, whole = replays(400, 16)
+    film = Film(16, [1, 2, 9, 3, 5], "new")
+    for _ in range(150):
+        step = film.step()
+        once.add(step)
+        whole.add(step)
+        kept = np.arange(once.ring.oldest, once.ring.total) % once.ring.capacity
+        seen = once.frames.stacks(once.ring.arrays["observation"][kept])
+        np.testing.assert_array_equal(seen, whole.ring.arrays["observation"][kept])
 
 
 def test_short_episodes_forget_the_oldest_rows() -> None:
@@ -125,7 +155,7 @@ def test_an_environment_that_starts_again_without_an_end() -> None:
     once, whole = replays(50, 1)
     for film in (Film(1, [100]), Film(1, [100])):
         film.shown = 100
-        film.stacks = [film.start()]
+        film.stacks = [film.start(np.arange(STACK))]
         for _ in range(10):
             step = film.step()
             once.add(step)

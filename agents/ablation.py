@@ -1,5 +1,6 @@
 """The ablation study of Rainbow: DQN, DQN with each of the six improvements alone, and all of them together, trained
-on one environment with the same seeds and drawn in one picture.
+on one environment with the same seeds and drawn in one picture. Each trains with its preset: where Rainbow has one of
+its own (MinAtar), it differs from DQN in more than the improvements.
 
 After figure 1 of Hessel et al., "Rainbow: Combining Improvements in Deep Reinforcement Learning", AAAI (2018).
 """

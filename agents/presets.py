@@ -190,7 +190,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
         },
     ),
     # Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), extended data table 1,
-    # with Adam for RMSprop.
+    # with Adam for RMSprop, a bounded gradient, and a target renewed every 10,000 steps, where the table has updates.
     ("dqn", "ALE/*-v5"): Preset(
         steps=10_000_000,
         hyperparameters={

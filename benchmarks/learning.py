@@ -5,7 +5,7 @@
 Trains with the presets and evaluates greedily on 100 new episodes: the final weights, and the checkpoint that
 evaluated best during training. Adds the rows to benchmarks/results/learning.csv, renders all of it as
 benchmarks/results/learning.md, and keeps the evaluations during training, with a picture for each environment, in
-benchmarks/results/learning/.
+benchmarks/results/learning/. Rows of the same name that another preset gave are dropped: no median mixes two.
 
 ALGORITHM may be a combination: double-dqn+prioritized-dqn is Double DQN with prioritised replay."""
 
@@ -22,6 +22,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -46,8 +47,8 @@ CURVES = RESULTS / "learning"
 EPISODES = 100
 EPISODE_SEED = 2_000_000  # not the episodes that chose the best checkpoint
 KEY = ("algorithm", "env", "steps", "seed")
-COLUMNS = (*KEY, "final", "best", "best_step", "seconds", "value", "optimal")
-CURVE_COLUMNS = (*KEY, "step", "return")
+COLUMNS = (*KEY, "final", "best", "best_step", "seconds", "value", "optimal", "preset")
+CURVE_COLUMNS = (*KEY, "step", "return", "preset")
 Row = dict[str, Any]
 
 # Where a figure is published, and under which protocol: never two protocols in one column.
@@ -76,6 +77,14 @@ def combined(algorithm: str) -> tuple[type[Agent], dict[str, Any]]:
     return first, {name: value for other in others for name, value in other.components.items()}
 
 
+def preset_digest(algorithm: str, env: str) -> str:
+    """Eight letters that change when the preset, or what the combination adds to it, does."""
+    agent_type, components = combined(algorithm)
+    preset = preset_for(agent_type, env)
+    settings = sorted({**preset.hyperparameters, **components, "num_envs": preset.num_envs}.items())
+    return f"{crc32(repr(settings).encode()):08x}"
+
+
 def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes: dict[str, Any]) -> tuple[Row, Row]:
     """The result, and the curve: a row of greedy evaluations during training."""
     agent_type, components = combined(algorithm)
@@ -96,10 +105,11 @@ def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes:
         "best_step": best.steps,
         "seconds": round(seconds, 1),
         **exact_value(agent),
+        "preset": preset_digest(algorithm, env),
     }
-    key = {name: result[name] for name in KEY}
+    whose = {name: result[name] for name in (*KEY, "preset")}
     points = [
-        {**key, "step": int(step), "return": round(mean, 2)}
+        {**whose, "step": int(step), "return": round(mean, 2)}
         for step, mean in zip(curve.get("step", []), curve.get("mean", []), strict=True)
     ]
     return result, points
@@ -120,14 +130,22 @@ def exact_value(agent: Agent) -> Row:
 
 
 def replace_rows(path: Path, columns: tuple[str, ...], rows: list[Row]) -> list[Row]:
-    """Puts rows in the place of those with the same key; returns all. Two benchmarks may run at once."""
+    """Puts rows in the place of those with the same key, and of those that another preset gave; returns all. Two
+    benchmarks may run at once."""
     with open(Path(tempfile.gettempdir(), f"minigrad-{path.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = list(csv.DictReader(path.open(newline=""))) if path.exists() else []
         kept = [{name: row.get(name) or "" for name in columns} for row in kept]
         rows = [{name: str(row[name]) for name in columns} for row in rows]
-        keys = {tuple(row[name] for name in KEY) for row in rows}
-        kept = [row for row in kept if tuple(row[name] for name in KEY) not in keys] + rows
+        group = lambda row: tuple(row[name] for name in KEY[:3])
+        new = {(*group(row), row["seed"]) for row in rows}
+        presets = {group(row): row["preset"] for row in rows}
+        kept = [
+            row
+            for row in kept
+            if (*group(row), row["seed"]) not in new and presets.get(group(row), row["preset"]) == row["preset"]
+        ]
+        kept += rows
         kept.sort(key=lambda row: (*[row[name] for name in KEY[:2]], int(row["steps"]), int(row["seed"])))
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns, lineterminator="\n")
@@ -137,7 +155,9 @@ def replace_rows(path: Path, columns: tuple[str, ...], rows: list[Row]) -> list[
 
 
 def median_and_interval(values: np.ndarray) -> str:
-    """The median over seeds and its 95 % bootstrap interval."""
+    """The median over seeds and its 95 % bootstrap interval; of one seed, what it has."""
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
     drawn = np.random.default_rng(0).choice(values, size=(10_000, len(values)))
     low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
     return f"{np.median(values):.1f} [{low:.1f}, {high:.1f}]"
@@ -146,7 +166,8 @@ def median_and_interval(values: np.ndarray) -> str:
 def render(rows: list[Row], points: list[Row]) -> str:
     lines = [
         f"Greedy returns on {EPISODES} new episodes: median over seeds and its 95 % bootstrap interval. Each row is",
-        "`python benchmarks/learning.py ALGORITHM ENV --seeds N --steps N`.",
+        "`python benchmarks/learning.py ALGORITHM ENV --seeds N --steps N`. Each algorithm trains with its own",
+        "[preset](../../agents/presets.py), so two may differ in more than their names.",
         "",
         "During training: the mean of the greedy evaluations from the first to the last, which are a curve in",
         "[learning/](learning/). Of two agents that end alike, it is higher for the one that learned faster.",
@@ -171,10 +192,8 @@ def render(rows: list[Row], points: list[Row]) -> str:
         cells = [algorithm, env, f"{int(steps):,}", str(len(group)), median_and_interval(final)]
         exact = sorted(float(row["value"]) for row in group if row["value"])
         value = f"{exact[0]:g} to {exact[-1]:g} of {float(group[0]['optimal']):g}" if exact else ""
-        # Nothing is said of a group where a seed's curve wasn't kept.
-        means = [np.mean(curves[key]) for row in group if (key := tuple(row[name] for name in KEY)) in curves]
-        during = median_and_interval(np.array(means)) if len(means) == len(group) else ""
-        cells += [median_and_interval(best), during, value, f"{np.median(seconds):.0f}"]
+        during = np.array([np.mean(curves[tuple(row[name] for name in KEY)]) for row in group])
+        cells += [median_and_interval(best), median_and_interval(during), value, f"{np.median(seconds):.0f}"]
         cells.append(PUBLISHED.get((algorithm, env), ""))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

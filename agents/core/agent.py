@@ -143,8 +143,11 @@ class Agent:
     # -- what a user calls
 
     def learn(self, steps: int, *, run: str | Path | None = None, progress: bool | None = None) -> Self:
-        """Trains for `steps` more environment steps. `run` is a new directory for metrics and checkpoints;
-        `progress` defaults to whether somebody is looking (stderr is a terminal)."""
+        """Trains for `steps` more environment steps. `run` is a new directory for metrics and checkpoints, with greedy
+        evaluations in between; `progress` defaults to whether somebody is looking (stderr is a terminal).
+
+        What changes over training (ε, an annealed step size) ends with these steps: ten calls of a tenth are not one
+        of the whole."""
         import sys
 
         if not isinstance(steps, int | float) or not steps >= 1 or not float(steps).is_integer():

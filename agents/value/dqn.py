@@ -91,7 +91,7 @@ class DQNHyperparameters(Hyperparameters):
     dueling: bool = False
     """Whether the last hidden layer splits in two streams, the state's value and the actions' advantages."""
     noisy: bool = False
-    """Whether the dense layers have learned noise, which explores in place of ε."""
+    """Whether the dense layers have learned noise, which explores; so does ε, unless it is 0, as in noisy-dqn."""
     next_action: Literal["target", "online"] = "target"
     """Which network chooses a' in the target: its own (DQN) or the online one (Double DQN)."""
     replay: Literal["uniform", "prioritized"] = "uniform"
@@ -173,7 +173,7 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """ε-greedy: a random action with probability ε, else the one that is worth most. Noisy layers draw noise
-        where the action may be random."""
+        where the action may be random, the same for all the environments."""
         if rng is None:
             self.noise.still()
         else:

@@ -51,8 +51,8 @@ class NoisyLinear(nn.Module):
         """μ + σ ⊙ ε, for the weights and for the biases.
 
         A forward that isn't recorded takes what a recorded one has just made of the same parameters and the same draw:
-        Double DQN chooses a' with the network that is learning. (A change by `.data`, which no tensor counts, goes
-        unnoticed there.)"""
+        Double DQN chooses a' with the network that is learning; Fortunato et al. draw once more for it. (A change by
+        `.data`, which no tensor counts, goes unnoticed there.)"""
         noise = self.noise
         if noise.made is not None and not mg.is_grad_enabled():
             (arrays, versions, *made), noise.made = noise.made, None

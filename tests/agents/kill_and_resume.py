@@ -3,9 +3,9 @@ end.
 
     python kill_and_resume.py ALGORITHM ENV DIRECTORY
 
-Every training is a fork of this process, so that the imports are paid for once. The killing is SIGKILL from
-inside, at a counted moment: before the n-th step of the environments, or before the n-th call that changes
-what is on the disk.
+This process trains once, uninterrupted. Every other training is a fork of it, so that the imports are paid for
+once. The killing is SIGKILL from inside, at a counted moment: before the n-th step of the environments, or before
+the n-th call that changes what is on the disk.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def main(algorithm: str, env: str, directory: Path) -> None:
         "2",
     ]
     uninterrupted = directory / "uninterrupted"
-    assert in_fork([*train, "--run", str(uninterrupted)]) == 0
+    assert cli.main([*train, "--run", str(uninterrupted)]) == 0  # here, for what is imported on the way
     expected = contents(uninterrupted)
 
     rng = random.Random(0)

@@ -324,8 +324,10 @@ def test_max_q_is_the_largest_value_of_the_states_acted_in() -> None:
 def test_cartpole_is_solved(variant: type[Agent]) -> None:
     """By two seeds of three: another machine's BLAS draws other runs, and about one in ten ends in a dip. How the other
     variants learn is measured by benchmarks/learning.py."""
-    returns = [evaluate(variant("CartPole-v1", seed=seed).learn(50_000)).mean for seed in range(3)]
-    assert sorted(returns)[1] >= 475, returns
+    returns: list[float] = []
+    while len(returns) < 3 and sum(r >= 475 for r in returns) < 2:  # the third need not play where two have solved it
+        returns.append(evaluate(variant("CartPole-v1", seed=len(returns)).learn(50_000)).mean)
+    assert sum(r >= 475 for r in returns) == 2, returns
 
 
 # -- continuous actions

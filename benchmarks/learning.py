@@ -220,7 +220,7 @@ def draw(env: str, points: list[Row]) -> None:
     for (algorithm, steps), seeds in sorted(curves.items()):
         lines = [tuple(np.array(curve).T) for curve in seeds.values()]
         grid, mean, low, high = mean_and_interval(lines)
-        (line,) = axes.plot(grid, mean, label=f"{algorithm}, {int(steps):,} steps ({len(lines)} seeds)")
+        (line,) = axes.plot(grid, mean, label=f"{algorithm}, {int(steps):,} steps (seeds: {len(lines)})")
         axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(xlabel="environment steps", ylabel="return of the greedy policy", title=env)
     axes.grid(alpha=0.3)

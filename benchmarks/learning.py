@@ -182,14 +182,14 @@ def render(rows: list[Row], points: list[Row]) -> str:
     curves: dict[tuple[str, ...], list[float]] = {}
     for point in points:
         curves.setdefault(tuple(point[name] for name in KEY), []).append(float(point["return"]))
-    groups: dict[tuple[str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["algorithm"], row["env"], row["steps"]), []).append(row)
+        groups.setdefault((row["algorithm"], row["env"], int(row["steps"])), []).append(row)
     for (algorithm, env, steps), group in sorted(groups.items()):
         final, best, seconds = (
             np.array([float(row[key]) for row in group]) for key in ("final", "best", "seconds")
         )
-        cells = [algorithm, env, f"{int(steps):,}", str(len(group)), median_and_interval(final)]
+        cells = [algorithm, env, f"{steps:,}", str(len(group)), median_and_interval(final)]
         exact = sorted(float(row["value"]) for row in group if row["value"])
         value = f"{exact[0]:g} to {exact[-1]:g} of {float(group[0]['optimal']):g}" if exact else ""
         during = np.array([np.mean(curves[tuple(row[name] for name in KEY)]) for row in group])
@@ -208,19 +208,19 @@ def draw(env: str, points: list[Row]) -> None:
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    curves: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
+    curves: dict[tuple[str, int], dict[str, list[tuple[float, float]]]] = {}
     for point in points:
         if point["env"] == env:
-            seeds = curves.setdefault((point["algorithm"], point["steps"]), {})
+            seeds = curves.setdefault((point["algorithm"], int(point["steps"])), {})
             seeds.setdefault(point["seed"], []).append((float(point["step"]), float(point["return"])))
-    lengths = [int(steps) for _, steps in curves]
+    lengths = [steps for _, steps in curves]
     if max(lengths) > 3 * min(lengths):  # or the short ones would be a stroke at the left
         axes.set_xscale("log")
     axes.set_prop_cycle(color=colormaps["tab20" if len(curves) > 10 else "tab10"].colors)
     for (algorithm, steps), seeds in sorted(curves.items()):
         lines = [tuple(np.array(curve).T) for curve in seeds.values()]
         grid, mean, low, high = mean_and_interval(lines)
-        (line,) = axes.plot(grid, mean, label=f"{algorithm}, {int(steps):,} steps (seeds: {len(lines)})")
+        (line,) = axes.plot(grid, mean, label=f"{algorithm}, {steps:,} steps (seeds: {len(lines)})")
         axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(xlabel="environment steps", ylabel="return of the greedy policy", title=env)
     axes.grid(alpha=0.3)

@@ -78,7 +78,7 @@ def combined(algorithm: str) -> tuple[type[Agent], dict[str, Any]]:
 
 
 def preset_digest(algorithm: str, env: str) -> str:
-    """Eight letters that change when the preset, or what the combination adds to it, does."""
+    """Eight hexadecimal digits that change when the preset, or what the combination adds to it, does."""
     agent_type, components = combined(algorithm)
     preset = preset_for(agent_type, env)
     settings = sorted({**preset.hyperparameters, **components, "num_envs": preset.num_envs}.items())
@@ -140,12 +140,8 @@ def replace_rows(path: Path, columns: tuple[str, ...], rows: list[Row]) -> list[
         group = lambda row: tuple(row[name] for name in KEY[:3])
         new = {(*group(row), row["seed"]) for row in rows}
         presets = {group(row): row["preset"] for row in rows}
-        kept = [
-            row
-            for row in kept
-            if (*group(row), row["seed"]) not in new and presets.get(group(row), row["preset"]) == row["preset"]
-        ]
-        kept += rows
+        stale = lambda row: presets.get(group(row), row["preset"]) != row["preset"]
+        kept = [row for row in kept if (*group(row), row["seed"]) not in new and not stale(row)] + rows
         kept.sort(key=lambda row: (*[row[name] for name in KEY[:2]], int(row["steps"]), int(row["seed"])))
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns, lineterminator="\n")

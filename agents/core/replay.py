@@ -113,8 +113,8 @@ class Replay:
         observation = (observation_space.shape or (), array_dtype("replay", observation_space))
         self.frames: Frames | None = None
         if stacked_frames > 1:
-            # A row's first picture is at most so many steps old when the row is added, and a step in which an episode
-            # starts brings all of a stack and one more.
+            # A row's first picture is at most n_step + stacked_frames steps old when the row is added, and a step in
+            # which an episode starts brings a whole stack and one more.
             slack = num_envs * (n_step + stacked_frames) * (stacked_frames + 1)
             self.frames = Frames(capacity, *observation, num_envs, slack)
             observation = ((stacked_frames,), np.dtype(np.int64))  # the frames' numbers

@@ -116,7 +116,7 @@ def test_a_lost_life_costs_no_pictures() -> None:
 
 
 def test_no_row_outlives_its_pictures_in_many_environments() -> None:
-    """Where episodes start, an environment's pictures may be much older than those of a row before."""
+    """Where episodes start, a row's pictures may be much older than those of the oldest row."""
     once, whole = replays(400, 16)
     film = Film(16, [1, 2, 9, 3, 5], "new")
     for _ in range(150):

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as _np
 
 from . import autograd, random
-from . import methods as _methods  # gives Tensor its operators and methods
-from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
-from .creation import (
+from .core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .core.tensor import Tensor
+from .device import device
+from .dialect import methods as _methods
+from .dialect.creation import (
     arange,
     as_tensor,
     empty,
@@ -42,28 +44,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
-from .device import device
-from .dtypes import (
-    bool,
-    double,
-    finfo,
-    float,
-    float32,
-    float64,
-    get_default_dtype,
-    iinfo,
-    int,
-    int8,
-    int16,
-    int32,
-    int64,
-    long,
-    set_default_dtype,
-    short,
-    uint8,
-)
-from .errors import GradientError
-from .functions import (
+from .dialect.functions import (
     add,
     addcdiv,
     addcmul,
@@ -175,8 +156,29 @@ from .functions import (
     where,
     xlogy,
 )
+from .dialect.layout import is_floating_point, is_nonzero, numel
+from .dialect.size import Size
+from .dtypes import (
+    bool,
+    double,
+    finfo,
+    float,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    set_default_dtype,
+    short,
+    uint8,
+)
+from .errors import GradientError
 from .gradcheck import gradcheck, gradgradcheck  # not lazily: the functions must hide the module of that name
-from .layout import is_floating_point, is_nonzero, numel
 from .ops.arithmetic import (
     absolute,
     bitwise_and,
@@ -237,8 +239,6 @@ from .ops.special import (
 from .random import Generator, manual_seed
 from .random import get_state as get_rng_state
 from .random import set_state as set_rng_state
-from .size import Size
-from .tensor import Tensor
 
 abs = absolute
 arctan, arctan2, arctanh = atan, atan2, atanh
@@ -271,12 +271,12 @@ _LAZY = {
     "linalg": "minigrad.linalg",
 }
 for _name in ("Float", "Double", "Long", "Int", "Short", "Char", "Byte", "Bool"):
-    _LAZY[f"{_name}Tensor"] = ("minigrad.typed", f"{_name}Tensor")
+    _LAZY[f"{_name}Tensor"] = ("minigrad.dialect.typed", f"{_name}Tensor")
 _SETTINGS = (
     "set_printoptions get_num_threads set_num_threads use_deterministic_algorithms are_deterministic_algorithms_enabled"
 )
 for _name in _SETTINGS.split():
-    _LAZY[_name] = ("minigrad.settings", _name)
+    _LAZY[_name] = ("minigrad.dialect.settings", _name)
 
 
 def __getattr__(name: str) -> Any:

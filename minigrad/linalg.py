@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .functions import norm as _norm
-from .functions import to
-from .tensor import Tensor
+from .core.tensor import Tensor
+from .dialect.functions import norm as _norm
+from .dialect.functions import to
 
 
 def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:

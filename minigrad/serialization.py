@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .tensor import Tensor, wrap
+from .core.tensor import Tensor, wrap
 
 _DTYPES: dict[str, Any] = {
     "F32": dtypes.float32,

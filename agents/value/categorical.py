@@ -18,11 +18,11 @@ import numpy as np
 
 import minigrad as mg
 from envs import UsageError
+from minigrad.core.recording import Operation
 from minigrad.device import host, namespace
 from minigrad.ops.indexing import index
 from minigrad.ops.losses import log_softmax, softmax
 from minigrad.ops.reductions import row_sums
-from minigrad.recording import Operation
 
 TINY = np.finfo(np.float32).tiny  # in the place of 0, where its logarithm is asked for
 

@@ -16,8 +16,8 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
+from minigrad.core.recording import Operation
 from minigrad.ops.shapes import narrow
-from minigrad.recording import Operation
 
 
 def _action_values(value: Any, advantage: Any, actions: int) -> Any:

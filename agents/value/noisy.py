@@ -17,9 +17,9 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
+from minigrad.core.tensor import wrap
 from minigrad.ops.arithmetic import addcmul, multiply
 from minigrad.ops.linalg import linear
-from minigrad.tensor import wrap
 
 # Up to so many rows, two thin products cost less than making the noisy weights: a quarter, for one row and 1024 × 256.
 FEW_ROWS = 8

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import random
-from ..creation import arange
+from ..core.tensor import Tensor
+from ..dialect.creation import arange
 from ..ops import arithmetic, losses, shapes
-from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution, clamp_probs, constant, on_device_of, one_of, parameters
 

@@ -22,10 +22,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import dtypes, random
-from ..creation import as_tensor
+from ..core.tensor import Tensor, wrap
 from ..device import device_of, put
+from ..dialect.creation import as_tensor
 from ..ops import arithmetic, shapes
-from ..tensor import Tensor, wrap
 from .constraints import Constraint
 
 

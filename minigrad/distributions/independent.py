@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from ..core.tensor import Tensor
 from ..ops import reductions
-from ..tensor import Tensor
 from .constraints import Constraint
 from .distribution import Distribution
 from .normal import Normal

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..functions import softplus
+from ..core.tensor import Tensor, wrap
+from ..dialect.functions import softplus
 from ..ops import arithmetic, reductions
-from ..tensor import Tensor, wrap
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .constraints import smallest

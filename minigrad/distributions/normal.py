@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Self
 
+from ..core.tensor import Tensor, wrap
 from ..ops import arithmetic, densities, special
-from ..tensor import Tensor, wrap
 from . import constraints
 from .distribution import Distribution, constant, normal_noise, parameters
 

@@ -19,9 +19,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..core.tensor import Tensor, wrap
 from ..device import device_of, host, put
 from ..ops import arithmetic, densities, reductions, special
-from ..tensor import Tensor, wrap
 from . import constraints
 from .distribution import Distribution, constant, fits, normal_noise
 from .normal import Normal

@@ -6,9 +6,9 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .. import recording
+from ..core import recording
+from ..core.tensor import Tensor
 from ..ops.linalg import linear_relu
-from ..tensor import Tensor
 from .activations import ReLU
 from .layers import Linear
 from .module import Module

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tensor import Tensor
 from ..ops import pooling
 from ..ops.convolution import conv1d, conv2d, conv_transpose2d
 from ..ops.windows import sizes
-from ..tensor import Tensor
 from . import init
 from .layers import _empty
 from .module import Module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd import RemovableHandle
+from ..core.autograd import RemovableHandle
 
 
 class Hooked:

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tensor import Tensor
 from ..device import beside
 from ..errors import GradientError
 from ..random import Generator
 from ..random import generator as _engine_generator
-from ..tensor import Tensor
 
 _GAINS = {"linear": 1.0, "identity": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
 _GAINS |= {f"conv{transposed}{n}d": 1.0 for transposed in ("", "_transpose") for n in (1, 2, 3)}  # linear, too

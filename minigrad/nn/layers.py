@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..core.modes import no_grad
+from ..core.tensor import Tensor, wrap
 from ..errors import GradientError
-from ..modes import no_grad
 from ..ops.linalg import linear
 from ..ops.normalization import layer_norm
 from ..ops.shapes import axis, reshape
-from ..tensor import Tensor, wrap
 from . import functional as F
 from . import init
 from .functional.layers import check_embedding

@@ -5,7 +5,7 @@ reduction: "mean" over all elements (the default), "sum", or "none" for one loss
 
 from __future__ import annotations
 
-from ..tensor import Tensor
+from ..core.tensor import Tensor
 from . import functional as F
 from .module import Module
 

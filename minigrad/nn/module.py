@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from ..core.tensor import Tensor, wrap
 from ..device import beside
-from ..tensor import Tensor, wrap
 from .hooks import Hooked
 from .parameter import Parameter
 

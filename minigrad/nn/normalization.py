@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tensor import Tensor, wrap
 from ..errors import GradientError
 from ..ops.normalization import batch_norm
-from ..tensor import Tensor, wrap
 from . import init
 from .layers import _empty
 from .module import Module

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tensor import Tensor, wrap
 from ..device import beside, namespace
 from ..ops.joining import cat
 from ..ops.shapes import reshape
-from ..tensor import Tensor, wrap
 
 
 def clip_grad_norm_(

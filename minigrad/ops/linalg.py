@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.recording import TABLE
 from ..errors import GradientError
-from ..recording import TABLE
 from .arithmetic import rectified
 from .reductions import ones
 from .shapes import reshape, sum_to, transpose

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tensor import Tensor
 from ..errors import GradientError
-from ..tensor import Tensor
 from .reductions import mean
 from .shapes import reshape, sum_to
 from .table import op, real

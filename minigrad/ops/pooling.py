@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tensor import Tensor, wrap
 from ..errors import GradientError
-from ..tensor import Tensor, wrap
 from .indexing import add_at_flat
 from .linalg import matmul
 from .shapes import reshape

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..recording import TABLE, ListOperation, Operation
+from ..core.recording import TABLE, ListOperation, Operation
 
 
 class Draw:

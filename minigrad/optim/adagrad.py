@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .flat import Flat, Piece
+from ..speed.flat import Flat, Piece
 from .optimizer import Optimizer
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..autograd import enable_grad
+from ..core.autograd import enable_grad
+from ..core.tensor import Tensor, wrap
 from ..device import beside
-from ..tensor import Tensor, wrap
-from .flat import Flat, Piece
+from ..speed.flat import Flat, Piece
 
 _NOT_SETTINGS = ("params", "param_names", "initial_lr")  # what a group may hold besides settings
 

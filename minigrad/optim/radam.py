@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..speed.flat import Flat, Piece
 from .adam import average_moments
-from .flat import Flat, Piece
 from .optimizer import Optimizer
 
 

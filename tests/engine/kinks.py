@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.recording import TABLE, Operation
-from minigrad.tensor import wrap
+from minigrad.core.recording import TABLE, Operation
+from minigrad.core.tensor import wrap
 
 INF, NAN = np.inf, np.nan
 

@@ -12,9 +12,9 @@ import numpy as np
 from rows import Case, leaf
 
 from minigrad import autograd
+from minigrad.core.recording import ListOperation, Operation
+from minigrad.core.tensor import Tensor, wrap
 from minigrad.device import CPU, GPU, device_of, host, put
-from minigrad.recording import ListOperation, Operation
-from minigrad.tensor import Tensor, wrap
 
 
 def moved(x: Any) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 import minigrad.ops
+from minigrad.core.recording import TABLE, ListOperation, Operation
+from minigrad.core.tensor import LEAF, Tensor, wrap
 from minigrad.ops.table import Draw
-from minigrad.recording import TABLE, ListOperation, Operation
-from minigrad.tensor import LEAF, Tensor, wrap
 
 for _chapter in pkgutil.iter_modules(minigrad.ops.__path__):
     importlib.import_module(f"minigrad.ops.{_chapter.name}")  # some chapters are read only when they are needed

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import calling, recording
+from minigrad.core import recording
+from minigrad.core.recording import TABLE, ListOperation, Operation
 from minigrad.gradcheck import gradcheck, gradgradcheck
-from minigrad.recording import TABLE, ListOperation, Operation
+from minigrad.speed import calling
 
 WRITTEN = sorted(name for name, row in TABLE.items() if not isinstance(row, ListOperation))
 

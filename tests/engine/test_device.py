@@ -15,9 +15,9 @@ import pytest
 from on_device import assert_same, derivatives, on_device, staying
 from rows import DIFFERENTIABLE, Case, cases, leaf
 
+from minigrad.core.recording import TABLE, Operation
+from minigrad.core.tensor import Tensor, wrap
 from minigrad.ops import indexing
-from minigrad.recording import TABLE, Operation
-from minigrad.tensor import Tensor, wrap
 
 pytestmark = pytest.mark.usefixtures("cupy")
 

@@ -8,7 +8,7 @@ from test_device_library import numbers, on_double, same_on_both
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.tensor import Tensor
+from minigrad.core.tensor import Tensor
 
 
 def places(x: Tensor) -> Tensor:

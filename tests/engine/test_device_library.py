@@ -16,8 +16,8 @@ from on_device import assert_same, moved, staying
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import distributions, nn, optim
+from minigrad.core.tensor import Tensor
 from minigrad.gradcheck import GradcheckError
-from minigrad.tensor import Tensor
 
 T = mg.tensor
 here, there = mg.device("cpu"), mg.device("cuda", 0)

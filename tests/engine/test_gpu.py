@@ -19,9 +19,9 @@ from rows import DIFFERENTIABLE, cases
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import distributions, nn, optim
+from minigrad.core.recording import TABLE
+from minigrad.core.tensor import wrap
 from minigrad.device import missing_gpu
-from minigrad.recording import TABLE
-from minigrad.tensor import wrap
 
 pytestmark = pytest.mark.gpu
 RTOL = 1e-9  # float64: a GPU adds up in another order, and its exp and tanh differ in the last place

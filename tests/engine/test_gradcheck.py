@@ -7,9 +7,9 @@ import pytest
 
 import minigrad
 from minigrad import autograd
+from minigrad.core.recording import Operation
 from minigrad.errors import GradientError
 from minigrad.gradcheck import GradcheckError, NotDifferentiableError, gradcheck, gradgradcheck
-from minigrad.recording import Operation
 
 
 def inputs(*shapes: tuple[int, ...], seed: int = 0) -> list[minigrad.Tensor]:

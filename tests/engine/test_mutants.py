@@ -11,9 +11,9 @@ import pytest
 from equivalent_mutants import EQUIVALENT
 from rows import DIFFERENTIABLE, cases, check, leaf
 
+from minigrad.core.recording import TABLE, ListOperation
+from minigrad.core.tensor import wrap
 from minigrad.gradcheck import gradgradcheck
-from minigrad.recording import TABLE, ListOperation
-from minigrad.tensor import wrap
 
 
 def notices(name: str, mutant) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn as nn
-from minigrad.recording import Node
+from minigrad.core.recording import Node
 
 
 def values(tensor):

@@ -18,9 +18,9 @@ import pytest
 from mutants import helpers, rules, source_of
 from rows import DIFFERENTIABLE
 
-from minigrad.methods import FUNCTIONS, UFUNCS
-from minigrad.recording import TABLE
-from minigrad.tensor import Tensor
+from minigrad.core.recording import TABLE
+from minigrad.core.tensor import Tensor
+from minigrad.dialect.methods import FUNCTIONS, UFUNCS
 
 # They mean the same on both and are no values themselves, so what is computed from them is free.
 FREE = {"shape", "ndim", "dtype"}

@@ -12,10 +12,10 @@ from kinks import KINKS, check_kinks
 from rows import DIFFERENTIABLE, Case, assert_close, cases, leaf
 
 from minigrad import autograd
+from minigrad.core.recording import TABLE
+from minigrad.core.tensor import Tensor, wrap
 from minigrad.errors import GradientError
 from minigrad.gradcheck import gradcheck, gradgradcheck
-from minigrad.recording import TABLE
-from minigrad.tensor import Tensor, wrap
 
 every_row = pytest.mark.parametrize("name", sorted(TABLE))
 every_rule = pytest.mark.parametrize("name", DIFFERENTIABLE)

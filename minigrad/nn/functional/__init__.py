@@ -1,6 +1,6 @@
 """`minigrad.nn.functional`: layers and losses as functions, with PyTorch's arguments."""
 
-from ...functions import softplus
+from ...dialect.functions import softplus
 from ...ops.convolution import conv1d, conv2d, conv_transpose2d
 from ...ops.normalization import batch_norm
 from ...ops.pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d

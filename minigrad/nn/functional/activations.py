@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ... import functions
+from ...core.tensor import Tensor, wrap
+from ...dialect import functions
+from ...dialect.functions import clamp_min, softplus
+from ...dialect.inplace import in_place
 from ...errors import GradientError
-from ...functions import clamp_min, softplus
-from ...inplace import in_place
 from ...ops import activations, arithmetic, losses
 from ...ops.shapes import axis
 from ...random import generator as _rng
-from ...tensor import Tensor, wrap
 
 tanh, sigmoid = arithmetic.tanh, arithmetic.sigmoid
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ... import dtypes, functions, random
+from ... import dtypes, random
+from ...core.tensor import Tensor, wrap
 from ...device import beside, namespace
+from ...dialect import functions
 from ...errors import GradientError
 from ...ops import arithmetic, indexing, linalg, normalization
-from ...tensor import Tensor, wrap
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

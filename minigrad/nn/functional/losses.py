@@ -7,10 +7,10 @@ import warnings
 from typing import Any
 
 from ... import dtypes
+from ...core.tensor import Tensor
+from ...dialect.functions import clamp_min
 from ...errors import GradientError
-from ...functions import clamp_min
 from ...ops import arithmetic, losses, special
-from ...tensor import Tensor
 
 
 def _operands(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:

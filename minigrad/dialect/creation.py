@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
-from .device import as_array, backend, is_array, namespace, put
-from .random import Generator
-from .random import generator as _rng
-from .tensor import Tensor, wrap
+from .. import dtypes
+from ..core.tensor import Tensor, wrap
+from ..device import as_array, backend, is_array, namespace, put
+from ..random import Generator
+from ..random import generator as _rng
 
 
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

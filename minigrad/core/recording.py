@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
-from .anomaly import call_stack, check_forward  # noqa: F401, used in calling.py's text
-from .calling import source_of_call
-from .device import device_of, is_array, on_cpu
-from .errors import GradientError
+from .. import dtypes
+from ..device import device_of, is_array, on_cpu
+from ..errors import GradientError
+from ..safety.anomaly import call_stack, check_forward  # noqa: F401, used in calling.py's text
+from ..speed.calling import source_of_call
 from .tensor import LEAF, Tensor, wrap
 
 TABLE: dict[str, Operation] = {}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import GradientError
+from ..errors import GradientError
 
 if TYPE_CHECKING:
-    from .recording import Node, Operation
+    from ..core.recording import Node, Operation
 
 _SAFE_IDIOMS = {
     "log": "keep its input above zero, e.g. x.clamp(min=1e-8).log(), or use log_softmax / log1p / logsigmoid",
@@ -45,7 +45,7 @@ def call_stack() -> Any:
 
 def _where(trace: Any) -> str:
     """The user's line: the last frame outside this package and the functions that it writes (calling.py, Plan)."""
-    engine = (os.path.dirname(__file__), "<operation ", "<string>")
+    engine = (os.path.dirname(os.path.dirname(__file__)), "<operation ", "<string>")
     outside = [f for f in trace or () if not f.filename.startswith(engine)]
     if not outside:
         return "an unknown line (it was recorded outside detect_anomaly)"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..device import namespace
-from ..errors import GradientError
-from ..ops import arithmetic, indexing, linalg, reductions
-from ..ops.shapes import axis
-from ..tensor import Tensor
+from ...core.tensor import Tensor
+from ...device import namespace
+from ...errors import GradientError
+from ...ops import arithmetic, indexing, linalg, reductions
+from ...ops.shapes import axis
 from .shapes import movedim, reshape
 
 # -- products ---------------------------------------------------------------------------------------------

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, dtypes, inplace, layout, recording
+from .. import dtypes
+from ..core import recording
+from ..core.tensor import Tensor
+from ..device import CPU
+from ..errors import GradientError
+from ..ops import arithmetic as a
+from ..ops import linalg, losses, reductions, special
+from ..ops.shapes import axis
+from . import creation, inplace, layout
 from . import functions as f
-from .device import CPU
-from .errors import GradientError
 from .inplace import augmented, in_place
-from .ops import arithmetic as a
-from .ops import linalg, losses, reductions, special
-from .ops.shapes import axis
-from .tensor import Tensor
 
 # -- operators --------------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..device import as_array
-from ..tensor import Tensor, wrap
+from ...core.tensor import Tensor, wrap
+from ...device import as_array
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
-from ..errors import GradientError
-from ..ops import arithmetic, indexing
-from ..ops.shapes import axis
-from ..tensor import Tensor, wrap
+from ... import dtypes
+from ...core.tensor import Tensor, wrap
+from ...errors import GradientError
+from ...ops import arithmetic, indexing
+from ...ops.shapes import axis
 from .conversion import to
 from .picking import _index_array
 from .shapes import reshape

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import dtypes
-from ..errors import GradientError
-from ..ops import indexing, joining, shapes
-from ..ops.shapes import axis as axis_of
-from ..tensor import Tensor
+from ... import dtypes
+from ...core.tensor import Tensor
+from ...errors import GradientError
+from ...ops import indexing, joining, shapes
+from ...ops.shapes import axis as axis_of
 from .conversion import to
 from .shapes import expand, reshape
 

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, recording
-from .device import beside, host, is_array, namespace, on_cpu
-from .errors import GradientError
-from .modes import no_grad
-from .ops import arithmetic, indexing
-from .random import Generator
-from .random import generator as _rng
-from .tensor import LEAF, Tensor, wrap
+from .. import dtypes
+from ..core import recording
+from ..core.modes import no_grad
+from ..core.tensor import LEAF, Tensor, wrap
+from ..device import beside, host, is_array, namespace, on_cpu
+from ..errors import GradientError
+from ..ops import arithmetic, indexing
+from ..random import Generator
+from ..random import generator as _rng
 
 
 def _recorded(name: str, x: Tensor, *others: Any) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .device import on_cpu
-from .ops.shapes import axis
-from .tensor import Tensor
+from ..core.tensor import Tensor
+from ..device import on_cpu
+from ..ops.shapes import axis
 
 
 def itemsize(self: Tensor) -> int:

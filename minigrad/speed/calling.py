@@ -18,7 +18,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .recording import Operation
+    from ..core.recording import Operation
 
 
 def source_of_call(operation: Operation) -> str:

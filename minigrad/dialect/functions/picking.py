@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
-from ..device import is_array, namespace
-from ..errors import GradientError
-from ..ops import arithmetic, indexing
-from ..ops.shapes import axis
-from ..tensor import Tensor, wrap
+from ... import dtypes
+from ...core.tensor import Tensor, wrap
+from ...device import is_array, namespace
+from ...errors import GradientError
+from ...ops import arithmetic, indexing
+from ...ops.shapes import axis
 from .conversion import to
 from .shapes import expand, reshape
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from ... import dtypes
+from ...core.tensor import Tensor, wrap
+from ...device import as_array, beside, device_of, host
+from ...errors import GradientError
+from ...random import Generator
+from ...random import generator as _rng
 from ..creation import _finish, _like_dtype, _shape, randint
-from ..device import as_array, beside, device_of, host
-from ..errors import GradientError
-from ..random import Generator
-from ..random import generator as _rng
-from ..tensor import Tensor, wrap
 
 
 def normal(

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
-from ..device import as_array
-from ..errors import GradientError
-from ..ops import arithmetic, special
-from ..tensor import Tensor, wrap
+from ... import dtypes
+from ...core.tensor import Tensor, wrap
+from ...device import as_array
+from ...errors import GradientError
+from ...ops import arithmetic, special
 from .conversion import to
 
 

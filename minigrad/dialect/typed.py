@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from .. import dtypes
+from ..core.tensor import Tensor
+from ..errors import GradientError
 from .creation import empty, tensor
-from .errors import GradientError
 from .functions import to
-from .tensor import Tensor
 
 
 class _Typed(type):

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..device import beside, namespace
-from ..errors import GradientError
-from ..ops import arithmetic, indexing, reductions
-from ..ops.shapes import axis
-from ..tensor import Tensor, wrap
+from ...core.tensor import Tensor, wrap
+from ...device import beside, namespace
+from ...errors import GradientError
+from ...ops import arithmetic, indexing, reductions
+from ...ops.shapes import axis
 from .reductions import Extremes
 from .shapes import reshape
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import builtins
 from typing import Any, NamedTuple
 
-from .. import dtypes
-from ..device import as_array
-from ..errors import GradientError
-from ..ops import arithmetic, reductions
-from ..ops.shapes import axes, axis
-from ..tensor import Tensor, wrap
+from ... import dtypes
+from ...core.tensor import Tensor, wrap
+from ...device import as_array
+from ...errors import GradientError
+from ...ops import arithmetic, reductions
+from ...ops.shapes import axes, axis
 from .conversion import to
 from .shapes import reshape
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradientError
-from ..ops import shapes
-from ..ops.shapes import axes, axis
-from ..tensor import Tensor, wrap
+from ...core.tensor import Tensor, wrap
+from ...errors import GradientError
+from ...ops import shapes
+from ...ops.shapes import axes, axis
 
 
 def _sizes(name: str, sizes: tuple) -> tuple[int, ...]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import dtypes
-from .device import device, device_of, host, namespace
-from .errors import GradientError
-from .size import Size
+from .. import dtypes
+from ..device import device, device_of, host, namespace
+from ..dialect.size import Size
+from ..errors import GradientError
 
 if TYPE_CHECKING:
     from .recording import Node
@@ -424,4 +424,4 @@ def _rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
     return out
 
 
-from . import autograd, recording  # noqa: E402  (they need the class above)
+from . import autograd, recording

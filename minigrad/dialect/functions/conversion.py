@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import dtypes
-from ..device import as_device, device_of
-from ..device import device as device_type
-from ..ops import arithmetic
-from ..tensor import Tensor, wrap
+from ... import dtypes
+from ...core.tensor import Tensor, wrap
+from ...device import as_device, device_of
+from ...device import device as device_type
+from ...ops import arithmetic
 
 
 def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **_: Any) -> Tensor:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ..errors import GradientError
-from ..ops import arithmetic, linalg, reductions, shapes
-from ..tensor import Tensor
+from ...core.tensor import Tensor
+from ...errors import GradientError
+from ...ops import arithmetic, linalg, reductions, shapes
 from .linalg import diagonal
 
 _HIDDEN = "αβγδεζηθικλμνξοπρστυφχψω"  # letters for the dimensions that an ellipsis stands for

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from minigrad import ops
-from minigrad.core.recording import TABLE
+from minigrad.core.operation import TABLE
 
 PAGE = Path(__file__).with_name("operations.md")
 DECLARATIONS = {"op", "op_of_list"}

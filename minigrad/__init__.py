@@ -7,7 +7,7 @@
     loss.backward()
     x.grad            # tensor([2., 4., 6.])
 
-Where to read on: tensor.py (what a Tensor is), autograd.py (recording and backward), ops/ (the derivative book).
+Where to read on: core/ is the engine, in its order of reading; ops/ is the derivative book; docs/tour.md walks through.
 """
 
 from __future__ import annotations
@@ -17,11 +17,20 @@ from typing import Any
 
 import numpy as _np
 
+from . import ops  # the rows of the table
+from .dialect import bind_words
+from .safety import install_checks
+from .speed import take_shortcuts
+
+bind_words()
+install_checks()
+take_shortcuts()
+
 from . import autograd, random
-from .core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .core.tensor import Tensor
 from .device import device
-from .dialect import methods as _methods
+from .dialect.attributes import to_numpy
 from .dialect.creation import (
     arange,
     as_tensor,
@@ -251,7 +260,7 @@ fix, sgn = trunc, sign
 ger = outer
 moveaxis, swapaxes, swapdims = movedim, transpose, transpose
 concat = concatenate = cat
-gt, ge, lt, le, ne, eq = greater, greater_equal, less, less_equal, not_equal, _methods.a.equal
+gt, ge, lt, le, ne, eq = greater, greater_equal, less, less_equal, not_equal, ops.arithmetic.equal
 dtype = _np.dtype
 newaxis = None
 e, pi = _np.e, _np.pi

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import dtypes
 from .core.tensor import Tensor, wrap
+from .dialect.attributes import to_numpy
 
 _DTYPES: dict[str, Any] = {
     "F32": dtypes.float32,
@@ -101,7 +102,7 @@ def _pack(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
         if place in arrays:
             raise ValueError(f"save: two tensors would be called '{place}'; rename one of the dict's keys")
         # A copy in row-major order, for safetensors 0.8.0 corrupts others; ascontiguousarray would make 0-d 1-d.
-        arrays[place] = np.array(value._host(), order="C")
+        arrays[place] = np.array(to_numpy(value), order="C")
         return {"tensor": place}
     if isinstance(value, dict):
         items = []

@@ -1,97 +1,80 @@
-"""Modes: whether operations are recorded, and whether each result is checked for NaN and infinity."""
+"""Modes: whether this thread records what it computes. Every thread has its own, as in PyTorch."""
 
-from __future__ import annotations
-
-import functools
-from collections.abc import Callable
+import threading
 from typing import Any
 
-from . import recording
 
+class Modes:
+    """What one thread has switched. `before`: what the block that has switched it will put back.
 
-def is_grad_enabled() -> bool:
-    """Whether operations are recorded at present."""
-    return recording.enabled
-
-
-class _Mode:
-    """A switch of recording that works as a context manager and as a decorator."""
-
-    __slots__ = ("_before", "_wanted")
-
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
-
-    def __enter__(self) -> None:
-        self._before = recording.enabled
-        recording.enabled = self._wanted
-
-    def __exit__(self, *error: object) -> None:
-        recording.enabled = self._before
-
-    def __call__(self, function: Callable) -> Callable:
-        wanted = self._wanted
-
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with _Mode(wanted):
-                return function(*args, **kwargs)
-
-        return wrapper
-
-
-def no_grad(function: Callable | None = None) -> Any:
-    """Record nothing inside: `with no_grad():`, `@no_grad()` or `@no_grad`."""
-    mode = _Mode(False)
-    return mode if function is None else mode(function)
-
-
-def enable_grad(function: Callable | None = None) -> Any:
-    """Record inside, even within no_grad: `with enable_grad():`, `@enable_grad()` or `@enable_grad`."""
-    mode = _Mode(True)
-    return mode if function is None else mode(function)
-
-
-def inference_mode(mode: Any = True) -> Any:
-    """PyTorch's stricter no_grad; here it is the same."""
-    return no_grad(mode) if callable(mode) else _Mode(not mode)
-
-
-class set_grad_enabled(_Mode):
-    """Switch recording on or off, at once; as a context manager for the block, as a decorator for the function."""
-
-    __slots__ = ()
-
-    def __init__(self, mode: bool) -> None:
-        super().__init__(bool(mode))
-        self._before = recording.enabled
-        recording.enabled = bool(mode)
-
-    def __enter__(self) -> None:
-        recording.enabled = self._wanted
-
-    def __call__(self, function: Callable) -> Callable:
-        recording.enabled = self._before  # as a decorator it is about the function alone
-        return super().__call__(function)
-
-
-class detect_anomaly:
-    """Name the line of the forward pass that made the first NaN or infinity, forwards or backwards.
-
-    `with minigrad.autograd.detect_anomaly(): ...`. Slow, because every call remembers its stack: for debugging only.
+    recording: whether calls leave Nodes; False inside no_grad.
+    rules_see_tensors: whether a backward with create_graph is running.
+    observer: who is told of every call and every rule (see hooks.py).
     """
 
-    def __init__(self, check_nan: bool = True) -> None:
-        self._wanted = check_nan
+    __slots__ = ("before", "observer", "recording", "rules_see_tensors")
+
+    def __init__(self, before: Any, recording: bool, rules_see_tensors: bool, observer: Any) -> None:
+        self.before, self.recording = before, recording
+        self.rules_see_tensors, self.observer = rules_see_tensors, observer
+
+
+class Thread(threading.local):
+    """The modes of one thread."""
+
+    def __init__(self) -> None:
+        self.modes = Modes(None, True, False, None)
+
+
+here = Thread()
+paused: set[Modes] = set()  # of threads that do not record: while it is empty, nobody need ask which thread this is
+observed: set[Modes] = set()  # of threads that have an observer
+KEEP: Any = object()
+
+
+def publish(modes: Modes) -> None:
+    """Put the modes into the sets where they belong."""
+    if not modes.recording:
+        paused.add(modes)
+    elif paused:
+        paused.discard(modes)
+    if modes.observer is not None:
+        observed.add(modes)
+    elif observed:
+        observed.discard(modes)
+
+
+class Block:
+    """Switch modes of this thread for a block of code: `with Block(recording=False): ...`."""
+
+    __slots__ = ("_modes", "_wanted")
+
+    def __init__(self, recording: bool = KEEP, rules_see_tensors: bool = KEEP, observer: Any = KEEP) -> None:
+        self._wanted, self._modes = (recording, rules_see_tensors, observer), None
 
     def __enter__(self) -> None:
-        self._before = recording.anomaly
-        recording.anomaly = self._wanted
+        before, (recording, rules_see_tensors, observer) = here.modes, self._wanted
+        self._modes = modes = Modes(
+            before,
+            before.recording if recording is KEEP else recording,
+            before.rules_see_tensors if rules_see_tensors is KEEP else rules_see_tensors,
+            before.observer if observer is KEEP else observer,
+        )
+        if not modes.recording or modes.observer is not None:
+            publish(modes)
+        here.modes = modes
 
     def __exit__(self, *error: object) -> None:
-        recording.anomaly = self._before
+        modes = here.modes
+        while modes is not None and modes is not self._modes:
+            modes = modes.before  # from a block inside this one, which was not left in order
+        if modes is not None:
+            here.modes = modes.before
+            if not modes.recording or modes.observer is not None:
+                paused.discard(modes)
+                observed.discard(modes)
+        self._modes = None
 
-
-def set_detect_anomaly(mode: bool) -> None:
-    """Switch anomaly detection on or off until further notice."""
-    recording.anomaly = bool(mode)
+    def __del__(self) -> None:
+        if self._modes is not None:  # a KeyboardInterrupt has come between the end of the block and the lines above
+            self.__exit__()

@@ -1,24 +1,16 @@
-"""Which operation answers to which operator and method of Tensor, and to which NumPy function.
-
-NumPy's functions dispatch on their arguments: `np.tanh(tensor)` asks the tensor (NEP 13 for ufuncs, NEP 18 for the
-other functions). That is what lets one derivative rule serve arrays and Tensors alike.
-"""
+"""Which operation answers to which operator and method of Tensor. (The core has bound + - * / ** @.)"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import dtypes
-from ..core import recording
 from ..core.tensor import Tensor
 from ..device import CPU
-from ..errors import GradientError
 from ..ops import arithmetic as a
-from ..ops import linalg, losses, reductions, special
+from ..ops import losses, special
 from ..ops.shapes import axis
-from . import creation, inplace, layout
+from . import attributes, creation, gradients, inplace, layout, printing
 from . import functions as f
 from .inplace import augmented, in_place
 
@@ -31,26 +23,13 @@ def _comparable(x: Any) -> bool:
 
 
 OPERATORS = {
-    "__neg__": a.negative,
     "__pos__": a.positive_,
     "__abs__": a.absolute,
     "__invert__": a.invert,
-    "__add__": a.add,
-    "__radd__": a.add,
-    "__sub__": f.sub,
-    "__rsub__": lambda x, other: f.sub(other, x),
-    "__mul__": a.multiply,
-    "__rmul__": a.multiply,
-    "__truediv__": a.divide,
-    "__rtruediv__": lambda x, other: a.divide(other, x),
     "__floordiv__": a.floor_divide,
     "__rfloordiv__": lambda x, other: a.floor_divide(other, x),
     "__mod__": a.remainder,
     "__rmod__": lambda x, other: a.remainder(other, x),
-    "__pow__": a.power,
-    "__rpow__": lambda x, other: a.power(other, x),
-    "__matmul__": f.matmul,
-    "__rmatmul__": lambda x, other: f.matmul(other, x),
     "__lt__": a.less,
     "__le__": a.less_equal,
     "__gt__": a.greater,
@@ -271,6 +250,9 @@ METHODS |= {
     "type": _type,
     **{f"new_{n}": getattr(creation, f"new_{n}") for n in ("zeros", "ones", "empty", "full", "tensor")},
     **layout.METHODS,
+    **gradients.METHODS,
+    **printing.METHODS,
+    **attributes.METHODS,
 }
 IN_PLACE_TOO = (
     "addcdiv addcmul addmm atan bitwise_and bitwise_or bitwise_xor ceil clamp_max clamp_min cos cumprod cumsum "
@@ -296,83 +278,33 @@ for _symbol, _name, _operation in (
     ("^=", "bitwise_xor", a.bitwise_xor),
 ):
     _operator = {"div": "truediv", "floor_divide": "floordiv", "remainder": "mod"}.get(_name, _name)
-    OPERATORS[f"__i{_operator.removeprefix('bitwise_')}__"] = augmented(_symbol, _operation, METHODS[f"{_name}_"])  # type: ignore[arg-type]
+    OPERATORS[f"__i{_operator.removeprefix('bitwise_')}__"] = augmented(_symbol, _operation, f"{_name}_")
 
 
 
-def _transposed(self: Tensor) -> Tensor:
+def reverse_dimensions(self: Tensor) -> Tensor:
     """The dimensions in reverse order: a matrix's transpose."""
     return f.permute(self, *range(self.ndim - 1, -1, -1)) if self.ndim != 2 else f.transpose(self, 0, 1)
 
 
-def _matrix_transposed(self: Tensor) -> Tensor:
+def transpose_matrices(self: Tensor) -> Tensor:
     """The last two dimensions exchanged."""
     return f.transpose(self, -2, -1)
 
 
-# -- NumPy's functions ------------------------------------------------------------------------------------
-
-UFUNCS: dict[Any, Any] = {
-    operation.ufunc: operation.apply for operation in recording.TABLE.values() if operation.ufunc is not None
-}
-UFUNCS |= {
-    np.power: a.power,
-    np.matmul: linalg.matmul,
-    np.float_power: a.power,
-    np.subtract: a.subtract,
-}
-FUNCTIONS: dict[Any, Any] = {
-    np.dot: linalg.matmul,
-    np.where: a.where,
-    np.sum: lambda x, axis=None, keepdims=False: reductions.sum_(x, axis, keepdims),
-    np.mean: lambda x, axis=None, keepdims=False: reductions.mean(x, axis, keepdims),
-    np.concatenate: lambda arrays, axis=0: f.cat(arrays, axis),
-    np.stack: lambda arrays, axis=0: f.stack(arrays, axis),
-    np.reshape: lambda x, shape: f.reshape(x, shape),
-    np.expand_dims: lambda x, axis: f.unsqueeze(x, axis),
+PROPERTIES = {
+    "T": reverse_dimensions,
+    "mT": transpose_matrices,
+    **layout.PROPERTIES,
+    **gradients.PROPERTIES,
+    **attributes.PROPERTIES,
 }
 
 
-def _values(x: Any, function: Any) -> Any:
-    """Nested arguments with each Tensor replaced by its array, which must be allowed to leave the engine."""
-    if isinstance(x, Tensor):
-        if x._node is not None or recording.in_recorded_backward:
-            raise GradientError(
-                f"numpy.{getattr(function, '__name__', function)} has no derivative here, so a tensor that requires a "
-                "gradient cannot go through it; use a minigrad function, or .detach() first"
-            )
-        return x.array
-    if isinstance(x, tuple | list):
-        return type(x)(_values(v, function) for v in x)
-    return x
-
-
-def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-    if out is None and not kwargs and method == "__call__" and ufunc in UFUNCS:
-        return UFUNCS[ufunc](*inputs)
-    if method == "reduce" and ufunc is np.add and out is None:
-        return reductions.sum_(inputs[0], *inputs[1:2] or (kwargs.get("axis", 0),), kwargs.get("keepdims", False))
-    if out is not None:
-        kwargs["out"] = _values(out, ufunc)
-    return getattr(ufunc, method)(*_values(inputs, ufunc), **kwargs)
-
-
-def _array_function(self: Tensor, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
-    if function in FUNCTIONS:
-        return FUNCTIONS[function](*args, **kwargs)
-    return function(*_values(args, function), **{k: _values(v, function) for k, v in kwargs.items()})
-
-
-def bind() -> None:
-    """Give Tensor its operators and methods."""
+def bind_to_tensor() -> None:
+    """Give Tensor its operators, methods and properties."""
     for name, method in {**OPERATORS, **METHODS}.items():
         setattr(Tensor, name, method)
-    Tensor.T = property(_transposed)  # type: ignore[attr-defined]
-    Tensor.mT = property(_matrix_transposed)  # type: ignore[attr-defined]
-    for name, attribute in layout.PROPERTIES.items():
+    for name, attribute in PROPERTIES.items():
         setattr(Tensor, name, property(attribute))
-    Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
-    Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]
-
-
-bind()
+    Tensor.data = property(attributes.data, attributes.set_data)

@@ -6,9 +6,10 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..core import recording
+from ..core.modes import observed
 from ..core.tensor import Tensor
-from ..ops.linalg import linear_relu
+from ..speed import ENABLED as fuse
+from ..speed.fused import linear_relu
 from .activations import ReLU
 from .layers import Linear
 from .module import Module
@@ -52,7 +53,7 @@ class Sequential(Module):
                 # layer(input) is 0.1 µs slower, which only hooks are worth
                 hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
                 input = layer(input) if hooked else layer.forward(input)
-            elif _does_only(layer, _LINEAR) and _does_only(relu, _RELU) and not recording.anomaly:
+            elif fuse and not observed and _does_only(layer, _LINEAR) and _does_only(relu, _RELU):
                 input = linear_relu(input, layer.weight, layer.bias)
             else:
                 input = relu(layer(input))

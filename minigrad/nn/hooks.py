@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..core.autograd import RemovableHandle
+from ..dialect.gradients import RemovableHandle
 
 
 class Hooked:

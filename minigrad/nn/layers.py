@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..core.modes import no_grad
 from ..core.tensor import Tensor, wrap
+from ..dialect.grad_modes import no_grad
 from ..errors import GradientError
 from ..ops.linalg import linear
 from ..ops.normalization import layer_norm

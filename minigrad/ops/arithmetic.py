@@ -1,6 +1,6 @@
 """Arithmetic and the elementary functions: one derivative a line.
 
-All are elementwise. In the rules g is the cotangent of the output y.
+All are elementwise. In the rules g is the cotangent of the output y. The first rows are in core/rules.py.
 """
 
 from __future__ import annotations
@@ -11,18 +11,26 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..core.rules import add, cast, clone, divide, multiply, negative, power, subtract, tanh
 from ..device import CPU, put
-from .table import binary, booleans, op, positive, real, unary, within
+from .table import TABLE, binary, booleans, op, positive, real, unary, within
+
+__all__ = ["add", "cast", "clone", "divide", "multiply", "negative", "power", "subtract", "tanh"]  # to be found here, too
+
+TABLE["divide"].cases = binary(real, positive)
+TABLE["pow"].cases = [
+    *binary(positive, real),
+    *unary(real, 2),
+    *unary(real, 3.0),
+    *unary(positive, -0.5),
+    *unary(real, 0),
+    (2.5, real(3, 4)),
+    (2, real()),
+]
+TABLE["cast"].cases = [(real(3, 4), dtypes.float64, dtypes.float64)]
+TABLE["clone"].cases = [(real(3, 4),), (real(),)]
 
 # -- the four operations, powers --------------------------------------------------------------------------
-
-add = op(
-    np.add,
-    vjp=dict(a=lambda g: g, b=lambda g: g),
-)
-subtract = op(np.subtract, vjp=dict(a=lambda g: g, b=lambda g: -g))
-multiply = op(np.multiply, vjp=dict(a=lambda g, b: g * b, b=lambda g, a: g * a))
-
 
 def _multiply_add(a: Any, b: Any, c: Any) -> Any:
     y = np.multiply(b, c)
@@ -44,46 +52,9 @@ addcmul = op(
         (real(2), real(), real(0, 2)),
     ],
 )
-divide = op(
-    np.divide,
-    vjp=dict(a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b),
-    fractional=True,
-    cases=binary(real, positive),
-)
-negative = op(np.negative, vjp=lambda g: -g)
 positive_ = op(np.positive, vjp=lambda g: g, name="positive")
 
 
-def _power_slope(g: Any, a: Any, b: Any) -> Any:
-    # With b = 0 the slope is 0 by its factor b, so long as 0 ** -1 is not formed.
-    lower = (b - 1 if b else 1) if isinstance(b, int | float) else where(b == 0, 1.0, b - 1)
-    return g * b * a**lower
-
-
-def _exponent_slope(g: Any, y: Any, a: Any, b: Any) -> Any:
-    if isinstance(a, int | float):  # a number's logarithm must not bring its own dtype
-        if a == 0:
-            return where(b >= 0, 0.0, -g * y)  # where b < 0, y is infinite
-        return g * y * (math.log(a) if a > 0 else math.nan)
-    still = (b >= 0) & (a == 0)  # 0 ** b stays what it is nearby: the slope is 0, not 0 * log 0
-    return g * y * np.log(where(still, 1.0, a))
-
-
-power = op(
-    lambda a, b: a**b,
-    vjp=dict(a=_power_slope, b=_exponent_slope),
-    name="pow",
-    elementwise=True,
-    cases=[
-        *binary(positive, real),
-        *unary(real, 2),
-        *unary(real, 3.0),
-        *unary(positive, -0.5),
-        *unary(real, 0),
-        (2.5, real(3, 4)),
-        (2, real()),
-    ],
-)
 floor_divide = op(np.floor_divide, cases=binary(real, positive))
 remainder = op(
     np.remainder,
@@ -112,7 +83,6 @@ def _sigmoid(x: Any) -> Any:
 
 
 sigmoid = op(_sigmoid, vjp=lambda g, y: g * (y * (1 - y)), elementwise=True, fractional=True, cases=unary())
-tanh = op(np.tanh, vjp=lambda g, y: g * (1 - y * y), fractional=True)
 
 
 def _softplus(x: Any, beta: float, threshold: float) -> Any:
@@ -135,7 +105,7 @@ sign = op(np.sign)
 _ZEROS: dict[Any, Any] = {}
 
 
-def rectified(x: Any) -> Any:
+def rectify(x: Any) -> Any:
     """max(x, 0)."""
     # NumPy's maximum is vectorised for two arrays, not for an array and a number: 1.0 µs against 2.8 µs for 64 x 128.
     # So arrays of zeros are kept, of a few small shapes: a network asks for the same ones at every step.
@@ -150,7 +120,7 @@ def rectified(x: Any) -> Any:
 
 
 relu = op(
-    rectified,
+    rectify,
     vjp=lambda g, y: g * (y > 0),  # 0 at 0
     name="relu",
     elementwise=True,
@@ -242,15 +212,6 @@ floor, ceil, trunc = op(np.floor), op(np.ceil), op(np.trunc)
 round_ = op(lambda x, decimals: np.round(x, decimals), name="round", elementwise=True, cases=unary(real, 0))
 
 # -- dtypes, memory, devices ------------------------------------------------------------------------------
-
-cast = op(
-    lambda x, dtype, source: x.astype(dtype),
-    vjp=lambda g, dtype, source: cast(g, source, dtype),
-    name="cast",
-    cases=[(real(3, 4), dtypes.float64, dtypes.float64)],
-)
-clone = op(lambda x: x.copy(), vjp=lambda g: g, name="clone", cases=[(real(3, 4),), (real(),)])
-
 
 def _to_device(x: Any, device: Any, source: Any) -> Any:
     moved = put(x, device)

@@ -9,78 +9,33 @@ from typing import Any
 
 import numpy as np
 
-from ..core.recording import TABLE
-from ..errors import GradientError
-from .arithmetic import rectified
+from ..core.rules import matmul, sum_to
+from ..errors import GradientError, product_needs_one_dtype
 from .reductions import ones
-from .shapes import reshape, sum_to, transpose
-from .table import op, real
+from .shapes import reshape
+from .table import TABLE, op, real
+
+__all__ = ["linear", "matmul"]  # matmul's row is in core/rules.py
 
 
-def _check(name: str, a: Any, b: Any) -> None:
-    raise GradientError(
-        f"{name}: one operand is {a.dtype} with shape {a.shape}, the other {b.dtype} with shape {b.shape}; "
-        "a matrix product needs one dtype: convert one of them with .float() or .double()"
-    )
+TABLE["matmul"].cases = [
+    (real(3, 4), real(4, 2)),
+    (real(4), real(4)),
+    (real(3, 4), real(4)),
+    (real(4), real(4, 2)),
+    (real(2, 3, 4), real(2, 4, 2)),
+    (real(2, 3, 4), real(4, 2)),
+    (real(3, 4), real(2, 4, 2)),
+    (real(2, 1, 3, 4), real(3, 4, 2)),
+    (real(2, 3, 4), real(4)),
+    (real(4), real(2, 4, 3)),
+    (real(0, 4), real(4, 2)),
+]
 
 
-def _matmul(a: Any, b: Any) -> Any:
-    if a.dtype is not b.dtype and a.dtype != b.dtype:
-        _check("matmul", a, b)
-    if not a.ndim or not b.ndim or a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
-        raise GradientError(
-            f"matmul: cannot multiply shapes {a.shape} and {b.shape}: the last dimension of the first must be the "
-            "last but one of the second (or its only one); transpose or reshape one of them"
-        )
-    return np.matmul(a, b)
-
-
-def _matrices(g: Any, a_shape: tuple, b_shape: tuple) -> Any:
-    """The cotangent with the dimensions that a vector operand lost."""
-    if len(a_shape) == 1:
-        g = reshape(g, (*g.shape[:-1], 1, *g.shape[-1:]) if len(b_shape) > 1 else (1, 1))
-        return g
-    return reshape(g, (*g.shape, 1)) if len(b_shape) == 1 else g
-
-
-def _left(g: Any, b: Any, a_shape: tuple) -> Any:
-    if len(b.shape) == 2:
-        return g @ b.T
-    bt = reshape(b, (1, *b.shape)) if len(b.shape) == 1 else transpose(b, -1, -2)
-    return sum_to(_matrices(g, a_shape, b.shape) @ bt, a_shape)
-
-
-def _right(g: Any, a: Any, b_shape: tuple) -> Any:
-    if len(a.shape) == 2:
-        return a.T @ g
-    at = reshape(a, (*a.shape, 1)) if len(a.shape) == 1 else transpose(a, -1, -2)
-    db = at @ _matrices(g, a.shape, b_shape)
-    full = (*b_shape, 1) if len(b_shape) == 1 else b_shape
-    return reshape(sum_to(db, full), b_shape)
-
-
-matmul = op(
-    _matmul,
-    vjp=dict(a=_left, b=_right),
-    cases=[
-        (real(3, 4), real(4, 2)),
-        (real(4), real(4)),
-        (real(3, 4), real(4)),
-        (real(4), real(4, 2)),
-        (real(2, 3, 4), real(2, 4, 2)),
-        (real(2, 3, 4), real(4, 2)),
-        (real(3, 4), real(2, 4, 2)),
-        (real(2, 1, 3, 4), real(3, 4, 2)),
-        (real(2, 3, 4), real(4)),
-        (real(4), real(2, 4, 3)),
-        (real(0, 4), real(4, 2)),
-    ],
-)
-
-
-def _linear(x: Any, weight: Any, bias: Any) -> Any:
+def add_product(x: Any, weight: Any, bias: Any) -> Any:
     if x.dtype is not weight.dtype and x.dtype != weight.dtype:
-        _check("linear", x, weight)
+        raise product_needs_one_dtype("linear", x, weight)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise _misfit(x, weight)
     y = x.dot(weight.T)  # 0.3 µs below `@`
@@ -120,29 +75,18 @@ def _sum_rows(g: Any, bias_shape: tuple[int, ...]) -> Any:
 
 
 linear = op(
-    _linear,  # x Wᵀ + b in one node: the bias costs no broadcasting and no node of its own
+    add_product,  # x Wᵀ + b in one node: the bias costs no broadcasting and no node of its own
     vjp=dict(
         x=lambda g, weight: np.dot(g, weight),  # for matrices the same as `@`, and 0.4 µs below it
         weight=_weight_slope,
         bias=_sum_rows,
     ),
+    name="linear",
     cases=[
         (real(5, 3), real(2, 3), real(2)),
         (real(5, 3), real(2, 3), None),
         (real(3), real(2, 3), real(2)),
         (real(2, 4, 3), real(2, 3), real(2)),
         (real(0, 3), real(2, 3), real(2)),
-    ],
-)
-linear_relu = op(
-    lambda x, weight, bias: rectified(_linear(x, weight, bias)),  # what Sequential makes of a Linear and a ReLU
-    vjp=dict(y=lambda g, y: g * (y > 0), **TABLE["linear"].vjp),
-    name="linear_relu",
-    cases=[
-        (real(5, 3), real(4, 3), real(4)),
-        (real(5, 3), real(4, 3), None),
-        (real(3), real(9, 3), real(9)),
-        (real(2, 4, 3), real(4, 3), real(4)),
-        (real(0, 3), real(4, 3), real(4)),
     ],
 )

@@ -1,11 +1,10 @@
-"""How an operation is declared: one row of the table, its forward next to its rules.
+"""What a row's file needs: how the row is declared, and recipes for the inputs that tests draw for it.
 
     tanh = op(np.tanh, vjp=lambda g, y: g * (1 - y * y))
 
-`op` returns the function that users call. It computes on Tensors (recording the call if need be) and on raw arrays
-alike; on raw arrays it is just the forward. The row also says how to draw inputs for it (`cases`): the gradient
-checks at first and second order, the mutation check, the comparison with PyTorch and the reference page are made from
-the table, so an operation can't be added without being checked.
+A row says how to draw inputs for it (`cases`). From the table alone the tests are made: gradient checks at first and
+second order, the mutation check, the comparison with PyTorch, and the reference page. So an operation can't be added
+without being checked.
 """
 
 from __future__ import annotations
@@ -15,7 +14,27 @@ from typing import Any
 
 import numpy as np
 
-from ..core.recording import TABLE, ListOperation, Operation
+from ..core.operation import TABLE, Operation
+from ..core.rules import op
+from .lists import ListOperation, op_of_list
+
+__all__ = [
+    "TABLE",
+    "Draw",
+    "ListOperation",
+    "binary",
+    "booleans",
+    "cases_of",
+    "constant",
+    "distinct",
+    "integers",
+    "op",
+    "op_of_list",
+    "positive",
+    "real",
+    "unary",
+    "within",
+]
 
 
 class Draw:
@@ -97,73 +116,8 @@ def binary(a: Callable[..., Draw] = real, b: Callable[..., Draw] = real) -> list
     return [(a(*left), b(*right)) for left, right in _BINARY_SHAPES]
 
 
-def op(
-    forward: Callable,
-    vjp: Callable | dict[str, Callable] | None = None,
-    *,
-    name: str | None = None,
-    elementwise: bool | None = None,
-    fractional: bool = False,
-    view: bool = False,
-    cases: Sequence[tuple] | None = None,
-    into: Callable | None = None,
-) -> Callable[..., Any]:
-    """Add an operation to the table and return the function that computes and records it.
-
-    forward: a NumPy ufunc, or a function of arrays (the inputs) and then parameters, all positional.
-    vjp: one rule for an operation of one input, or input name -> rule; None if nothing can be differentiated.
-        See `minigrad.recording.Operation` for what a rule may ask for.
-    name: the row's name; the forward's own by default.
-    elementwise: inputs broadcast and are promoted (default: true for ufuncs).
-    fractional: integers become the default float first, as in a division.
-    view: the result may share the input's memory.
-    into: adds the rule's result to a cotangent in place (see `minigrad.recording.Operation`); one input only.
-    cases: argument tuples for the tests, with a Draw for each array (default for ufuncs: shapes and broadcasts).
-    """
-    ufunc = forward if isinstance(forward, np.ufunc) else None
-    name = name or forward.__name__.strip("_")
-    if name in TABLE:
-        raise ValueError(f"operation '{name}' is in the table already; choose another name")
-    if vjp is None:
-        rules: dict[str, Callable] = {}
-    elif isinstance(vjp, dict):
-        rules = vjp
-    else:
-        first = "x" if ufunc else forward.__code__.co_varnames[0]  # type: ignore[attr-defined]
-        rules = {first: vjp}
-    if cases is None and ufunc:
-        cases = unary() if ufunc.nin == 1 else binary()
-    operation = Operation(
-        name,
-        forward,
-        rules,
-        elementwise=ufunc is not None if elementwise is None else elementwise,
-        fractional=fractional,
-        view=view,
-        cases=cases or (),
-        into=into,
-    )
-    TABLE[name] = operation
-    return operation.apply
-
-
-def op_of_list(
-    forward: Callable,
-    *,
-    keep: Callable,
-    vjp: Callable,
-    name: str | None = None,
-    cases: Sequence[tuple] = (),
-) -> Callable[..., Any]:
-    """Add an operation on a list of tensors, such as `cat`, to the table.
-
-    forward: a function of a list of arrays and then parameters.
-    keep: from the arrays' shapes and the parameters, the tuple that the rule needs.
-    vjp: rule(g, i, *kept) gives the cotangent of the i-th tensor.
-    The rest is as for `op`; in `cases` the first argument is a list of Draws.
-    """
-    name = name or forward.__name__.strip("_")
-    if name in TABLE:
-        raise ValueError(f"operation '{name}' is in the table already; choose another name")
-    TABLE[name] = ListOperation(name, forward, keep, vjp, cases)
-    return TABLE[name].apply
+def cases_of(operation: Operation) -> Sequence[tuple]:
+    """The arguments to test a row with. A ufunc of NumPy's that says nothing gets every shape, or every broadcast."""
+    if operation.cases or not isinstance(operation.forward, np.ufunc):
+        return operation.cases
+    return unary() if operation.forward.nin == 1 else binary()

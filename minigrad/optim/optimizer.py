@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..core.autograd import enable_grad
 from ..core.tensor import Tensor, wrap
 from ..device import beside
+from ..dialect.grad_modes import enable_grad
 from ..speed.flat import Flat, Piece
 
 _NOT_SETTINGS = ("params", "param_names", "initial_lr")  # what a group may hold besides settings

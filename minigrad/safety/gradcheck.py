@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..core import autograd
+from ..core.backward import grad
+from ..core.modes import Block
 from ..core.tensor import LEAF, Tensor, wrap
 from ..device import beside, host
 from ..errors import GradientError
@@ -73,15 +74,15 @@ def gradcheck(
     checked = _inputs("gradcheck", inputs)
     everything = _as_tuple(inputs)
 
-    @autograd.enable_grad()
     def outputs() -> list[Tensor]:
-        return _differentiable(function(*everything))
+        with Block(recording=True):
+            return _differentiable(function(*everything))
 
     def values() -> Arrays:
         return [y.array for y in outputs()]
 
     def gradients(cotangents: list[Tensor]) -> list[Tensor | None]:
-        return list(autograd.grad(outputs(), checked, cotangents, allow_unused=True))
+        return grad(outputs(), checked, cotangents)
 
     check = _Check("gradcheck", eps, atol, rtol, nondet_tol, fast_mode, np.random.default_rng(seed))
     return _verdict(lambda: check.run(checked, values, gradients), raise_exception)
@@ -112,9 +113,9 @@ def gradgradcheck(
     everything = _as_tuple(inputs)
     rng = np.random.default_rng(seed)
 
-    @autograd.enable_grad()
     def outputs() -> list[Tensor]:
-        return _differentiable(function(*everything))
+        with Block(recording=True):
+            return _differentiable(function(*everything))
 
     if grad_outputs is None:
         firsts = [wrap(beside(_cotangent(rng, y.array), y.array)) for y in outputs()]
@@ -125,7 +126,8 @@ def gradgradcheck(
 
     def first(create_graph: bool) -> list[Any]:
         cotangents = firsts if create_graph else [g.detach() for g in firsts]
-        return [*autograd.grad(outputs(), checked, cotangents, create_graph=create_graph, materialize_grads=True)]
+        found = grad(outputs(), checked, cotangents, create_graph=create_graph)
+        return [wrap(np.zeros_like(x.array)) if g is None else g for x, g in zip(checked, found, strict=True)]
 
     def values() -> Arrays:
         return [g.array for g in first(create_graph=False)]
@@ -143,7 +145,7 @@ def gradgradcheck(
         pairs = [(g, v) for g, v in zip(recorded, cotangents, strict=True) if g.requires_grad]
         if not pairs:
             return [None] * len(targets)
-        return list(autograd.grad([g for g, _ in pairs], targets, [v for _, v in pairs], allow_unused=True))
+        return grad([g for g, _ in pairs], targets, [v for _, v in pairs])
 
     targets = [*checked, *firsts]
     check = _Check("gradgradcheck", eps, atol, rtol, nondet_tol, fast_mode, rng)

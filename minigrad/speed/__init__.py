@@ -1,0 +1,31 @@
+"""Speed: the same as the core, faster. A shortcut hands everything unusual back to the core.
+
+    shortcuts.py  calls: the code of each row's public function
+    walk.py       backward: the usual graph, written out flat
+    forwards.py   the same arrays by a shorter way
+    fused.py      pairs of rows as one
+    changes.py    changes in place that training makes at every step
+    flat.py       the memory of optimizers
+
+With MINIGRAD_SHORTCUTS=0 in the environment, read once at import, all of them are left out.
+"""
+
+import os
+
+ENABLED = os.environ.get("MINIGRAD_SHORTCUTS", "1") != "0"
+
+
+def take_shortcuts() -> None:
+    """Plug the shortcuts into the core. The dialect has bound its methods before."""
+    from ..core import hooks
+    from ..core.operation import TABLE
+    from .changes import quicken_changes
+    from .forwards import exchange_forwards
+    from .shortcuts import exchange_code
+    from .walk import walk_usual_graph
+
+    for operation in TABLE.values():
+        exchange_code(operation)
+    hooks.declared, hooks.walk_usual_graph = exchange_code, walk_usual_graph
+    exchange_forwards()
+    quicken_changes()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import minigrad  # noqa: F401
-from minigrad.core.recording import TABLE
+from minigrad.core.operation import TABLE
 
 DOCS = Path(__file__).parents[2] / "docs"
 

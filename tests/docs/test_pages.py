@@ -9,7 +9,7 @@ import pytest
 from agents import cli
 from agents.cli import COMMANDS, parse_train_options
 from agents.registry import agent_class
-from minigrad.core.recording import TABLE
+from minigrad.core.operation import TABLE
 
 ROOT = Path(__file__).parents[2]
 

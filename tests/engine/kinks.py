@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core.recording import TABLE, Operation
+from minigrad.core.operation import TABLE, Operation
 from minigrad.core.tensor import wrap
 
 INF, NAN = np.inf, np.nan

@@ -28,7 +28,8 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from minigrad.core.recording import ListOperation, Operation
+from minigrad.core.operation import Operation
+from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import Tensor
 
 # Helpers that only work out axes and lengths, from shapes: no cotangent goes through them, and the tests of errors

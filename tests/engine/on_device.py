@@ -12,7 +12,8 @@ import numpy as np
 from rows import Case, leaf
 
 from minigrad import autograd
-from minigrad.core.recording import ListOperation, Operation
+from minigrad.core.operation import Operation
+from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import Tensor, wrap
 from minigrad.device import CPU, GPU, device_of, host, put
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 import minigrad.ops
-from minigrad.core.recording import TABLE, ListOperation, Operation
+from minigrad.core.operation import TABLE, Operation
+from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import LEAF, Tensor, wrap
 from minigrad.ops.table import Draw
 

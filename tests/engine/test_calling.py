@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.core import recording
-from minigrad.core.recording import TABLE, ListOperation, Operation
+
+from minigrad.core.operation import TABLE, Operation
+from minigrad.ops.lists import ListOperation
 from minigrad.gradcheck import gradcheck, gradgradcheck
 from minigrad.speed import calling
 

@@ -15,7 +15,7 @@ import pytest
 from on_device import assert_same, derivatives, on_device, staying
 from rows import DIFFERENTIABLE, Case, cases, leaf
 
-from minigrad.core.recording import TABLE, Operation
+from minigrad.core.operation import TABLE, Operation
 from minigrad.core.tensor import Tensor, wrap
 from minigrad.ops import indexing
 

@@ -19,7 +19,7 @@ from rows import DIFFERENTIABLE, cases
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import distributions, nn, optim
-from minigrad.core.recording import TABLE
+from minigrad.core.operation import TABLE
 from minigrad.core.tensor import wrap
 from minigrad.device import missing_gpu
 

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad
 from minigrad import autograd
-from minigrad.core.recording import Operation
+from minigrad.core.operation import Operation
 from minigrad.errors import GradientError
 from minigrad.gradcheck import GradcheckError, NotDifferentiableError, gradcheck, gradgradcheck
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.core.recording import TABLE
+from minigrad.core.operation import TABLE
 
 INTO = [name for name, row in TABLE.items() if row.into is not None]
 

@@ -11,7 +11,8 @@ import pytest
 from equivalent_mutants import EQUIVALENT
 from rows import DIFFERENTIABLE, cases, check, leaf
 
-from minigrad.core.recording import TABLE, ListOperation
+from minigrad.core.operation import TABLE
+from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import wrap
 from minigrad.gradcheck import gradgradcheck
 

@@ -10,7 +10,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn as nn
-from minigrad.core.recording import Node
+from minigrad.core.operation import Node
 
 
 def values(tensor):

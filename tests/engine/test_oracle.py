@@ -11,7 +11,8 @@ import pytest
 from kinks import KINKS, backward_at
 from rows import DIFFERENTIABLE, Case, cases, leaf
 
-from minigrad.core.recording import TABLE, ListOperation
+from minigrad.core.operation import TABLE
+from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import Tensor, wrap
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")

@@ -18,7 +18,7 @@ import pytest
 from mutants import helpers, rules, source_of
 from rows import DIFFERENTIABLE
 
-from minigrad.core.recording import TABLE
+from minigrad.core.operation import TABLE
 from minigrad.core.tensor import Tensor
 from minigrad.dialect.methods import FUNCTIONS, UFUNCS
 

@@ -12,7 +12,7 @@ from kinks import KINKS, check_kinks
 from rows import DIFFERENTIABLE, Case, assert_close, cases, leaf
 
 from minigrad import autograd
-from minigrad.core.recording import TABLE
+from minigrad.core.operation import TABLE
 from minigrad.core.tensor import Tensor, wrap
 from minigrad.errors import GradientError
 from minigrad.gradcheck import gradcheck, gradgradcheck

@@ -1,0 +1,250 @@
+"""PyTorch's words for what a tensor is, and for leaving the engine: data, detach, item, numpy, len, bool, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..core.modes import here
+from ..core.tensor import LEAF, Tensor, wrap
+from ..device import device, device_of, host, namespace
+from ..errors import GradientError
+from .size import Size
+
+_new = object.__new__
+
+
+def construct(self: Tensor, *data: Any) -> None:
+    """`Tensor(data)` makes a float copy of `data`; `Tensor(2, 3)` makes an uninitialised tensor of that shape.
+
+    `minigrad.tensor(data)` keeps the data's own type and is what most code wants.
+    """
+    if not data or all(type(d) is int for d in data):
+        array = np.empty(data if data else (0,), dtypes.get_default_dtype())
+    elif len(data) > 1:
+        raise TypeError(
+            f"Tensor: takes one array-like or a shape of ints, got {len(data)} arguments; pass one (nested) list"
+        )
+    else:
+        given = data[0].array if isinstance(data[0], Tensor) else data[0]
+        array = namespace(given).array(given, dtypes.get_default_dtype())
+    self.array = array
+    self._node = self._grad = self._hooks = self._base = None
+    self._version = [0, 0]
+
+
+# -- what it is -------------------------------------------------------------------------------------------
+
+
+def shape(self: Tensor) -> Size:
+    """The sizes of the dimensions, a tuple of ints with `.numel()`."""
+    return Size(self.array.shape)
+
+
+def find_device(self: Tensor) -> device:
+    """Where the array lives: `device("cpu")` or `device("cuda", 0)`."""
+    return device_of(self.array)
+
+
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """The shape, or the size of dimension `dim`."""
+    if dim is None:
+        return Size(self.array.shape)
+    try:
+        return self.array.shape[dim]
+    except IndexError:
+        raise IndexError(
+            f"size: dimension {dim} is out of range for a tensor of shape {self.shape}; see .ndim"
+        ) from None
+
+
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Start or stop recording what is computed from this leaf; returns the tensor itself.
+
+    Raises RuntimeError for integer and bool tensors, and when switched off on a tensor that an operation made.
+    """
+    self.requires_grad = requires_grad
+    return self
+
+
+def data(self: Tensor) -> Tensor:
+    """A detached tensor on the same memory whose changes in place are not counted (see `detach`)."""
+    return wrap(self.array)
+
+
+def set_data(self: Tensor, value: Tensor) -> None:
+    """Use the memory of `value` from now on."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"data: expected a Tensor, got {type(value).__name__}; wrap it with as_tensor")
+    if value.dtype != self.dtype and self._node is not None:
+        raise GradientError(f"data: this tensor is {self.dtype}, the one given {value.dtype}; convert it first")
+    fits = value.shape == self.shape and value.dtype == self.dtype and value.device == self.device
+    if fits and self._node is LEAF:
+        # In place, because an optimizer may hold this memory as a part of its flat buffer.
+        self.array[...] = value.array
+    else:
+        self.array = value.array
+
+
+def detach(self: Tensor) -> Tensor:
+    """A tensor on the same memory that requires no gradient: a constant to whatever is computed from it."""
+    out = wrap(self.array)
+    out._version = self._version
+    return out
+
+
+def detach_(self: Tensor) -> Tensor:
+    """Forget how this tensor was made; it becomes a leaf without a gradient."""
+    self._node = None
+    return self
+
+
+# -- leaving the engine -----------------------------------------------------------------------------------
+
+
+def numpy(self: Tensor) -> np.ndarray:
+    """The values as a NumPy array on the same memory. Refused if the tensor requires a gradient or is on a GPU."""
+    if self._node is not None:
+        raise GradientError(
+            "numpy: this tensor requires a gradient, which the array could not carry; use .detach().numpy()"
+        )
+    if self.device.type != "cpu":
+        raise TypeError(f"numpy: this tensor is on {self.device}; copy it to the host first, with .cpu()")
+    return self.array
+
+
+def to_numpy(x: Any) -> np.ndarray:
+    """The values of a tensor or an array as NumPy's array on the host, gradient or not.
+
+    On the CPU it looks at the same memory; what is on a GPU is copied. `Tensor.numpy()` is stricter, as in PyTorch.
+    """
+    return host(getattr(x, "array", x))
+
+
+def item(self: Tensor) -> Any:
+    """The value of a one-element tensor as a Python number."""
+    array = self.array
+    if array.size != 1:
+        raise RuntimeError(
+            f"item: only one-element tensors have a single value, this one has shape {array.shape}; "
+            "index it or reduce it first, or use .tolist()"
+        )
+    return array.item()
+
+
+def tolist(self: Tensor) -> Any:
+    """The values as (nested) lists of Python numbers."""
+    return self.array.tolist()
+
+
+def convert_to_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    """What NumPy asks for."""
+    if here.modes.rules_see_tensors:
+        raise GradientError(
+            "a derivative rule converted a Tensor to an array, which would detach the gradient silently; "
+            "write the rule with operators and the engine's own operations"
+        )
+    array = numpy(self)
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def count_items(self: Tensor) -> int:
+    """The size of the first dimension."""
+    if self.array.ndim == 0:
+        raise TypeError("len() of a 0-d tensor; it holds a single value, see .item()")
+    return self.array.shape[0]
+
+
+def iterate(self: Tensor) -> Iterator[Tensor]:
+    """The slices along the first dimension."""
+    if self.array.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor; it holds a single value, see .item()")
+    return iter(self.unbind(0))
+
+
+def take_only_value(self: Tensor, what: str) -> Any:
+    """The value of a one-element tensor. `what` says what is wanted of it."""
+    if self.array.size != 1:
+        raise RuntimeError(
+            f"{what} of a tensor of shape {self.shape} is ambiguous; only one-element tensors have one "
+            "(use .any(), .all() or .tolist())"
+        )
+    return self.array.item()
+
+
+def convert_to_index(self: Tensor) -> int:
+    """The value of a one-element integer tensor, as an index."""
+    if self.array.dtype.kind not in "iub":
+        raise TypeError(
+            f"only an integer tensor of one element can be used as an index, this one is {self.dtype}; use int(x)"
+        )
+    return int(take_only_value(self, "the index value"))
+
+
+# -- copies -----------------------------------------------------------------------------------------------
+
+
+def deepcopy(self: Tensor, memo: dict) -> Any:
+    """A copy of a leaf, with its gradient. A Parameter's copy starts without one, as in PyTorch."""
+    if not self.is_leaf:
+        raise GradientError(
+            f"deepcopy: this tensor was made by '{self._node.plan.operation.name}' and only leaves can be copied with "
+            "their gradients; use .detach().clone()"
+        )
+    out = rebuild(type(self), self.array.copy(), self._node is LEAF)
+    memo[id(self)] = out
+    if self._grad is not None and type(self) is Tensor:
+        out._grad = wrap(self._grad.array.copy())
+    return out
+
+
+def reduce(self: Tensor, protocol: Any) -> Any:
+    """How a leaf is pickled, to be sent to another process."""
+    if not self.is_leaf:
+        raise GradientError("pickle: only leaves can be sent to another process; use .detach() first")
+    return (rebuild, (type(self), self.array, self._node is LEAF))
+
+
+def rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A leaf around `array`."""
+    out: Tensor = _new(cls)
+    out.array, out._node = array, LEAF if requires_grad else None
+    out._grad = out._hooks = out._base = None
+    out._version = [0, 0]
+    return out
+
+
+METHODS = {
+    "__init__": construct,
+    "size": size,
+    "dim": lambda self: self.array.ndim,
+    "numel": lambda self: self.array.size,
+    "is_contiguous": lambda self: self.array.flags.c_contiguous,
+    "requires_grad_": requires_grad_,
+    "detach": detach,
+    "detach_": detach_,
+    "numpy": numpy,
+    "item": item,
+    "tolist": tolist,
+    "__array__": convert_to_array,
+    "__len__": count_items,
+    "__iter__": iterate,
+    "__bool__": lambda self: bool(take_only_value(self, "the truth value")),
+    "__float__": lambda self: float(take_only_value(self, "the float value")),
+    "__int__": lambda self: int(take_only_value(self, "the int value")),
+    "__index__": convert_to_index,
+    "__hash__": object.__hash__,  # by identity: `==` compares elements
+    "__deepcopy__": deepcopy,
+    "__reduce_ex__": reduce,
+}
+PROPERTIES = {
+    "shape": shape,
+    "ndim": lambda self: self.array.ndim,
+    "device": find_device,
+    "grad_fn": lambda self: None if self._node is LEAF else self._node,
+}

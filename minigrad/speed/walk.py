@@ -1,0 +1,100 @@
+"""The flat walk: what core/backward.py does for `loss.backward()`, written out flat for usual graphs.
+
+Every training step passes through it. The function calls that the core's walk makes for each node cost more than what
+they do. What is unusual is done by the core's functions: a second arrival, broadcasting, hooks, a thread that is observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from ..core import hooks, modes
+from ..core.backward import accumulate, run_hooks, send, start_cotangents
+from ..core.operation import Node
+from ..core.tensor import LEAF, Tensor, fits, wrap
+
+
+def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
+    """Add the derivatives of `tensors` to the `.grad` of the leaves. False if an observer wants to see it."""
+    if modes.observed and modes.here.modes.observer is not None:
+        return False
+    if gradient is None and isinstance(tensors, Tensor) and tensors._node is not None and not tensors.array.ndim:
+        array = tensors.array  # a loss
+        root = tensors if tensors._node is LEAF else tensors._node
+        cotangents = {root: array.dtype.type(1) if type(array) is np.ndarray else np.ones_like(array)}
+    else:
+        cotangents = start_cotangents("backward", tensors, gradient)
+    node_type = Node
+    pending = count_uses(cotangents)
+    owned: set = set()
+    ready = [place for place in cotangents if type(place) is node_type and not pending[place]]
+    pop, push = ready.pop, ready.append
+    while ready:
+        node = pop()
+        g = cotangents.pop(node)
+        if node._hooks is not None:
+            g = run_hooks_unrecorded(node, g)
+        kept, plan, edges = node.kept, node.plan, node.edges
+        if kept is None:
+            raise errors.graph_is_gone(plan.operation.name)
+        for counter, count, _ in node.versions:
+            if counter[0] != count:
+                hooks.changed(node)
+        if plan.shared is not None:
+            g = plan.shared(g, kept)
+        for i, rule in plan.rules:
+            parent = edges[i]
+            if parent in cotangents or node.shapes is not None:
+                send(node, i, rule, g, kept, cotangents, owned)
+            else:  # the usual case of `send`
+                cotangents[parent] = dx = rule(g, kept)
+                if type(parent) is not node_type:
+                    array = parent.array
+                    if dx is g:
+                        cotangents[parent] = dx.copy()
+                    if (dx.dtype is not array.dtype or dx.shape != array.shape) and not fits(dx, array):
+                        raise errors.rule_does_not_fit(plan.operation.name, array, dx)
+                    continue
+            if type(parent) is node_type:
+                uses = pending[parent] - 1
+                if uses:
+                    pending[parent] = uses
+                else:
+                    push(parent)
+        if node.versions and not retain_graph:
+            node.kept = None
+    for leaf, g in cotangents.items():  # what is left has arrived
+        if leaf._hooks is not None:
+            g = run_hooks_unrecorded(leaf, g)
+        if leaf._grad is None and type(g) is np.ndarray and g.base is None:
+            leaf._grad = wrap(g)  # the usual case of `accumulate`
+        else:
+            accumulate(leaf, g)
+    return True
+
+
+def run_hooks_unrecorded(place: Any, g: Any) -> Any:
+    """Run the hooks of a node or a leaf. What they compute is not recorded."""
+    with modes.Block(recording=False):
+        return run_hooks(place, g, False)
+
+
+def count_uses(places: Iterable) -> dict[Any, int]:
+    """For every node that can be reached from `places`, how many uses will send it a cotangent."""
+    node_type = Node
+    pending: dict[Any, int] = {place: 0 for place in places if type(place) is node_type}
+    stack = [*pending]
+    pop, push = stack.pop, stack.append
+    while stack:
+        for parent in pop().edges:
+            if type(parent) is node_type:
+                if parent in pending:
+                    pending[parent] += 1
+                else:
+                    pending[parent] = 1
+                    push(parent)
+    return pending

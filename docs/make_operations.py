@@ -21,8 +21,9 @@ DECLARATIONS = {"op", "op_of_list"}
 
 
 def chapters() -> list[str]:
-    """The modules of minigrad.ops that declare operations, in the order in which ops/__init__.py lists them."""
-    return [name for name in ops.__all__ if inspect.ismodule(getattr(ops, name))]
+    """The modules that declare operations: the core's, then those of ops/ in its order, then the fused pairs."""
+    of_ops = [f"ops/{name}" for name in ops.__all__ if inspect.ismodule(getattr(ops, name))]
+    return ["core/rules", *of_ops, "speed/fused"]
 
 
 def rows(source: str) -> list[dict[str, str]]:
@@ -69,11 +70,11 @@ def page() -> str:
         "A name that stands alone is a function in the same chapter.\n"
     ]
     for chapter in chapters():
-        module = importlib.import_module(f"minigrad.ops.{chapter}")
+        module = importlib.import_module(f"minigrad.{chapter.replace('/', '.')}")
         source = Path(module.__file__ or "").read_text()
         title = (module.__doc__ or chapter).strip().splitlines()[0]
         declared = sorted(rows(source), key=lambda row: list(TABLE).index(row["name"]))
-        parts.append(f"## [{chapter}](../minigrad/ops/{chapter}.py)\n\n{title}\n")
+        parts.append(f"## [{chapter}](../minigrad/{chapter}.py)\n\n{title}\n")
         parts.append("| operation | forward | rules |\n|---|---|---|")
         parts.append("\n".join(f"| {r['name']} | {code(r['forward'])} | {r['rules']} |" for r in declared) + "\n")
     return "\n".join(parts)

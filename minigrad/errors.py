@@ -9,6 +9,10 @@ class GradientError(RuntimeError):
     """A mistake in the use of gradients: backward twice, a changed tensor, an in-place change of a leaf, ..."""
 
 
+class RuleError(GradientError):
+    """A derivative rule has made something that cannot be the gradient of its input."""
+
+
 def describe(x: Any) -> str:
     """The shape, dtype and device of a tensor or an array, for a message."""
     array = getattr(x, "array", x)
@@ -146,9 +150,9 @@ def graph_is_gone(name: str) -> GradientError:
     )
 
 
-def rule_does_not_fit(name: str, array: Any, dx: Any) -> GradientError:
+def rule_does_not_fit(name: str, array: Any, dx: Any) -> RuleError:
     """A rule has made a cotangent that its input cannot have."""
-    return GradientError(
+    return RuleError(
         f"backward: the rule of '{name}' has made a cotangent of {describe(dx)} for a leaf of {describe(array)}; "
         "they must be the same: the rule is wrong, check it with gradcheck"
     )

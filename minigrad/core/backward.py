@@ -52,6 +52,7 @@ def grad(
 ) -> list[Tensor | None]:
     """The derivatives of `outputs` by each of `inputs`; None for one they do not depend on. No `.grad` is touched."""
     cotangents = start_cotangents("grad", outputs, gradient)
+    held = [getattr(g, "array", g) for g in cotangents.values()]  # memory that the user can see already
     for i, x in enumerate(inputs):
         if x.place is None:
             raise errors.input_without_gradient(i, x)
@@ -61,7 +62,8 @@ def grad(
         g = found.get(x.place)
         if g is not None:
             g = g if isinstance(g, Tensor) else wrap(own_memory(g))
-            g = clone(g) if any(other is not None and other.array is g.array for other in results) else g
+            g = clone(g) if any(g.array is array for array in held) else g
+            held.append(g.array)
         results.append(g)
     return results
 
@@ -79,7 +81,8 @@ def start_cotangents(who: str, tensors: Any, cotangents: Any) -> dict:
             raise errors.no_graph(who, x)
         if g is None and x.array.size != 1:
             raise errors.no_scalar(who, x)
-        g = cast(g, x.dtype, g.dtype) if isinstance(g, Tensor) else g  # which makes a copy
+        if isinstance(g, Tensor) and (x.is_leaf or g.dtype != x.dtype):
+            g = cast(g, x.dtype, g.dtype)  # which copies: a leaf keeps its gradient
         if g is not None and not (isinstance(g, Tensor) and fits(g.array, x.array)):
             raise errors.start_does_not_fit(who, x, g)
         g = np.ones_like(x.array) if g is None else g if g.requires_grad else g.array

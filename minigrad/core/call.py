@@ -83,6 +83,7 @@ def bind(operation: Operation) -> Callable[..., Any]:
 
     apply.__name__ = apply.__qualname__ = operation.name
     apply.__doc__ = operation.forward.__doc__
+    apply.operation = operation  # type: ignore[attr-defined]
     operation.apply = apply
     hooks.declared(operation)
     return apply

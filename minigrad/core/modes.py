@@ -47,14 +47,14 @@ def publish(modes: Modes) -> None:
 class Block:
     """Switch modes of this thread for a block of code: `with Block(recording=False): ...`."""
 
-    __slots__ = ("_modes", "_wanted")
+    __slots__ = ("_entered", "_wanted")
 
     def __init__(self, recording: bool = KEEP, rules_see_tensors: bool = KEEP, observer: Any = KEEP) -> None:
-        self._wanted, self._modes = (recording, rules_see_tensors, observer), None
+        self._wanted, self._entered = (recording, rules_see_tensors, observer), []
 
     def __enter__(self) -> None:
         before, (recording, rules_see_tensors, observer) = here.modes, self._wanted
-        self._modes = modes = Modes(
+        modes = Modes(
             before,
             before.recording if recording is KEEP else recording,
             before.rules_see_tensors if rules_see_tensors is KEEP else rules_see_tensors,
@@ -62,19 +62,19 @@ class Block:
         )
         if not modes.recording or modes.observer is not None:
             publish(modes)
+        self._entered.append(modes)
         here.modes = modes
 
     def __exit__(self, *error: object) -> None:
         modes = here.modes
-        while modes is not None and modes is not self._modes:
+        while modes is not None and modes is not self._entered[-1]:
             modes = modes.before  # from a block inside this one, which was not left in order
         if modes is not None:
             here.modes = modes.before
-            if not modes.recording or modes.observer is not None:
-                paused.discard(modes)
-                observed.discard(modes)
-        self._modes = None
+            paused.discard(modes)
+            observed.discard(modes)
+        del self._entered[-1]
 
     def __del__(self) -> None:
-        if self._modes is not None:  # a KeyboardInterrupt has come between the end of the block and the lines above
+        while self._entered:  # a KeyboardInterrupt has come between the end of the block and the lines above
             self.__exit__()

@@ -91,7 +91,7 @@ def undo_broadcasting(g: Any, shape: tuple[int, ...]) -> Any:
 def differentiate_left(g: Any, b: Any, a_shape: tuple[int, ...]) -> Any:
     """Ā = Ȳ Bᵀ, for Y = A B. A vector on the left counts as a row, a vector on the right as a column (Giles 2008)."""
     if len(b.shape) == 1:
-        g, b = np.expand_dims(g, -1), np.expand_dims(b, -1)
+        g, b = np.expand_dims(g, -1), np.expand_dims(b, 1)
     if len(a_shape) == 1:
         g = np.expand_dims(g, -2)
     return undo_broadcasting(g @ (b.T if len(b.shape) == 2 else np.swapaxes(b, -1, -2)), a_shape)
@@ -102,7 +102,7 @@ def differentiate_right(g: Any, a: Any, b_shape: tuple[int, ...]) -> Any:
     if len(b_shape) == 1:
         g = np.expand_dims(g, -1)
     if len(a.shape) == 1:
-        g, a = np.expand_dims(g, -2), np.expand_dims(a, -2)
+        g, a = np.expand_dims(g, -2), np.expand_dims(a, 0)
     product = (a.T if len(a.shape) == 2 else np.swapaxes(a, -1, -2)) @ g
     return undo_broadcasting(product if len(b_shape) > 1 else np.reshape(product, product.shape[:-1]), b_shape)
 

@@ -224,6 +224,7 @@ METHODS = {
     "size": size,
     "dim": lambda self: self.array.ndim,
     "numel": lambda self: self.array.size,
+    "is_floating_point": lambda self: self.array.dtype.kind == "f",
     "is_contiguous": lambda self: self.array.flags.c_contiguous,
     "requires_grad_": requires_grad_,
     "detach": detach,

@@ -24,7 +24,7 @@ from ..core.backward import grad
 from ..core.modes import Block
 from ..core.tensor import LEAF, Tensor, wrap
 from ..device import beside, host
-from ..errors import GradientError
+from ..errors import GradientError, RuleError
 
 Function = Callable[..., Any]
 Arrays = list[np.ndarray]
@@ -259,7 +259,10 @@ class _Check:
     ) -> Arrays:
         analytic = []
         with np.errstate(all="ignore"):  # what is not finite will be reported
-            once, twice = gradients(cotangents), gradients(cotangents)
+            try:
+                once, twice = gradients(cotangents), gradients(cotangents)
+            except RuleError as error:
+                raise GradcheckError(f"{self.who}: {error}") from error
         for name, x, g, again in zip(names, inputs, once, twice, strict=True):
             if g is not None and (g.shape != x.shape or g.dtype != x.dtype):
                 raise GradcheckError(

@@ -10,7 +10,7 @@ def refuse_changed(node: Node) -> None:
     """The hook `changed`."""
     operation, roles, kept = node.plan.operation, node.plan.roles, node.kept or ()
     changed = []
-    for counter, count, role in node.versions:
+    for counter, count, role in sorted(node.versions, key=lambda version: version[2] % (len(operation.inputs) + 1)):
         if counter[0] != count:
             name = "output" if role == -1 else f"input '{operation.inputs[role]}'"
             changed.append(f"{name} of shape {kept[roles.index(role)].shape}")

@@ -61,6 +61,15 @@ def compile_shortcut(operation: Operation) -> Any:
     return code.replace(co_name=operation.name, co_qualname=operation.name)
 
 
+SHARE_MEMORY = """
+if n0 is not None or isinstance(x0, Tensor):
+    if y.base is a0 or y.base is a0.base is not None:
+        out._version, out._base = v0, (x0 if x0._base is None else x0._base[0], v0[1])
+    elif y.base is not None:
+        share_memory(out, x0)
+"""
+
+
 def write_source(operation: Operation) -> str:
     """The source of a function `bind(operation)`, which returns the shortcut."""
     places = range(len(operation.inputs))
@@ -89,7 +98,8 @@ if type(y) is not np.ndarray:
 out = new(Tensor)
 out.array = y
 out._grad = out._hooks = out._base = out._node = None
-{"share_memory(out, x0)" if operation.view else "out._version = [0, 0]"}
+out._version = [0, 0]
+{SHARE_MEMORY if operation.view else ""}
 {write_node(operation, arrays + parameters, edges, counters) if operation.differentiable else ""}
 return out"""
     return f"""
@@ -133,7 +143,7 @@ if needed and (not paused or here.modes.recording):
     node.plan = plan = operation.plans.get(needed) or operation.plan(needed)
     node.edges = [{edges}]
     node.kept = plan.keep(y, {values})
-    node.versions = plan.watch({counters}, out._version) if plan.keeps_arrays else ()
+    node.versions = plan.watch({counters}, out._version)
     {shapes}
     node._hooks = None"""
 
@@ -172,7 +182,6 @@ class QuickPlan(Plan):
 
     def __init__(self, operation: Operation, needed: int) -> None:
         super().__init__(operation, needed)
-        self.keeps_arrays = any(role is not None for role in self.roles)
         items = "".join(f"{w}, " if w in self.known else f"{w.removesuffix('_shape')}.shape, " for w in self.wanted)
         counters = [f"v{i}" for i in range(len(operation.inputs))] + ["v"]
         watched = "".join(f"({counters[role]}, {counters[role]}[0], {role}), " for role in self.roles if role is not None)
@@ -181,6 +190,6 @@ class QuickPlan(Plan):
 
     def bind_rule(self, rule: Callable, names: Sequence[str]) -> Callable:
         """`rule`, to be called with the tuple of what was kept in place of the arguments `names`."""
-        given = ["g"] if argument_names(rule)[0] == "g" else ["total", "g"]
+        given = argument_names(rule)[: len(argument_names(rule)) - len(names)]
         kept = [f"kept[{self.wanted.index(name)}]" for name in names]
         return eval(f"lambda {', '.join(given)}, kept: rule({', '.join([*given, *kept])})", {"rule": rule})

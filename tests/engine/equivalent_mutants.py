@@ -9,7 +9,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "swap:b:a": "both rules are the identity",
     },
     "pow": {
-        "_exponent_slope: a > 0 -> a >= 0": "0 was dealt with before",
+        "differentiate_exponent: a > 0 -> a >= 0": "0 was dealt with before",
     },
     "to_device": {
         "x: to_device(g, source, device) -> g": "here the cases stay on the CPU; test_device.py's do not",
@@ -31,8 +31,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "exchange:scale:x:loc": "the density is symmetric about loc",
     },
     "matmul": {
-        "_left: if len(b.shape) == 2 -> if False": "a shortcut: the general way gives the same",
-        "_right: if len(a.shape) == 2 -> if False": "a shortcut: the general way gives the same",
+        "differentiate_left: b.T if len(b.shape) == 2 else np.swapaxes(b, -1, -2) -> np.swapaxes(b, -1, -2)": "a shortcut",
+        "differentiate_right: a.T if len(a.shape) == 2 else np.swapaxes(a, -1, -2) -> np.swapaxes(a, -1, -2)": "a shortcut",
     },
     "linear": {
         "_weight_slope: if len(x.shape) != 2 -> if True": "a shortcut: the shape would not change",

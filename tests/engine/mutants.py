@@ -28,9 +28,12 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rows import new_row
+
+from minigrad.core.call import bind
 from minigrad.core.operation import Operation
-from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import Tensor
+from minigrad.ops.lists import ListOperation
 
 # Helpers that only work out axes and lengths, from shapes: no cotangent goes through them, and the tests of errors
 # cover what they refuse.
@@ -68,8 +71,10 @@ def with_rule(row: Operation, name: str | None, rule: Callable | None) -> Operat
     """The row with another rule for the input `name`; without a name, the row that does not un-broadcast."""
     if isinstance(row, ListOperation):
         assert rule is not None
-        return ListOperation(row.name, row.forward, row.keep, rule, row.cases)
-    return Operation(
+        mutant = ListOperation(row.name, row.forward, row.choose_kept, rule, row.cases)
+        bind(mutant)
+        return mutant
+    return new_row(
         row.name,
         row.forward,
         row.vjp if name is None or rule is None else {**row.vjp, name: rule},

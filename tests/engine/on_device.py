@@ -13,9 +13,9 @@ from rows import Case, leaf
 
 from minigrad import autograd
 from minigrad.core.operation import Operation
-from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import Tensor, wrap
 from minigrad.device import CPU, GPU, device_of, host, put
+from minigrad.ops.lists import ListOperation
 
 
 def moved(x: Any) -> Any:

@@ -12,16 +12,24 @@ from typing import Any
 import numpy as np
 
 import minigrad.ops
+from minigrad.core.call import bind
 from minigrad.core.operation import TABLE, Operation
-from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import LEAF, Tensor, wrap
-from minigrad.ops.table import Draw
+from minigrad.ops.lists import ListOperation
+from minigrad.ops.table import Draw, cases_of
 
 for _chapter in pkgutil.iter_modules(minigrad.ops.__path__):
     importlib.import_module(f"minigrad.ops.{_chapter.name}")  # some chapters are read only when they are needed
 
 DIFFERENTIABLE = sorted(name for name, row in TABLE.items() if row.differentiable)
 STEP = 1e-3  # of the four-point difference, whose error is STEP⁴: about 1e-12
+
+
+def new_row(*arguments: Any, **named: Any) -> Operation:
+    """An operation that is no row of the table, with its function."""
+    row = Operation(*arguments, **named)
+    bind(row)
+    return row
 
 
 def leaf(array: Any) -> Tensor:
@@ -48,7 +56,7 @@ class Case:
                 return argument.draw(rng)
             return [draw(a) for a in argument] if isinstance(argument, list) else argument
 
-        self.arguments = [draw(a) for a in self.operation.cases[index]]
+        self.arguments = [draw(a) for a in cases_of(self.operation)[index]]
         if isinstance(self.operation, ListOperation):
             self.places: list[int] = []
             self.leaves = self.arguments[0]
@@ -115,7 +123,7 @@ def _floating(x: Any) -> bool:
 def cases(name: str) -> list[Case]:
     """The cases of a row, drawn so that none has a kink within 2 * STEP of an input."""
     found = []
-    for index in range(len(TABLE[name].cases)):
+    for index in range(len(cases_of(TABLE[name]))):
         for seed in itertools.count():
             case = Case(name, index, seed)
             if not case.operation.differentiable or not any(np.isnan(n).any() for n in case.numeric):

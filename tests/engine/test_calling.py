@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-
 from minigrad.core.operation import TABLE, Operation
-from minigrad.ops.lists import ListOperation
 from minigrad.gradcheck import gradcheck, gradgradcheck
+from minigrad.ops.lists import ListOperation
 from minigrad.speed import calling
 
 WRITTEN = sorted(name for name, row in TABLE.items() if not isinstance(row, ListOperation))

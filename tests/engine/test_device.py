@@ -13,7 +13,7 @@ import double
 import numpy as np
 import pytest
 from on_device import assert_same, derivatives, on_device, staying
-from rows import DIFFERENTIABLE, Case, cases, leaf
+from rows import DIFFERENTIABLE, Case, cases, leaf, new_row
 
 from minigrad.core.operation import TABLE, Operation
 from minigrad.core.tensor import Tensor, wrap
@@ -73,21 +73,21 @@ def _filled(x: Any) -> Any:
 
 
 LEAKS = {
-    "converted": Operation("leak", lambda x: np.asarray(x) * 2, {"x": lambda g: g * 2}),
-    "copied": Operation("leak", lambda x: np.array(x) * 2, {"x": lambda g: g * 2}),
-    "a constant of the host": Operation("leak", lambda x: x * np.ones(4), {"x": lambda g: g}),
-    "a mask of the host": Operation("leak", lambda x: np.where(np.eye(4, dtype=bool)[:3], x, 0), {"x": lambda g: g}),
-    "an index of the host": Operation("leak", lambda x: x[np.arange(3)], {"x": lambda g: g}),
-    "filled from the host": Operation("leak", _filled, {"x": lambda g: g}),
-    "to the host and back": Operation("leak", lambda x: double.array(getattr(x, "get", x.copy)()), {"x": lambda g: g}),
-    "made on the host": Operation("leak", lambda x: np.zeros(x.shape), {"x": lambda g: g}),
-    "a rule's constant": Operation("leak", lambda x: x * 1, {"x": lambda g: g * np.ones(4)}),
-    "a rule's conversion": Operation("leak", lambda x: x * 1, {"x": lambda g: np.ascontiguousarray(g)}),
-    "what CuPy lacks": Operation("leak", lambda x: np.insert(x, 0, 0.0, 1)[:, 1:], {"x": lambda g: g}),
-    "a reduction CuPy lacks": Operation("leak", lambda x: np.maximum.reduce(x, axis=0), {"x": lambda g: g}),
-    "an argument CuPy lacks": Operation("leak", lambda x: x.max(axis=0, initial=0.0), {"x": lambda g: g}),
-    "an attribute CuPy lacks": Operation("leak", lambda x: x * 1 if x.flags.writeable else x, {"x": lambda g: g}),
-    "where=": Operation("leak", lambda x: np.add(x, 1, where=x > 0), {"x": lambda g: g}),
+    "converted": new_row("leak", lambda x: np.asarray(x) * 2, {"x": lambda g: g * 2}),
+    "copied": new_row("leak", lambda x: np.array(x) * 2, {"x": lambda g: g * 2}),
+    "a constant of the host": new_row("leak", lambda x: x * np.ones(4), {"x": lambda g: g}),
+    "a mask of the host": new_row("leak", lambda x: np.where(np.eye(4, dtype=bool)[:3], x, 0), {"x": lambda g: g}),
+    "an index of the host": new_row("leak", lambda x: x[np.arange(3)], {"x": lambda g: g}),
+    "filled from the host": new_row("leak", _filled, {"x": lambda g: g}),
+    "to the host and back": new_row("leak", lambda x: double.array(getattr(x, "get", x.copy)()), {"x": lambda g: g}),
+    "made on the host": new_row("leak", lambda x: np.zeros(x.shape), {"x": lambda g: g}),
+    "a rule's constant": new_row("leak", lambda x: x * 1, {"x": lambda g: g * np.ones(4)}),
+    "a rule's conversion": new_row("leak", lambda x: x * 1, {"x": lambda g: np.ascontiguousarray(g)}),
+    "what CuPy lacks": new_row("leak", lambda x: np.insert(x, 0, 0.0, 1)[:, 1:], {"x": lambda g: g}),
+    "a reduction CuPy lacks": new_row("leak", lambda x: np.maximum.reduce(x, axis=0), {"x": lambda g: g}),
+    "an argument CuPy lacks": new_row("leak", lambda x: x.max(axis=0, initial=0.0), {"x": lambda g: g}),
+    "an attribute CuPy lacks": new_row("leak", lambda x: x * 1 if x.flags.writeable else x, {"x": lambda g: g}),
+    "where=": new_row("leak", lambda x: np.add(x, 1, where=x > 0), {"x": lambda g: g}),
 }
 
 

@@ -5,12 +5,13 @@ import pytest
 
 import minigrad as mg
 from minigrad.core.operation import TABLE
+from minigrad.ops.table import cases_of
 
 INTO = [name for name, row in TABLE.items() if row.into is not None]
 
 
 def cases():
-    return [pytest.param(name, case, id=f"{name}-{i}") for name in INTO for i, case in enumerate(TABLE[name].cases)]
+    return [pytest.param(name, case, id=f"{name}-{i}") for name in INTO for i, case in enumerate(cases_of(TABLE[name]))]
 
 
 @pytest.mark.parametrize(("name", "case"), cases())

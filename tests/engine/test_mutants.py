@@ -12,9 +12,9 @@ from equivalent_mutants import EQUIVALENT
 from rows import DIFFERENTIABLE, cases, check, leaf
 
 from minigrad.core.operation import TABLE
-from minigrad.ops.lists import ListOperation
 from minigrad.core.tensor import wrap
 from minigrad.gradcheck import gradgradcheck
+from minigrad.ops.lists import ListOperation
 
 
 def notices(name: str, mutant) -> str:
@@ -149,7 +149,7 @@ def test_every_kind_of_mutant_is_made():
         "tanh: x: 1 - y * y -> 1",  # a term
         "tanh: x: 1 - y * y -> -(y * y)",
         "subtract: b: -g -> g",
-        "matmul: _left: b.T -> b",
+        "matmul: differentiate_left: b.T -> b",
         "log_softmax: x: np.exp(y) -> y",
         "softplus: x: where(beta * x > threshold, g, g * sigmoid(beta * x)) -> g",
         "clamp: _clamp_slope: x >= low -> x > low",

@@ -20,7 +20,7 @@ from rows import DIFFERENTIABLE
 
 from minigrad.core.operation import TABLE
 from minigrad.core.tensor import Tensor
-from minigrad.dialect.methods import FUNCTIONS, UFUNCS
+from minigrad.dialect.numpy_protocols import FUNCTIONS, UFUNCS
 
 # They mean the same on both and are no values themselves, so what is computed from them is free.
 FREE = {"shape", "ndim", "dtype"}

@@ -22,12 +22,6 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other. Refused for bool tensors, as in PyTorch: use ~mask or logical_not."""
-    for x in (input, other):
-        if isinstance(x, Tensor) and x.array.dtype.kind == "b":
-            raise GradientError(
-                "subtract: '-' is not defined for bool tensors; for 1 - mask use ~mask or logical_not(mask), "
-                "or convert the mask with .float()"
-            )
     return arithmetic.subtract(input, other if alpha == 1 else arithmetic.multiply(other, alpha))
 
 
@@ -75,6 +69,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input)."""
     if not input.is_floating_point():
         input = to(input, dtypes.get_default_dtype())
+    end = to(end, input.dtype) if end.dtype == dtypes.bool else end  # a bool cannot be subtracted from
     return arithmetic.add(input, arithmetic.multiply(arithmetic.subtract(end, input), weight))
 
 

@@ -167,6 +167,7 @@ from .dialect.functions import (
 )
 from .dialect.layout import is_floating_point, is_nonzero, numel
 from .dialect.size import Size
+from .dialect.gradients import operation
 from .dtypes import (
     bool,
     double,

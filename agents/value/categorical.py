@@ -18,7 +18,6 @@ import numpy as np
 
 import minigrad as mg
 from envs import UsageError
-from minigrad.core.recording import Operation
 from minigrad.device import host, namespace
 from minigrad.ops.indexing import index
 from minigrad.ops.losses import log_softmax, softmax
@@ -60,9 +59,9 @@ def quantile_weights(probability: np.ndarray, low: float, high: float) -> np.nda
 
 
 # -Σ_i m_i log p_i, (batch, 1), of log p (batch, N) and a constant m: an operation of the engine, in one node for three.
-cross_entropy = Operation(
-    "cross_entropy", lambda log_p, m: -row_sums(m * log_p), dict(log_p=lambda g, m: -g * m)
-).apply
+cross_entropy = mg.operation(
+    lambda log_p, m: -row_sums(m * log_p), dict(log_p=lambda g, m: -g * m), name="cross_entropy"
+)
 
 
 class Categorical:

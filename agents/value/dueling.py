@@ -16,7 +16,6 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
-from minigrad.core.recording import Operation
 from minigrad.ops.shapes import narrow
 
 
@@ -31,7 +30,9 @@ def _advantage_slope(g: Any, advantage_shape: tuple[int, ...], actions: int) -> 
 
 
 # An operation of the engine, with its rules: the equation above in one node, where five would take twice the time.
-action_values = Operation("dueling", _action_values, dict(value=lambda g: g.sum(1), advantage=_advantage_slope)).apply
+action_values = mg.operation(
+    _action_values, dict(value=lambda g: g.sum(1), advantage=_advantage_slope), name="dueling"
+)
 
 
 class Dueling(nn.Module):

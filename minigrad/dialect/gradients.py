@@ -11,7 +11,7 @@ import numpy as np
 from .. import errors
 from ..core import backward as core
 from ..core.operation import Node
-from ..core.rules import clone
+from ..core.rules import clone, op
 from ..core.tensor import LEAF, Tensor, wrap
 from ..errors import GradientError
 
@@ -63,6 +63,18 @@ def grad(
         elif g is None and not allow_unused:
             raise errors.unused_input(i, x)
     return tuple(found)
+
+
+def operation(forward: Callable, vjp: Any = None, *, name: str | None = None, **properties: Any) -> Callable[..., Any]:
+    """An operation of your own, with its rules: what PyTorch's `autograd.Function` is for. Returns a function.
+
+    square = mg.operation(lambda x: x * x, vjp=lambda g, x: 2 * x * g, name="square")
+
+    forward: a function of arrays (the inputs) and then parameters, all positional. vjp: a rule, or input name -> rule;
+    a rule's arguments say what it needs: g (the cotangent), y (the output), inputs, NAME_shape, parameters. It works on
+    arrays, and on Tensors under create_graph. properties: elementwise, fractional, view: see docs/add-an-operation.md.
+    """
+    return op(forward, vjp, name=name, in_table=False, **properties)
 
 
 class RemovableHandle:

@@ -62,7 +62,7 @@ def compile_shortcut(operation: Operation) -> Any:
 
 
 SHARE_MEMORY = """
-if n0 is not None or isinstance(x0, Tensor):
+if y.size and isinstance(x0, Tensor):
     if y.base is a0 or y.base is a0.base is not None:
         out._version, out._base = v0, (x0 if x0._base is None else x0._base[0], v0[1])
     elif y.base is not None:

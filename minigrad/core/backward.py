@@ -81,8 +81,8 @@ def start_cotangents(who: str, tensors: Any, cotangents: Any) -> dict:
             raise errors.no_graph(who, x)
         if g is None and x.array.size != 1:
             raise errors.no_scalar(who, x)
-        if isinstance(g, Tensor) and (x.is_leaf or g.dtype != x.dtype):
-            g = cast(g, x.dtype, g.dtype)  # which copies: a leaf keeps its gradient
+        if isinstance(g, Tensor) and (x.is_leaf or g.array.dtype != x.array.dtype):
+            g = cast(g, x.array.dtype, g.array.dtype)  # which copies: a leaf keeps its gradient
         if g is not None and not (isinstance(g, Tensor) and fits(g.array, x.array)):
             raise errors.start_does_not_fit(who, x, g)
         g = np.ones_like(x.array) if g is None else g if g.requires_grad else g.array
@@ -110,8 +110,7 @@ def walk(cotangents: dict, retain_graph: bool, create_graph: bool, targets: Sequ
                     found[node] = g
                 if any(parent in wanted for parent in node.edges):
                     run_rules(node, g, create_graph, wanted, cotangents, owned)
-                    if node.versions and not retain_graph:
-                        node.kept = None
+                    node.kept = node.kept if retain_graph or not node.versions else None
             for parent in node.edges:
                 if isinstance(parent, Node):
                     pending[parent] -= 1
@@ -169,24 +168,15 @@ def send(node: Node, i: int, rule: Callable, g: Any, kept: tuple, cotangents: di
     A cotangent is borrowed at its first arrival (others may hold the same array), allocated at the second, and added
     to in place after that.
     """
-    parent, into = node.edges[i], node.plan.into
-    held = cotangents.get(parent)
-    if held is not None and into is not None and held.shape and not isinstance(held, Tensor):
-        dx = None
-        if parent not in owned:
-            held = cotangents[parent] = held.copy()
-            owned.add(parent)
-        into(held, g, kept)
-    else:
-        dx = undo_broadcasting(rule(g, kept), node.shapes[i]) if node.shapes else rule(g, kept)
+    parent = node.edges[i]
+    dx = undo_broadcasting(rule(g, kept), node.shapes[i]) if node.shapes else rule(g, kept)
     if here.modes.observer is not None:
         here.modes.observer.ran(node, i, g, dx)
-    if dx is None:
-        return
     if isinstance(parent, Tensor):
         if not fits(getattr(dx, "array", dx), parent.array):
             raise errors.rule_does_not_fit(node.plan.operation.name, parent.array, dx)
         dx = clone(dx) if dx is g else dx  # a leaf keeps its gradient, so it may not share it
+    held = cotangents.get(parent)
     if held is None:
         cotangents[parent] = dx
     elif parent in owned:

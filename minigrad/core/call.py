@@ -75,8 +75,10 @@ def share_memory(out: Tensor, source: Any) -> None:
         out._base = (source if source._base is None else source._base[0], source._version[1])
 
 
-def bind(operation: Operation) -> Callable[..., Any]:
-    """The operation's public function: `call`, bound to the row."""
+def bind(operation: Operation, in_table: bool = True) -> Callable[..., Any]:
+    """The operation's public function: `call`, bound to the operation. Puts the operation into the table."""
+    if in_table and TABLE.setdefault(operation.name, operation) is not operation:
+        raise ValueError(f"operation '{operation.name}' is in the table already; choose another name")
 
     def apply(*arguments: Any) -> Any:
         return call(operation, *arguments)

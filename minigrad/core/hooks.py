@@ -38,7 +38,4 @@ class Observer:
         """`operation` has computed the Tensor `out`. Its Node is there, if the call was recorded."""
 
     def ran(self, node: Node, input: int | None, g: Any, dx: Any) -> None:
-        """A rule has made dx of the cotangent g, for the input at this position (None: the rule `y`, for them all).
-
-        dx is None if it was added in place to what had arrived before (`Operation.into`).
-        """
+        """A rule has made dx of the cotangent g, for the input at this position (None: the rule `y`, for them all)."""

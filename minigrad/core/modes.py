@@ -29,39 +29,26 @@ class Thread(threading.local):
 here = Thread()
 paused: set[Modes] = set()  # of threads that do not record: while it is empty, nobody need ask which thread this is
 observed: set[Modes] = set()  # of threads that have an observer
-KEEP: Any = object()
 
 
 def publish(modes: Modes) -> None:
     """Put the modes into the sets where they belong."""
-    if not modes.recording:
-        paused.add(modes)
-    elif paused:
-        paused.discard(modes)
-    if modes.observer is not None:
-        observed.add(modes)
-    elif observed:
-        observed.discard(modes)
+    (paused.discard if modes.recording else paused.add)(modes)
+    (observed.discard if modes.observer is None else observed.add)(modes)
 
 
 class Block:
     """Switch modes of this thread for a block of code: `with Block(recording=False): ...`."""
 
-    __slots__ = ("_entered", "_wanted")
-
-    def __init__(self, recording: bool = KEEP, rules_see_tensors: bool = KEEP, observer: Any = KEEP) -> None:
-        self._wanted, self._entered = (recording, rules_see_tensors, observer), []
+    def __init__(self, **changes: Any) -> None:
+        self._changes, self._entered = changes, []  # type: ignore[var-annotated]
 
     def __enter__(self) -> None:
-        before, (recording, rules_see_tensors, observer) = here.modes, self._wanted
-        modes = Modes(
-            before,
-            before.recording if recording is KEEP else recording,
-            before.rules_see_tensors if rules_see_tensors is KEEP else rules_see_tensors,
-            before.observer if observer is KEEP else observer,
-        )
-        if not modes.recording or modes.observer is not None:
-            publish(modes)
+        before = here.modes
+        modes = Modes(before, before.recording, before.rules_see_tensors, before.observer)
+        for name, value in self._changes.items():
+            setattr(modes, name, value)
+        publish(modes)
         self._entered.append(modes)
         here.modes = modes
 

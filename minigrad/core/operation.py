@@ -16,8 +16,7 @@ import numpy as np
 
 from .. import errors
 
-TABLE: dict[str, Operation] = {}
-"""Every operation by its name: the derivative book."""
+TABLE: dict[str, Operation] = {}  # every operation by its name: the derivative book
 
 
 class Operation:
@@ -31,9 +30,7 @@ class Operation:
         A rule named `y` runs before the others. They get its result for g: what they share is computed once.
     elementwise: the inputs broadcast against each other and are promoted to one dtype; backward undoes it.
     fractional: integer inputs become the default float first. view: the output may look at the first input's memory.
-    into: into(total, g, *what the rule is given) adds the rule's result to the array `total` in place, at a cost that
-        does not depend on the size of `total`. To take the n rows of a matrix one by one then costs n, not n².
-    cases: arguments for the tests, with a recipe for each array (see ops/table.py).
+    into: the rule's result added in place, for speed/walk.py. cases: arguments for the tests (see ops/table.py).
     """
 
     apply: Callable[..., Any]  # the public function (see call.py)
@@ -98,12 +95,10 @@ class Plan:
 
     shared: the rule that runs before the others, shared(g, kept), or None.
     rules: (input position, rule) pairs. A rule is called with the cotangent and what was kept: rule(g, kept).
-    into: the operation's `into` in the same form, into(total, g, kept), or None.
     roles: what each kept thing is: i for input i, -1 for the output, None for a shape or a parameter.
     """
 
     shared: Callable | None = None
-    into: Callable | None = None
 
     def __init__(self, operation: Operation, needed: int) -> None:
         self.operation, inputs, vjp = operation, operation.inputs, operation.vjp
@@ -120,15 +115,13 @@ class Plan:
                 raise TypeError(f"operation '{operation.name}': a rule asks for '{name}', known are {self.known}")
         self.roles = tuple(-1 if w == "y" else inputs.index(w) if w in inputs else None for w in self.wanted)
         if "y" in vjp:
-            self.shared = self.bind_rule(vjp["y"], argument_names(vjp["y"])[1:])
-        self.rules = [(i, self.bind_rule(vjp[inputs[i]], argument_names(vjp[inputs[i]])[1:])) for i in positions]
-        if operation.into is not None:
-            self.into = self.bind_rule(operation.into, self.wanted)
+            self.shared = self.bind_rule(vjp["y"])
+        self.rules = [(i, self.bind_rule(vjp[inputs[i]])) for i in positions]
 
-    def bind_rule(self, rule: Callable, names: Sequence[str]) -> Callable:
-        """`rule`, to be called with the tuple of what was kept in place of the arguments `names`."""
-        positions = [self.wanted.index(name) for name in names]
-        return lambda *given: rule(*given[:-1], *(given[-1][p] for p in positions))
+    def bind_rule(self, rule: Callable) -> Callable:
+        """`rule`, to be called with the cotangent and the tuple of what was kept."""
+        positions = [self.wanted.index(name) for name in argument_names(rule)[1:]]
+        return lambda g, kept: rule(g, *(kept[p] for p in positions))
 
     def keep(self, y: Any, *values: Any) -> tuple:
         """Of the output, the inputs and the parameters, what the rules have asked for."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import errors
 from .call import bind
-from .operation import TABLE, Operation, argument_names
+from .operation import Operation, argument_names
 from .tensor import Tensor
 
 
@@ -26,21 +26,11 @@ def op(
     forward: a ufunc of NumPy's, or a function of arrays (the inputs) and then parameters, all positional.
     vjp: one rule for an operation of one input, or input name -> rule; None if nothing can be differentiated.
     name: the row's name; the forward's own by default. in_table: whether it becomes a row of the table.
-    properties: elementwise (by default, whether `forward` is a ufunc), fractional, view, into, cases: see `Operation`,
-        which also says what a rule may ask for.
+    properties: elementwise (by default, whether `forward` is a ufunc), fractional, view, ...: see `Operation`.
     """
     rules = vjp if isinstance(vjp, dict) else {} if vjp is None else {argument_names(forward)[0]: vjp}
     properties.setdefault("elementwise", isinstance(forward, np.ufunc))
-    operation = Operation(name or forward.__name__.strip("_"), forward, rules, **properties)
-    return add_row(operation) if in_table else bind(operation)
-
-
-def add_row(operation: Operation) -> Callable[..., Any]:
-    """Add a row to the table. Returns its function."""
-    if operation.name in TABLE:
-        raise ValueError(f"operation '{operation.name}' is in the table already; choose another name")
-    TABLE[operation.name] = operation
-    return bind(operation)
+    return bind(Operation(name or forward.__name__.strip("_"), forward, rules, **properties), in_table)
 
 
 add = op(np.add, vjp=dict(a=lambda g: g, b=lambda g: g))

@@ -39,11 +39,6 @@ class Tensor(Any if TYPE_CHECKING else object):  # type: ignore[misc]  # other f
         return self.array.shape
 
     @property
-    def dtype(self) -> np.dtype:
-        """The element type, comparable with `minigrad.float32` and its kin."""
-        return self.array.dtype
-
-    @property
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded. May be set on a leaf of floating-point numbers."""
         return self._node is not None
@@ -51,9 +46,9 @@ class Tensor(Any if TYPE_CHECKING else object):  # type: ignore[misc]  # other f
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if value and self.array.dtype.kind != "f":
-            raise errors.only_floats_require_gradients(self.dtype)
+            raise errors.only_floats_require_gradients(self.array.dtype)
         if not value and not self.is_leaf:
-            raise errors.only_leaves_stop_recording(self._node.name)
+            raise errors.only_leaves_stop_recording(self._node.plan.operation.name)
         if self.is_leaf:
             self._node = LEAF if value else None
 
@@ -77,9 +72,6 @@ class Tensor(Any if TYPE_CHECKING else object):  # type: ignore[misc]  # other f
         if value is not None and not (isinstance(value, Tensor) and fits(value.array, self.array)):
             raise errors.gradient_does_not_fit(self.array, value)
         self._grad = value
-
-    def __repr__(self) -> str:
-        return f"Tensor({self.array})"
 
 
 def wrap(array: Any, node: Any = None) -> Tensor:

@@ -246,6 +246,7 @@ METHODS = {
 PROPERTIES = {
     "shape": shape,
     "ndim": lambda self: self.array.ndim,
+    "dtype": lambda self: self.array.dtype,
     "device": find_device,
     "grad_fn": lambda self: None if self._node is LEAF else self._node,
 }

@@ -20,14 +20,14 @@ class GradMode(Block):
     """A block in which this thread records, or does not. Also a decorator of functions and generator functions."""
 
     def __call__(self, function: Callable) -> Callable:
-        recording = self._wanted[0]
+        recording = self._changes["recording"]
         code = getattr(function, "__code__", None)
         if code is not None and code.co_flags & _IS_GENERATOR:
             return decorate_generator(function, recording)
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with GradMode(recording):
+            with GradMode(recording=recording):
                 return function(*args, **kwargs)
 
         return wrapper
@@ -38,19 +38,19 @@ def decorate_generator(function: Callable, recording: bool) -> Callable:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Generator:
-        with GradMode(recording):
+        with GradMode(recording=recording):
             generator = function(*args, **kwargs)
         resume: Callable[[], Any] = functools.partial(next, generator)
         while True:
             try:
-                with GradMode(recording):
+                with GradMode(recording=recording):
                     item = resume()
             except StopIteration as stop:
                 return stop.value
             try:
                 sent = yield item
             except GeneratorExit:
-                with GradMode(recording):
+                with GradMode(recording=recording):
                     generator.close()
                 raise
             except BaseException as error:
@@ -63,19 +63,19 @@ def decorate_generator(function: Callable, recording: bool) -> Callable:
 
 def no_grad(function: Callable | None = None) -> Any:
     """Record nothing inside: `with no_grad():`, `@no_grad()` or `@no_grad`."""
-    mode = GradMode(False)
+    mode = GradMode(recording=False)
     return mode if function is None else mode(function)
 
 
 def enable_grad(function: Callable | None = None) -> Any:
     """Record inside, even within no_grad: `with enable_grad():`, `@enable_grad()` or `@enable_grad`."""
-    mode = GradMode(True)
+    mode = GradMode(recording=True)
     return mode if function is None else mode(function)
 
 
 def inference_mode(mode: Any = True) -> Any:
     """PyTorch's stricter no_grad; here it is the same."""
-    return no_grad(mode) if callable(mode) else GradMode(not mode)
+    return no_grad(mode) if callable(mode) else GradMode(recording=not mode)
 
 
 def switch_recording(recording: bool) -> None:
@@ -88,7 +88,7 @@ class set_grad_enabled(GradMode):
     """Switch recording on or off, at once; as a context manager for the block, as a decorator for the function."""
 
     def __init__(self, mode: bool) -> None:
-        super().__init__(bool(mode))
+        super().__init__(recording=bool(mode))
         self._before = here.modes.recording
         switch_recording(bool(mode))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core.operation import Operation, Plan
-from ..core.rules import add_row
+from ..core.call import bind
 
 
 class ListOperation(Operation):
@@ -59,4 +59,4 @@ def op_of_list(
 
     forward, keep (choose_kept), vjp (rule): see `ListOperation`. In `cases` the first argument is a list of recipes.
     """
-    return add_row(ListOperation(name or forward.__name__.strip("_"), forward, keep, vjp, cases))
+    return bind(ListOperation(name or forward.__name__.strip("_"), forward, keep, vjp, cases))

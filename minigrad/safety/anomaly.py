@@ -49,7 +49,7 @@ class AnomalyObserver(Observer):
 
     def ran(self, node: Node, input: int | None, g: Any, dx: Any) -> None:
         """Check a rule's result."""
-        if self.check_nan and dx is not None and not is_finite([dx]) and is_finite([g]):
+        if self.check_nan and not is_finite([dx]) and is_finite([g]):
             what = "its derivative gave a NaN or infinity from a finite cotangent"
             raise GradientError(report(node.plan.operation, what, _stacks.get(node), is_zero_times_infinity(g, dx)))
 

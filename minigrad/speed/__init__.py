@@ -17,15 +17,16 @@ ENABLED = os.environ.get("MINIGRAD_SHORTCUTS", "1") != "0"
 
 def take_shortcuts() -> None:
     """Plug the shortcuts into the core. The dialect has bound its methods before."""
-    from ..core import hooks
+    from ..core import backward, hooks
     from ..core.operation import TABLE
     from .changes import quicken_changes
     from .forwards import exchange_forwards
     from .shortcuts import exchange_code
-    from .walk import walk_usual_graph
+    from .walk import send_in_place, walk_usual_graph
 
     for operation in TABLE.values():
         exchange_code(operation)
     hooks.declared, hooks.walk_usual_graph = exchange_code, walk_usual_graph
+    backward.send = send_in_place
     exchange_forwards()
     quicken_changes()

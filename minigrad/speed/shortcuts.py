@@ -188,8 +188,12 @@ class QuickPlan(Plan):
         self.keep = eval(f"lambda {', '.join(self.known)}: ({items})")  # type: ignore[method-assign]
         self.watch = eval(f"lambda {', '.join(counters)}: ({watched})")  # type: ignore[method-assign]
 
-    def bind_rule(self, rule: Callable, names: Sequence[str]) -> Callable:
-        """`rule`, to be called with the tuple of what was kept in place of the arguments `names`."""
-        given = argument_names(rule)[: len(argument_names(rule)) - len(names)]
+        self.into = None if operation.into is None else self.bind_rule(operation.into, self.wanted)
+
+    def bind_rule(self, rule: Callable, names: Sequence[str] | None = None) -> Callable:
+        """`rule`, to be called with the tuple of what was kept in place of the arguments `names`: all but g."""
+        arguments = argument_names(rule)
+        names = arguments[1:] if names is None else names
+        given = arguments[: len(arguments) - len(names)]
         kept = [f"kept[{self.wanted.index(name)}]" for name in names]
         return eval(f"lambda {', '.join(given)}, kept: rule({', '.join([*given, *kept])})", {"rule": rule})

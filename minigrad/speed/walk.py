@@ -6,7 +6,7 @@ they do. What is unusual is done by the core's functions: a second arrival, broa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
         for i, rule in plan.rules:
             parent = edges[i]
             if parent in cotangents or node.shapes is not None:
-                send(node, i, rule, g, kept, cotangents, owned)
+                send_in_place(node, i, rule, g, kept, cotangents, owned)
             else:  # the usual case of `send`
                 cotangents[parent] = dx = rule(g, kept)
                 if type(parent) is not node_type:
@@ -75,6 +75,23 @@ def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
         else:
             accumulate(leaf, g)
     return True
+
+
+def send_in_place(node: Node, i: int, rule: Callable, g: Any, kept: tuple, cotangents: dict, owned: set) -> None:
+    """What core/backward.py's `send` does. A second arrival is added in place, if the row says how (`Operation.into`).
+
+    into(total, g, *what the rule is given) adds the rule's result to the array `total` at a cost that does not depend
+    on the size of `total`. To take the n rows of a matrix one by one then costs n, not n².
+    """
+    parent = node.edges[i]
+    held, into = cotangents.get(parent), getattr(node.plan, "into", None)
+    unusual = into is None or held is None or isinstance(held, Tensor) or not held.ndim
+    if unusual or (modes.observed and modes.here.modes.observer is not None):
+        return send(node, i, rule, g, kept, cotangents, owned)
+    if parent not in owned:
+        held = cotangents[parent] = held.copy()
+        owned.add(parent)
+    into(held, g, kept)
 
 
 def run_hooks_unrecorded(place: Any, g: Any) -> Any:

@@ -72,7 +72,7 @@ def with_rule(row: Operation, name: str | None, rule: Callable | None) -> Operat
     if isinstance(row, ListOperation):
         assert rule is not None
         mutant = ListOperation(row.name, row.forward, row.choose_kept, rule, row.cases)
-        bind(mutant)
+        bind(mutant, in_table=False)
         return mutant
     return new_row(
         row.name,

@@ -85,6 +85,8 @@ from .dialect.functions import (
     equal,
     flatten,
     flip,
+    floor_divide,
+    fmod,
     frac,
     gather,
     hstack,
@@ -117,9 +119,11 @@ from .dialect.functions import (
     normal,
     outer,
     permute,
+    positive,
     prod,
     randint_like,
     ravel,
+    remainder,
     repeat,
     repeat_interleave,
     reshape,
@@ -188,8 +192,6 @@ from .ops.arithmetic import (
     exp,
     expm1,
     floor,
-    floor_divide,
-    fmod,
     greater,
     greater_equal,
     isfinite,
@@ -209,7 +211,6 @@ from .ops.arithmetic import (
     negative,
     not_equal,
     relu,
-    remainder,
     sigmoid,
     sign,
     sqrt,
@@ -218,7 +219,6 @@ from .ops.arithmetic import (
     trunc,
 )
 from .ops.arithmetic import invert as bitwise_not
-from .ops.arithmetic import positive_ as positive
 from .ops.arithmetic import power as pow
 from .ops.special import (
     atan,

@@ -408,6 +408,8 @@ def _promoted(operation: Operation, inputs: list) -> list:
                 inputs[i] = cast(x, dtype, x.array.dtype)
         elif is_array(x):
             inputs[i] = x.astype(dtype, copy=False)
+        elif type(x) is int and dtype.kind in "iu":
+            inputs[i] = dtypes.fit(operation.name, x, dtype)
     return inputs
 
 

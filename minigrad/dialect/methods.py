@@ -32,7 +32,7 @@ def _comparable(x: Any) -> bool:
 
 OPERATORS = {
     "__neg__": a.negative,
-    "__pos__": a.positive_,
+    "__pos__": f.positive,
     "__abs__": a.absolute,
     "__invert__": a.invert,
     "__add__": a.add,
@@ -43,10 +43,10 @@ OPERATORS = {
     "__rmul__": a.multiply,
     "__truediv__": a.divide,
     "__rtruediv__": lambda x, other: a.divide(other, x),
-    "__floordiv__": a.floor_divide,
-    "__rfloordiv__": lambda x, other: a.floor_divide(other, x),
-    "__mod__": a.remainder,
-    "__rmod__": lambda x, other: a.remainder(other, x),
+    "__floordiv__": f.floor_divide,
+    "__rfloordiv__": lambda x, other: f.floor_divide(other, x),
+    "__mod__": f.remainder,
+    "__rmod__": lambda x, other: f.remainder(other, x),
     "__pow__": a.power,
     "__rpow__": lambda x, other: a.power(other, x),
     "__matmul__": f.matmul,
@@ -100,8 +100,8 @@ METHODS = {
     "div": f.div,
     "divide": f.div,
     "true_divide": a.divide,
-    "floor_divide": a.floor_divide,
-    "remainder": a.remainder,
+    "floor_divide": f.floor_divide,
+    "remainder": f.remainder,
     "pow": a.power,
     "sqrt": a.sqrt,
     "square": a.square,
@@ -238,15 +238,15 @@ METHODS = {
 
 SAME_NAME = (
     "addcdiv addcmul addmm addmv argsort baddbmm bernoulli bincount bmm broadcast_to clamp_max clamp_min "
-    "count_nonzero cumprod diag diag_embed diagonal dot frac index_add index_copy index_fill kthvalue "
-    "masked_scatter median mm movedim multinomial mv nan_to_num nonzero outer ravel repeat_interleave scatter "
+    "count_nonzero cumprod diag diag_embed diagonal dot fill_diagonal_ frac index_add index_copy index_fill kthvalue "
+    "masked_scatter median mm movedim multinomial mv nan_to_num nonzero outer positive ravel repeat_interleave scatter "
     "select sort take take_along_dim tile topk trace tril triu unflatten unique"
 )
 """Methods that are the function of the same name."""
 for _name in SAME_NAME.split():
     METHODS[_name] = getattr(f, _name)
 METHODS |= {
-    "fmod": a.fmod,
+    "fmod": f.fmod,
     "trunc": a.trunc,
     "fix": a.trunc,
     "sgn": a.sign,
@@ -289,8 +289,8 @@ for _symbol, _name, _operation in (
     ("*=", "mul", a.multiply),
     ("/=", "div", f.div),
     ("**=", "pow", a.power),
-    ("//=", "floor_divide", a.floor_divide),
-    ("%=", "remainder", a.remainder),
+    ("//=", "floor_divide", f.floor_divide),
+    ("%=", "remainder", f.remainder),
     ("&=", "bitwise_and", a.bitwise_and),
     ("|=", "bitwise_or", a.bitwise_or),
     ("^=", "bitwise_xor", a.bitwise_xor),

@@ -55,9 +55,10 @@ positive_ = op(np.positive, vjp=lambda g: g, name="positive")
 
 
 def _power_slope(g: Any, a: Any, b: Any) -> Any:
-    # With b = 0 the slope is 0 by its factor b, so long as 0 ** -1 is not formed.
-    lower = (b - 1 if b else 1) if isinstance(b, int | float) else where(b == 0, 1.0, b - 1)
-    return g * b * a**lower
+    # With b = 0 the slope is 0, also where a ** -1 is infinite or a is NaN.
+    if isinstance(b, int | float):
+        return g * b * a ** (b - 1) if b else g * 0
+    return where(b == 0, 0.0, g * b * a ** where(b == 0, 1.0, b - 1))
 
 
 def _exponent_slope(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -151,7 +152,7 @@ def rectified(x: Any) -> Any:
 
 relu = op(
     rectified,
-    vjp=lambda g, y: g * (y > 0),  # 0 at 0
+    vjp=lambda g, y: g * (y != 0),  # y is not negative: 0 at 0, and a NaN passes its cotangent on
     name="relu",
     elementwise=True,
     cases=[*unary(), (real(9, 8),)],
@@ -174,16 +175,16 @@ elu = op(
 )
 maximum = op(
     np.maximum,
-    vjp=dict(  # a tie is shared
-        a=lambda g, a, b: g * (a > b) + g * 0.5 * (a == b),
-        b=lambda g, a, b: g * (b > a) + g * 0.5 * (a == b),
+    vjp=dict(  # a tie is shared; a NaN on either side passes the cotangent on to both
+        a=lambda g, a, b: g * ~(a < b) - g * 0.5 * (a == b),
+        b=lambda g, a, b: g * ~(b < a) - g * 0.5 * (a == b),
     ),
 )
 minimum = op(
     np.minimum,
     vjp=dict(
-        a=lambda g, a, b: g * (a < b) + g * 0.5 * (a == b),
-        b=lambda g, a, b: g * (b < a) + g * 0.5 * (a == b),
+        a=lambda g, a, b: g * ~(a > b) - g * 0.5 * (a == b),
+        b=lambda g, a, b: g * ~(b > a) - g * 0.5 * (a == b),
     ),
 )
 

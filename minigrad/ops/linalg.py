@@ -136,7 +136,7 @@ linear = op(
 )
 linear_relu = op(
     lambda x, weight, bias: rectified(_linear(x, weight, bias)),  # what Sequential makes of a Linear and a ReLU
-    vjp=dict(y=lambda g, y: g * (y > 0), **TABLE["linear"].vjp),
+    vjp=dict(y=lambda g, y: g * (y != 0), **TABLE["linear"].vjp),
     name="linear_relu",
     cases=[
         (real(5, 3), real(4, 3), real(4)),

@@ -84,14 +84,43 @@ mean = op(
 )
 
 
-def _var(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+def _mean_square_deviation(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
     if dim is None and not keepdim:  # of everything: as products of vectors, half the time
         x = x.ravel()
         centred = x - np.add.reduce(x) / x.dtype.type(x.size)
         return centred.dot(centred) / x.dtype.type(max(x.size - correction, 0))
     n = _count(x.shape, dim)
     centred = x - np.add.reduce(x, axis=_axis(x, dim), keepdims=True) / n
-    return np.add.reduce(centred * centred, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(max(n - correction, 0))
+    with np.errstate(over="ignore"):
+        squares = centred * centred
+    return np.add.reduce(squares, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(max(n - correction, 0))
+
+
+def _holds_squares(variance: Any) -> bool:
+    """Whether the squares that make up this variance were in the range of float32. (Of float64 they are.)"""
+    if variance.dtype != np.float32:
+        return True
+    if not variance.ndim:
+        return bool(1e-30 < variance < 1e38)
+    return not variance.size or bool(variance.min() > 1e-30 and variance.max() < 1e38)
+
+
+def _spread(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+    """The variance, in float64 where float32 could not hold the squares. (On a GPU to look would mean to wait.)"""
+    if type(x) is np.ndarray:
+        y = _mean_square_deviation(x, dim, keepdim, correction)
+        if _holds_squares(y):
+            return y
+    return _mean_square_deviation(x.astype(np.float64), dim, keepdim, correction)
+
+
+def _var(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+    with np.errstate(over="ignore"):
+        return _spread(x, dim, keepdim, correction).astype(x.dtype, copy=False)
+
+
+def _std(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+    return np.sqrt(_spread(x, dim, keepdim, correction)).astype(x.dtype, copy=False)
 
 
 def _centred(x: Any, dim: Any) -> Any:
@@ -106,7 +135,7 @@ var = op(
     cases=[(x, dim, keepdim, 1) for x, dim, keepdim in _cases(real)[:-1]] + [(real(3, 4), 0, False, 0)],
 )
 std = op(
-    lambda x, dim, keepdim, correction: np.sqrt(_var(x, dim, keepdim, correction)),
+    _std,
     vjp=lambda g, y, x, dim, keepdim, correction: (
         unreduce(
             # the slope at a deviation of 0 is taken as 0: with y = 0 replaced by 1 it is, by the factor x - mean
@@ -215,6 +244,25 @@ norm2 = op(
     ),
     name="norm",
     cases=_cases(real),
+)
+
+
+def _norm_of_order(x: Any, p: float, dim: Any, keepdim: bool) -> Any:
+    with np.errstate(divide="ignore"):  # of a negative order, 0 ** p is infinite, and the norm is 0
+        return np.add.reduce(np.abs(x) ** p, axis=_axis(x, dim), keepdims=keepdim) ** (1 / p)
+
+
+def _norm_slope(g: Any, y: Any, x: Any, p: float, dim: Any, keepdim: bool) -> Any:
+    # |x|ᵖ⁻¹ y¹⁻ᵖ, but 0 for elements that are 0, and where the norm is 0: no 0 * ∞ is formed.
+    of_norm = where(y == 0, 0.0, g) * where(y == 0, 1.0, y) ** (1 - p)
+    return unreduce(of_norm, x.shape, dim, keepdim) * np.sign(x) * where(x == 0, 1.0, np.abs(x)) ** (p - 1)
+
+
+norm_of_order = op(
+    _norm_of_order,  # (Σ |x|ᵖ)¹ᐟᵖ
+    vjp=_norm_slope,
+    name="norm_of_order",
+    cases=[(x, p, dim, keepdim) for (x, dim, keepdim), p in zip(_cases(real), (3, 2.5, 3, -1, 0.5, 4, 3), strict=True)],
 )
 cumsum = op(
     lambda x, dim: np.cumsum(x, axis=dim, dtype=np.int64 if x.dtype.kind in "bui" else None),

@@ -11,7 +11,7 @@ from ...errors import GradientError
 from ...ops import indexing, joining, shapes
 from ...ops.shapes import axis as axis_of
 from .conversion import to
-from .shapes import expand, reshape
+from .shapes import as_index, expand, reshape
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
@@ -41,10 +41,17 @@ def _several(name: str, tensors: Any) -> list:
     return tensors
 
 
+def _refuse_0d(name: str, input: Tensor) -> None:
+    if not input.ndim:
+        raise GradientError(f"{name}: a 0-d tensor has no dimension to take apart; reshape it to (1,) first")
+
+
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start` on; a view."""
+    _refuse_0d("narrow", input)
     d = axis_of(dim, input.ndim)
     n = input.shape[d]
+    start, length = as_index("narrow", "start", start), as_index("narrow", "length", length)
     start = start + n if start < 0 else start
     if not 0 <= start <= n or length < 0 or start + length > n:
         raise GradientError(
@@ -55,10 +62,11 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of the given size along `dim` (the last may be smaller), or of each of the given sizes. Views."""
+    _refuse_0d("split", tensor)
     d = axis_of(dim, tensor.ndim)
     n = tensor.shape[d]
-    if isinstance(split_size_or_sections, int):
-        size = split_size_or_sections
+    if not isinstance(split_size_or_sections, tuple | list):
+        size = as_index("split", "the size of a piece", split_size_or_sections)
         if size <= 0:
             raise GradientError(f"split: the size of a piece must be positive, got {size}")
         sections = [min(size, n - start) for start in range(0, n, size)] or [0]
@@ -79,12 +87,15 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size along `dim`, the last one possibly smaller."""
     if chunks <= 0:
         raise GradientError(f"chunk: the number of chunks must be positive, got {chunks}")
+    _refuse_0d("chunk", input)
     n = input.shape[axis_of(dim, input.ndim)]
     return split(input, -(-n // chunks), dim) if n else split(input, [0] * chunks, dim)
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, one by one."""
+    if not input.ndim:
+        raise IndexError("unbind: a 0-d tensor has no dimension to take apart; see .item()")
     d = axis_of(dim, input.ndim)
     return tuple(indexing.index(input, (slice(None),) * d + (i,)) for i in range(input.shape[d]))
 

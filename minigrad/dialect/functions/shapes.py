@@ -11,6 +11,7 @@ from ...core.tensor import Tensor, wrap
 from ...errors import GradientError
 from ...ops import shapes
 from ...ops.shapes import axes, axis
+from .conversion import contiguous
 
 
 def _sizes(name: str, sizes: tuple) -> tuple[int, ...]:
@@ -20,6 +21,18 @@ def _sizes(name: str, sizes: tuple) -> tuple[int, ...]:
         if type(n) is not int and (isinstance(n, bool) or not hasattr(n, "__index__")):
             raise TypeError(f"{name}: sizes must be ints, got {n!r} of type {type(n).__name__}")
     return tuple(int(n) for n in sizes)
+
+
+def as_index(name: str, argument: str, value: Any) -> int:
+    """A place or a length: an int, or an integer tensor of no dimensions."""
+    if isinstance(value, Tensor):
+        fits = not value.ndim and value.dtype.kind in "iu"
+    else:
+        fits = hasattr(value, "__index__") and not isinstance(value, bool | np.bool_)
+    if not fits:
+        found = f"a tensor of {value.dtype} and shape {value.shape}" if isinstance(value, Tensor) else repr(value)
+        raise TypeError(f"{name}: {argument} must be an int or a 0-d integer tensor, got {found}")
+    return int(value)
 
 
 def reshape(input: Tensor, *shape: Any) -> Tensor:
@@ -133,10 +146,19 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
 
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements shifted along `dims`, those pushed out coming in again at the other side."""
-    if dims is None:
-        return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
     as_tuple = lambda v: tuple(v) if isinstance(v, tuple | list) else (v,)
-    return shapes.roll(input, as_tuple(shifts), tuple(axis(d, input.ndim) for d in as_tuple(dims)))
+    steps = as_tuple(shifts)
+    places = (0,) if dims is None else as_tuple(dims)
+    if len(steps) != len(places):
+        raise GradientError(
+            f"roll: got {len(steps)} shifts {shifts} and {len(places)} dims {dims}; give one shift for each dimension"
+            + (" (without dims, one for all elements)" if dims is None else "")
+        )
+    if dims is None:
+        return reshape(shapes.roll(reshape(input, -1), steps, places), input.shape)
+    if not input.ndim:
+        raise IndexError(f"roll: a 0-d tensor has no dimension {dims} to roll along")
+    return shapes.roll(input, steps, tuple(axis(d, input.ndim) for d in places))
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -177,8 +199,8 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def ravel(input: Tensor) -> Tensor:
-    """All elements in one dimension."""
-    return reshape(input, -1)
+    """All elements in one dimension; a view only if the memory is contiguous, as in PyTorch."""
+    return reshape(contiguous(input), -1)
 
 
 def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:

@@ -15,6 +15,7 @@ from ...device import beside, namespace
 from ...errors import GradientError
 from ...ops import arithmetic, indexing, reductions
 from ...ops.shapes import axis
+from .picking import take_along_dim
 from .reductions import Extremes
 from .shapes import reshape
 
@@ -70,7 +71,10 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ext
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The median, of all elements or (values, indices) along `dim`; of an even number the lower one in the middle."""
+    """The median, of all elements or (values, indices) along `dim`; of an even number the lower one in the middle.
+
+    Where there is a NaN, the median is NaN.
+    """
     if dim is None:  # equal elements share the gradient, as in max() of everything
         middle = median(reshape(input.detach(), -1), 0).values
         lower = (
@@ -81,8 +85,14 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         raise GradientError(
             f"median: a tensor of shape {input.shape} has no elements along dim={dim}; check numel() first"
         )
-    n = input.shape[axis(dim, input.ndim)] if input.ndim else 1
-    return kthvalue(input, (n + 1) // 2, dim, keepdim)
+    d = axis(dim, input.ndim)
+    n = input.shape[d] if input.ndim else 1
+    if not input.ndim or input.dtype.kind != "f":
+        return kthvalue(input, (n + 1) // 2, dim, keepdim)
+    order, is_nan = argsort(input, dim).array, np.isnan(input.array)
+    middle = order[(slice(None),) * d + (slice((n - 1) // 2, (n + 1) // 2),)]
+    index = np.where(is_nan.any(axis=d, keepdims=True), is_nan.argmax(axis=d, keepdims=True), middle)  # the first NaN
+    return Extremes(indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d)))
 
 
 def _at(input: Tensor, dim: int, indices: Tensor) -> Tensor:
@@ -102,7 +112,9 @@ def unique(
     """
     d = None if dim is None else axis(dim, input.ndim)
     search: Any = np.unique
-    found = search(input.array, return_inverse=return_inverse, return_counts=return_counts, axis=d)
+    found = search(
+        input.array, return_inverse=return_inverse, return_counts=return_counts, axis=d, equal_nan=False
+    )
     if not (return_inverse or return_counts):
         return wrap(found)
     values, *rest = found
@@ -125,16 +137,25 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
 ) -> Tensor:
     """Where to insert each element of `input` to keep the last dimension of `sorted_sequence` in order.
 
     sorted_sequence: one vector for all, or (..., n) beside an input (..., m). right: after equal elements, not before.
+    sorter: the indices that bring a sequence in order which is not (from argsort). A NaN is the largest number.
     """
     if side not in (None, "left", "right"):
         raise ValueError(f"searchsorted: side={side!r}; expected 'left' or 'right'")
+    if right and side == "left":
+        raise GradientError("searchsorted: right=True and side='left' say the opposite; give one of them")
     right = right or side == "right"
-    edges = sorted_sequence.array
+    edges = sorted_sequence.array if sorter is None else take_along_dim(sorted_sequence, sorter, -1).array
     x = input.array if isinstance(input, Tensor) else beside(np.asarray(input), edges)
     if edges.ndim != 1 and edges.shape[:-1] != x.shape[:-1]:
         raise GradientError(
@@ -144,7 +165,8 @@ def searchsorted(
     if edges.ndim == 1:
         found = namespace(edges).searchsorted(edges, x, side="right" if right else "left")
     else:
-        below = edges[..., None, :] <= x[..., None] if right else edges[..., None, :] < x[..., None]
+        edges, x = edges[..., None, :], x[..., None]
+        below = (edges <= x) | (x != x) if right else (edges < x) | ((x != x) & (edges == edges))
         found = below.sum(-1)
     return wrap(np.asarray(found) if isinstance(found, np.generic) else found).to(np.int32 if out_int32 else np.int64)
 

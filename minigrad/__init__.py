@@ -141,6 +141,7 @@ from .dialect.functions import (
     std_mean,
     sub,
     sum,
+    swapaxes,
     t,
     take,
     take_along_dim,
@@ -219,7 +220,9 @@ from .ops.arithmetic import (
     trunc,
 )
 from .ops.arithmetic import invert as bitwise_not
+from .ops.arithmetic import left_shift as bitwise_left_shift
 from .ops.arithmetic import power as pow
+from .ops.arithmetic import right_shift as bitwise_right_shift
 from .ops.special import (
     atan,
     atan2,
@@ -249,7 +252,7 @@ divide = true_divide = div
 clip = clamp
 fix, sgn = trunc, sign
 ger = outer
-moveaxis, swapaxes, swapdims = movedim, transpose, transpose
+moveaxis, swapdims = movedim, transpose
 concat = concatenate = cat
 gt, ge, lt, le, ne, eq = greater, greater_equal, less, less_equal, not_equal, _methods.a.equal
 dtype = _np.dtype

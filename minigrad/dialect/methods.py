@@ -63,6 +63,10 @@ OPERATORS = {
     "__ror__": a.bitwise_or,
     "__xor__": a.bitwise_xor,
     "__rxor__": a.bitwise_xor,
+    "__lshift__": a.left_shift,
+    "__rlshift__": lambda x, other: a.left_shift(other, x),
+    "__rshift__": a.right_shift,
+    "__rrshift__": lambda x, other: a.right_shift(other, x),
     "__getitem__": inplace.getitem,
     "__setitem__": inplace.setitem,
 }
@@ -70,14 +74,14 @@ OPERATORS = {
 # -- methods ----------------------------------------------------------------------------------------------
 
 
-def _softmax(self: Tensor, dim: int) -> Tensor:
-    """exp(self) / Σ exp(self) along `dim`."""
-    return losses.softmax(self, axis(dim, self.ndim))
+def _softmax(self: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """exp(self) / Σ exp(self) along `dim`, computed in `dtype`."""
+    return losses.softmax(self if dtype is None else f.to(self, dtype), axis(dim, self.ndim))
 
 
-def _log_softmax(self: Tensor, dim: int) -> Tensor:
-    """log softmax(self), without underflow."""
-    return losses.log_softmax(self, axis(dim, self.ndim))
+def _log_softmax(self: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """log softmax(self), without underflow, computed in `dtype`."""
+    return losses.log_softmax(self if dtype is None else f.to(self, dtype), axis(dim, self.ndim))
 
 
 def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -207,7 +211,7 @@ METHODS = {
     "int": lambda x: f.to(x, dtypes.int32),
     "bool": lambda x: f.to(x, dtypes.bool),
     "cpu": lambda x: f.to(x, device=CPU),
-    "cuda": lambda x, device=None: f.to(x, device="cuda" if device is None else device),
+    "cuda": lambda x, device=None, non_blocking=False: f.to(x, device="cuda" if device is None else device),
     "copy_": inplace.copy_,
     "fill_": inplace.fill_,
     "zero_": inplace.zero_,
@@ -261,9 +265,11 @@ METHODS |= {
     "bitwise_or": a.bitwise_or,
     "bitwise_xor": a.bitwise_xor,
     "bitwise_not": a.invert,
+    "bitwise_left_shift": a.left_shift,
+    "bitwise_right_shift": a.right_shift,
     "xlogy": f.xlogy,
     "moveaxis": f.movedim,
-    "swapaxes": f.transpose,
+    "swapaxes": f.swapaxes,
     "swapdims": f.transpose,
     "short": lambda x: f.to(x, dtypes.int16),
     "char": lambda x: f.to(x, dtypes.int8),

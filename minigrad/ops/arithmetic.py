@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..device import CPU, put
-from .table import binary, booleans, op, positive, real, unary, within
+from .table import binary, booleans, integers, op, positive, real, unary, within
 
 # -- the four operations, powers --------------------------------------------------------------------------
 
@@ -236,6 +236,10 @@ logical_and, logical_or, logical_not = op(np.logical_and), op(np.logical_or), op
 logical_xor = op(np.logical_xor)
 bitwise_and, bitwise_or, bitwise_xor = (
     op(f, cases=[(booleans(3, 4), booleans(4))]) for f in (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+)
+left_shift, right_shift = (
+    op(f, name=f"bitwise_{f.__name__}", cases=[(integers(0, 99, 3, 4), integers(0, 4, 4))])
+    for f in (np.left_shift, np.right_shift)
 )
 invert = op(np.invert, cases=[(booleans(3, 4),)], name="bitwise_not")
 isfinite, isnan, isinf = op(np.isfinite), op(np.isnan), op(np.isinf)

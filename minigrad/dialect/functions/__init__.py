@@ -98,6 +98,7 @@ from .shapes import (
     reshape,
     roll,
     squeeze,
+    swapaxes,
     t,
     tile,
     transpose,

@@ -60,8 +60,14 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return shapes.narrow(input, d, start, length)
 
 
-def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces of the given size along `dim` (the last may be smaller), or of each of the given sizes. Views."""
+def split(
+    tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
+) -> tuple[Tensor, ...]:
+    """Pieces of the given size along `dim` (the last may be smaller), or of each of the given sizes. Views.
+
+    split_size: what PyTorch's method calls its first argument.
+    """
+    split_size_or_sections = split_size if split_size_or_sections is None else split_size_or_sections
     _refuse_0d("split", tensor)
     d = axis_of(dim, tensor.ndim)
     n = tensor.shape[d]

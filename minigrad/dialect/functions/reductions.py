@@ -6,6 +6,8 @@ import builtins
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ... import dtypes
 from ...core.tensor import Tensor, wrap
 from ...device import as_array
@@ -30,7 +32,10 @@ def _which(name: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None)
         dim = int(dim)
     if dim == ():
         dim = None
-    return dim, keepdim if keepdims is None else keepdims
+    keepdim = keepdim if keepdims is None else keepdims
+    if keepdim is not True and keepdim is not False and not isinstance(keepdim, np.bool_):
+        raise TypeError(f"{name}: keepdim is {keepdim!r}, expected True or False; several dimensions go in a tuple")
+    return dim, keepdim
 
 
 def _as_float(name: str, x: Tensor, dtype: Any) -> Tensor:
@@ -114,13 +119,15 @@ class Extremes(NamedTuple):
     indices: Tensor
 
 
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Any:
+def max(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: Any = None
+) -> Any:
     """The largest element; along `dim` (values, indices); with a tensor in place of `dim` the elementwise maximum.
 
     Ties: along a dimension the first gets the whole gradient; over all elements they share it.
     """
-    if isinstance(dim, Tensor):
-        return arithmetic.maximum(input, dim)
+    if isinstance(dim, Tensor) or other is not None:
+        return arithmetic.maximum(input, dim if other is None else other)
     check_tensors("max", input=input)
     dim, keepdim = _which("max", dim, keepdim, axis, keepdims)
     _refuse_empty("max", input, dim)
@@ -129,10 +136,12 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = No
     return Extremes(*reductions.max_along(input, _one("max", input, dim), keepdim))
 
 
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Any:
+def min(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: Any = None
+) -> Any:
     """The smallest element; along `dim` (values, indices); with a tensor in place of `dim` the elementwise minimum."""
-    if isinstance(dim, Tensor):
-        return arithmetic.minimum(input, dim)
+    if isinstance(dim, Tensor) or other is not None:
+        return arithmetic.minimum(input, dim if other is None else other)
     check_tensors("min", input=input)
     dim, keepdim = _which("min", dim, keepdim, axis, keepdims)
     _refuse_empty("min", input, dim)
@@ -217,8 +226,9 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The vector p-norm of all elements or over `dim`; the gradient at 0 is 0."""
+    p = p.item() if isinstance(p, Tensor) else p
     if not (p is None or p == "fro" or isinstance(p, int | float)):
-        raise ValueError(f"norm: p={p!r}; expected a number, inf, -inf or 'fro': the others need singular values")
+        raise ValueError(f"norm: p={p!r}; expected a number, inf, -inf or 'fro' (others need singular values)")
     input = _as_float("norm", input, dtype)
     dim, keepdim = _which("norm", dim, keepdim, None, None)
     if p in (2, "fro", None):

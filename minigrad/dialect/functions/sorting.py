@@ -27,7 +27,7 @@ class Sorted(NamedTuple):
     indices: Tensor
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """The indices that sort `input` along `dim`. Equal elements keep their order, stable or not."""
     d, x = axis(dim, input.ndim), input.array
     if not x.ndim:
@@ -38,7 +38,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     return wrap(np.flip(x.shape[d] - 1 - backwards, d).copy())
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Sorted:
     """(values, indices) in order along `dim`. Equal elements keep their order, stable or not."""
     indices = argsort(input, dim, descending)
     return Sorted(_at(input, dim, indices), indices)
@@ -112,9 +112,7 @@ def unique(
     """
     d = None if dim is None else axis(dim, input.ndim)
     search: Any = np.unique
-    found = search(
-        input.array, return_inverse=return_inverse, return_counts=return_counts, axis=d, equal_nan=False
-    )
+    found = search(input.array, return_inverse=return_inverse, return_counts=return_counts, axis=d, equal_nan=False)
     if not (return_inverse or return_counts):
         return wrap(found)
     values, *rest = found
@@ -176,8 +174,10 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
-def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+def count_nonzero(input: Tensor, *places: Any, dim: Any = None) -> Tensor:
     """How many elements are not 0, of all or over the dimensions `dim`."""
+    if places:
+        dim = places[0] if len(places) == 1 else places
     return reductions.sum_(wrap(input.array != 0), tuple(dim) if isinstance(dim, list) else dim, False)
 
 

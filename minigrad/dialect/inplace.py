@@ -107,6 +107,7 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
             with no_grad():
                 result = operation(self, *args, **kwargs)
         _check_fit(name, self, result)
+        _refuse_read_only(name, self)
         if recorded:
             return _become(self, _cast_like(self, result))
         self.array[...] = result.array
@@ -130,6 +131,17 @@ def _check_fit(name: str, x: Tensor, result: Tensor) -> None:
             f"{name}: the result is {result.dtype}, which cannot be stored in a tensor of {x.dtype}; "
             "convert the tensor first, e.g. with .float()"
         )
+
+
+def _refuse_read_only(name: str, x: Tensor) -> None:
+    """Refuse memory that can't be written, and say where it came from."""
+    if not on_cpu(x.array) or x.array.flags.writeable:
+        return
+    if 0 in x.array.strides:
+        source = "was made by expand (or broadcast_to), so several of its places share one number"
+    else:
+        source = "looks at a NumPy array that is read-only"
+    raise GradientError(f"{name}: this tensor (shape {x.shape}) {source}; write into a .clone() of it")
 
 
 def _cast_like(x: Tensor, result: Tensor) -> Tensor:
@@ -199,6 +211,9 @@ def _assign(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
         x.array[key] = raw
     except (ValueError, IndexError) as error:
         raise _explained(name, x, key, raw, error) from None
+    except OverflowError:
+        dtypes.fit(name, raw, x.dtype)  # says what fits
+        raise
     x._version[0] += 1
     return x
 
@@ -211,6 +226,7 @@ def _assigned(name: str, x: Tensor, key: Any, value: Tensor) -> Tensor:
 
 
 def _explained(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> Exception:
+    _refuse_read_only(name, x)
     try:
         place = x.array[key].shape
     except IndexError:

@@ -58,7 +58,8 @@ def _power_slope(g: Any, a: Any, b: Any) -> Any:
     # With b = 0 the slope is 0, also where a ** -1 is infinite or a is NaN.
     if isinstance(b, int | float):
         return g * b * a ** (b - 1) if b else g * 0
-    return where(b == 0, 0.0, g * b * a ** where(b == 0, 1.0, b - 1))
+    flat = b == 0
+    return g * b * where(flat, 1.0, a) ** where(flat, 1.0, b - 1)
 
 
 def _exponent_slope(g: Any, y: Any, a: Any, b: Any) -> Any:

@@ -46,6 +46,7 @@ def ones(n: int, dtype: Any) -> Any:
     return np.ones(n, dtype)
 
 
+_FLOAT32 = np.dtype(np.float32)
 _SHORT = 512
 
 
@@ -91,36 +92,33 @@ def _mean_square_deviation(x: Any, dim: Any, keepdim: bool, correction: int) -> 
         return centred.dot(centred) / x.dtype.type(max(x.size - correction, 0))
     n = _count(x.shape, dim)
     centred = x - np.add.reduce(x, axis=_axis(x, dim), keepdims=True) / n
-    with np.errstate(over="ignore"):
-        squares = centred * centred
-    return np.add.reduce(squares, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(max(n - correction, 0))
-
-
-def _holds_squares(variance: Any) -> bool:
-    """Whether the squares that make up this variance were in the range of float32. (Of float64 they are.)"""
-    if variance.dtype != np.float32:
-        return True
-    if not variance.ndim:
-        return bool(1e-30 < variance < 1e38)
-    return not variance.size or bool(variance.min() > 1e-30 and variance.max() < 1e38)
+    return np.add.reduce(centred * centred, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(max(n - correction, 0))
 
 
 def _spread(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
-    """The variance, in float64 where float32 could not hold the squares. (On a GPU to look would mean to wait.)"""
+    """The variance; where the squares leave the range of float32, in float64. (On a GPU, to look would be to wait.)"""
     if type(x) is np.ndarray:
         y = _mean_square_deviation(x, dim, keepdim, correction)
-        if _holds_squares(y):
+        if x.dtype != _FLOAT32 or _float32_holds(y):
             return y
     return _mean_square_deviation(x.astype(np.float64), dim, keepdim, correction)
 
 
-def _var(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+def _float32_holds(squares: Any) -> bool:
+    if not squares.ndim:
+        return 1e-30 < float(squares) < 1e38
+    # argmin and argmax are vectorised, min and max are not
+    return not squares.size or (
+        squares.item(squares.argmin()) > 1e-30 and squares.item(squares.argmax()) < 1e38  # neither holds for NaN
+    )
+
+
+def _as(x: Any, y: Any) -> Any:
+    """y in the dtype of x; too large a variance is infinite."""
+    if y.dtype == x.dtype:
+        return y
     with np.errstate(over="ignore"):
-        return _spread(x, dim, keepdim, correction).astype(x.dtype, copy=False)
-
-
-def _std(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
-    return np.sqrt(_spread(x, dim, keepdim, correction)).astype(x.dtype, copy=False)
+        return y.astype(x.dtype)
 
 
 def _centred(x: Any, dim: Any) -> Any:
@@ -128,14 +126,15 @@ def _centred(x: Any, dim: Any) -> Any:
 
 
 var = op(
-    _var,
+    lambda x, dim, keepdim, correction: _as(x, _spread(x, dim, keepdim, correction)),
     vjp=lambda g, x, dim, keepdim, correction: (
         unreduce(g * 2 / (_count(x.shape, dim) - correction), x.shape, dim, keepdim) * _centred(x, dim)
     ),
+    name="var",
     cases=[(x, dim, keepdim, 1) for x, dim, keepdim in _cases(real)[:-1]] + [(real(3, 4), 0, False, 0)],
 )
 std = op(
-    _std,
+    lambda x, dim, keepdim, correction: _as(x, np.sqrt(_spread(x, dim, keepdim, correction))),
     vjp=lambda g, y, x, dim, keepdim, correction: (
         unreduce(
             # the slope at a deviation of 0 is taken as 0: with y = 0 replaced by 1 it is, by the factor x - mean

@@ -58,8 +58,7 @@ def _power_slope(g: Any, a: Any, b: Any) -> Any:
     # With b = 0 the slope is 0, also where a ** -1 is infinite or a is NaN.
     if isinstance(b, int | float):
         return g * b * a ** (b - 1) if b else g * 0
-    flat = b == 0
-    return g * b * where(flat, 1.0, a) ** where(flat, 1.0, b - 1)
+    return g * b * where(b == 0, 1.0, a) ** (b - 1)
 
 
 def _exponent_slope(g: Any, y: Any, a: Any, b: Any) -> Any:

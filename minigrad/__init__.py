@@ -21,6 +21,7 @@ from . import autograd, random
 from .core.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .core.tensor import Tensor
 from .device import device
+from .dialect import functions as _functions
 from .dialect import methods as _methods
 from .dialect.creation import (
     arange,
@@ -259,6 +260,19 @@ dtype = _np.dtype
 newaxis = None
 e, pi = _np.e, _np.pi
 inf, nan = float64.type("inf").item(), float64.type("nan").item()
+
+# As functions these may be given anything; as methods they have their tensor.
+_OF_TENSORS = (
+    "addmm addmv amax amin argmax argmin argsort atleast_1d atleast_2d baddbmm bernoulli bincount bmm "
+    "broadcast_tensors broadcast_to chunk clamp clone count_nonzero cumprod cumsum diag diag_embed diagonal dot "
+    "flatten flip gather index_add index_copy index_fill index_select kthvalue lerp logsumexp masked_fill "
+    "masked_scatter masked_select mean median meshgrid mm movedim multinomial mv nan_to_num narrow nonzero norm "
+    "outer permute positive prod randint_like ravel repeat repeat_interleave reshape roll round scatter scatter_add "
+    "searchsorted select sort split squeeze std std_mean sub sum swapaxes t take take_along_dim tile topk trace "
+    "transpose tril triu unbind unflatten unique unsqueeze var var_mean where xlogy"
+)
+for _name in _OF_TENSORS.split():
+    globals()[_name] = _functions.explain(globals()[_name])
 
 # Parts that not every program needs are imported when they are first asked for.
 _LAZY = {

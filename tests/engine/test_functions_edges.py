@@ -415,6 +415,25 @@ def test_pytorchs_keywords():
         x.sum(0, 1)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mg.mean([1.0, 2.0]), "mean: input must be a Tensor, got list; wrap it with as_tensor"),
+        (lambda: mg.argmax(np.ones(3)), "argmax: input must be a Tensor, got ndarray"),
+        (lambda: mg.sum(3), "sum: input must be a Tensor, got int"),
+        (lambda: mg.dot(mg.ones(2), [1, 2]), "dot: tensor must be a Tensor, got list"),
+        (lambda: mg.gather([1.0], 0, mg.tensor([0])), "gather: input must be a Tensor, got list"),
+        (lambda: mg.broadcast_tensors(mg.ones(2), 3), "broadcast_tensors: tensors must be a Tensor, got int"),
+        (lambda: mg.split([1, 2], 1), "split: tensor must be a Tensor, got list"),
+        (lambda: mg.cat(3), "cat: expected a list or tuple of tensors, got int"),
+        (lambda: mg.ones(2).allclose(2), "allclose: other must be a Tensor, got int"),
+    ],
+)
+def test_what_is_no_tensor_is_named(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
 def test_places_may_be_counted_from_the_end():
     x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
     same(mg.take_along_dim(x, mg.tensor([[-1, 0]]), 0), [[3, 2]])

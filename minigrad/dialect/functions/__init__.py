@@ -30,6 +30,7 @@ from .arithmetic import (
 from .comparing import allclose, equal, is_tensor, isclose
 from .conversion import clone, contiguous, to
 from .einsum import einsum
+from .explaining import explain
 from .joining import atleast_1d, atleast_2d, cat, chunk, hstack, meshgrid, narrow, split, stack, unbind, vstack
 from .linalg import (
     addmm,

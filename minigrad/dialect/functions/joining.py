@@ -32,6 +32,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -
 def _several(name: str, tensors: Any) -> list:
     if isinstance(tensors, Tensor):
         raise TypeError(f"{name}: expected a list or tuple of tensors, got one Tensor; write {name}([a, b, ...])")
+    if not hasattr(tensors, "__iter__"):
+        raise TypeError(f"{name}: expected a list or tuple of tensors, got {type(tensors).__name__}")
     tensors = list(tensors)
     for i, x in enumerate(tensors):
         if not hasattr(x, "dtype"):

@@ -467,6 +467,9 @@ def test_a_factor_of_0_leaves_the_summand_out():
     same(mg.addmm(hole, mg.ones(2, 2), mg.ones(2, 2), beta=0), [[2, 2], [2, 2]])
     same(mg.baddbmm(hole, mg.ones(1, 2, 2), mg.ones(1, 2, 2), beta=0, alpha=3), [[[6, 6], [6, 6]]])
     same(mg.addmv(hole, mg.ones(2, 2), mg.ones(2), beta=0.0), [2, 2])
+    same(mg.baddbmm(mg.ones(1, 2, 2), mg.ones(1, 2, 3), mg.ones(1, 3, 2)), [[[4, 4], [4, 4]]])
+    same(mg.addmm(mg.ones(2, 2), mg.ones(2, 3), mg.ones(3, 2)), [[4, 4], [4, 4]])
+    same(mg.addmv(mg.ones(2), mg.ones(2, 3), mg.ones(3)), [4, 4])
     same(mg.addmv(mg.ones(2), mg.ones(2, 2), mg.ones(2), beta=0.5, alpha=2), [4.5, 4.5])
 
 

@@ -261,7 +261,7 @@ def test_fill_diagonal():
     x = mg.zeros(2, 3)
     assert x.fill_diagonal_(5.0) is x
     assert x.tolist() == [[5, 0, 0], [0, 5, 0]]
-    cube = mg.zeros(2, 2, 2).fill_diagonal_(1)
+    cube = mg.zeros(2, 2, 2).fill_diagonal_(1, wrap=True)
     assert cube.nonzero().tolist() == [[0, 0, 0], [1, 1, 1]]
     tall = mg.zeros(7, 2)
     assert tall.fill_diagonal_(1).nonzero().tolist() == [[0, 0], [1, 1]]
@@ -289,6 +289,7 @@ def test_diag_embed_along_other_dimensions():
     assert y[0].tolist() == [[0, 1, 0], [0, 3, 0]]
     assert y[1].tolist() == [[0, 0, 2], [0, 0, 4]]
     assert mg.diag_embed(x, 1, 2, 0)[2].tolist() == [[0, 2, 0], [0, 4, 0]]
+    assert mg.diag_embed(x, 0, 1, 0)[..., 1].tolist() == [[3, 0], [0, 4]]
     (y * y).sum().backward()
     assert x.grad.tolist() == [[2, 4], [6, 8]]
     for wrong in (lambda: mg.diag_embed(x, 0, 1, 1), lambda: mg.diag_embed(mg.tensor(math.pi))):

@@ -1,4 +1,4 @@
-"""The functions against what PyTorch gave, recorded: the same comparison as test_dialect_oracle.py, where PyTorch is not.
+"""The functions against what PyTorch gave, recorded: test_dialect_oracle.py's comparison where PyTorch is not there.
 
 functions_cases.json.gz holds, for each program of test_names_oracle.py and test_dialect_oracle.py on a few inputs,
 PyTorch's result, its gradients and the inputs afterwards. What we do otherwise on purpose (DIFFERENCES there) is left
@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parent)]  # when run as a script
-
 import test_dialect_oracle as dialect
 import test_names_oracle as names
 from test_dialect_oracle import Outcome, Sample, sample

@@ -343,11 +343,15 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [from_, to); returns the tensor. (PyTorch's `from` is a word of Python's.)"""
+    if not to >= from_:
+        raise GradientError(f"uniform_: from_={from_} is above to={to}; expected the lower bound first")
     return _filled("uniform_", self, _rng(generator).uniform(from_, to, self.shape))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers; returns the tensor."""
+    if not std >= 0:
+        raise GradientError(f"normal_: std is {std}; expected a deviation >= 0 (see abs and exp)")
     return _filled("normal_", self, mean + std * _rng(generator).standard_normal(self.shape))
 
 
@@ -355,6 +359,8 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     """Fill with exponential numbers of rate lambd; returns the tensor."""
     if not self.is_floating_point():
         raise GradientError(f"exponential_: expected a floating-point tensor, this one is {self.dtype}; use .float()")
+    if not lambd > 0:
+        raise GradientError(f"exponential_: lambd is {lambd}; expected a rate above 0")
     return _filled("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
 
 
@@ -372,6 +378,8 @@ def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: G
     if high is None:
         most = 2 ** (24 if self.dtype == dtypes.float32 else 53) if self.is_floating_point() else None
         low, high = 0, low or most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
+    if low >= high:
+        raise GradientError(f"random_: there is no integer in [{low}, {high}); expected the lower bound first")
     return _filled("random_", self, _rng(generator).integers(low, high, self.shape))
 
 

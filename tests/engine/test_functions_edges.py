@@ -166,6 +166,7 @@ def test_the_gradient_of_a_filled_value_counts_elements_not_mentions():
     y.sum().backward()
     same(value.grad, 4)
     same(x.grad, [[0, 1, 0], [0, 1, 0]])
+    assert mg.tensor(1.0).scatter(0, mg.tensor(0), 5.0).item() == 5
     assert mg.tensor(1.0).index_fill(0, mg.tensor([0]), 5.0).item() == 5
     same(mg.zeros(2).index_fill(0, mg.tensor([], dtype=mg.int64), 5.0), [0, 0])
 
@@ -506,6 +507,26 @@ def test_plus_leaves_a_tensor_as_it_is():
 
 
 # -- random choices ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fill", "message"),
+    [
+        (lambda x: x.normal_(0, -1), "normal_: std is -1"),
+        (lambda x: x.normal_(0, NAN), "normal_: std is nan"),
+        (lambda x: x.uniform_(3, -1), "uniform_: from_=3 is above to=-1"),
+        (lambda x: x.exponential_(0), "exponential_: lambd is 0"),
+        (lambda x: x.random_(5, 5), r"no integer in \[5, 5\)"),
+        (lambda x: x.random_(-2), r"no integer in \[0, -2\)"),
+    ],
+)
+def test_a_distribution_that_is_none_is_refused(fill, message):
+    x = mg.ones(2)
+    with pytest.raises(GradientError, match=message):
+        fill(x)
+    same(x, [1, 1])
+    same(x.normal_(3, 0), [3, 3])
+    same(x.uniform_(2, 2), [2, 2])
 
 
 def test_without_replacement_the_likely_come_first():

@@ -17,7 +17,7 @@ from ...ops import arithmetic, indexing, reductions
 from ...ops.shapes import axis
 from .picking import take_along_dim
 from .reductions import Extremes
-from .shapes import reshape
+from .shapes import as_index, reshape
 
 
 class Sorted(NamedTuple):
@@ -48,6 +48,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     """(values, indices) of the k largest (or smallest) elements along `dim`, in order."""
     d = axis(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
+    k = as_index("topk", "k", k)
     if not 0 <= k <= n:
         raise GradientError(f"topk: k is {k}, but dimension {dim} of {input.shape} has {n} elements; expected 0 to {n}")
     order = argsort(input, dim, descending=largest)
@@ -60,6 +61,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ext
     """(values, indices) of the k-th smallest elements along `dim`, counted from 1."""
     d = axis(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
+    k = as_index("kthvalue", "k", k)
     if not 1 <= k <= n:
         raise GradientError(
             f"kthvalue: k is {k}, but dimension {dim} of {input.shape} has {n} elements; expected 1 to {n}"

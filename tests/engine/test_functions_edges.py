@@ -263,6 +263,15 @@ def test_a_copy_is_made_when_it_is_asked_for():
         x.to(mg.float32, blocking=True)
 
 
+def test_extremes_of_nothing():
+    for function in (mg.max, mg.min, mg.amax, mg.amin, mg.argmax, mg.argmin):
+        for x, dim in ((mg.zeros(0), None), (mg.zeros(0, 3), None), (mg.zeros(0, 3), 0), (mg.zeros(2, 0), -1)):
+            with pytest.raises(GradientError, match="no element to choose"):
+                function(x, dim)
+        found = function(mg.zeros(0, 1), 1)
+        assert getattr(found, "values", found).shape == (0,)
+
+
 # -- integers ---------------------------------------------------------------------------------------------
 
 
@@ -309,6 +318,9 @@ def test_other_divisions_by_zero_are_what_they_were():
     assert (mg.tensor([7, -7]) % 3).tolist() == [1, 2]
     assert mg.fmod(mg.tensor([7, -7]), 3).tolist() == [1, -1]
     assert mg.div(mg.tensor([7, -7]), 2, rounding_mode="trunc").tolist() == [3, -3]
+    assert mg.div(mg.tensor([7, -7]), 2, rounding_mode="floor").tolist() == [3, -4]
+    with pytest.raises(ValueError, match="rounding_mode='up'"):
+        mg.div(mg.tensor([7]), 2, rounding_mode="up")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def test_the_median_of_what_holds_a_nan_is_nan():
     same(mg.tensor([INF, -INF, 1.0]).median(), 1.0)
     same(mg.tensor(NAN).median(0).values, NAN)
     assert mg.tensor([5, 1, 9]).median(0).indices.item() == 0
+    assert (mg.tensor([NAN, 1.0], requires_grad=True) * 1).median().requires_grad
+    same(slope(lambda x: x.median(), [4.0, 1.0, 2.0, 2.0])[0], [0, 0, 0.5, 0.5])
     same(slope(lambda x: x.median(0).values, [4.0, 1.0, 3.0, 2.0])[0], [0, 0, 0, 1])
 
 

@@ -79,10 +79,11 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """
     if dim is None:  # equal elements share the gradient, as in max() of everything
         middle = median(reshape(input.detach(), -1), 0).values
-        lower = (
-            arithmetic.where(arithmetic.less_equal(input, middle), input, -np.inf) if input.requires_grad else middle
-        )
-        return reductions.amax(lower, None, False) if bool((middle == middle).array) and input.requires_grad else middle
+        if not input.requires_grad:
+            return middle
+        is_number = bool((middle == middle).array)  # a NaN is the largest element itself
+        lower = arithmetic.where(arithmetic.less_equal(input, middle), input, -np.inf) if is_number else input
+        return reductions.amax(lower, None, False)
     if input.ndim and not input.shape[axis(dim, input.ndim)]:
         raise GradientError(
             f"median: a tensor of shape {input.shape} has no elements along dim={dim}; check numel() first"

@@ -65,6 +65,8 @@ def promote_inputs(operation: Operation, inputs: list) -> list:
     for i, value in values.items():
         if is_array(value) and value.dtype != dtype:
             inputs[i] = TABLE["cast"].apply(inputs[i], dtype, value.dtype)
+        elif type(value) is int and dtype.kind in "iu":
+            inputs[i] = dtypes.fit(operation.name, value, dtype)
     return inputs
 
 

@@ -64,6 +64,7 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
             with Block(recording=False):
                 result = operation(self, *args, **kwargs)
         _check_fit(name, self, result)
+        _refuse_read_only(name, self)
         if recorded:
             return _become(self, _cast_like(self, result))
         self.array[...] = result.array
@@ -87,6 +88,17 @@ def _check_fit(name: str, x: Tensor, result: Tensor) -> None:
             f"{name}: the result is {result.dtype}, which cannot be stored in a tensor of {x.dtype}; "
             "convert the tensor first, e.g. with .float()"
         )
+
+
+def _refuse_read_only(name: str, x: Tensor) -> None:
+    """Refuse memory that can't be written, and say where it came from."""
+    if not on_cpu(x.array) or x.array.flags.writeable:
+        return
+    if 0 in x.array.strides:
+        source = "was made by expand (or broadcast_to), so several of its places share one number"
+    else:
+        source = "looks at a NumPy array that is read-only"
+    raise GradientError(f"{name}: this tensor (shape {x.shape}) {source}; write into a .clone() of it")
 
 
 def _cast_like(x: Tensor, result: Tensor) -> Tensor:
@@ -156,6 +168,9 @@ def _assign(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
         x.array[key] = raw
     except (ValueError, IndexError) as error:
         raise _explained(name, x, key, raw, error) from None
+    except OverflowError:
+        dtypes.fit(name, raw, x.dtype)  # says what fits
+        raise
     x._version[0] += 1
     return x
 
@@ -168,6 +183,7 @@ def _assigned(name: str, x: Tensor, key: Any, value: Tensor) -> Tensor:
 
 
 def _explained(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> Exception:
+    _refuse_read_only(name, x)
     try:
         place = x.array[key].shape
     except IndexError:
@@ -284,11 +300,15 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [from_, to); returns the tensor. (PyTorch's `from` is a word of Python's.)"""
+    if not to >= from_:
+        raise GradientError(f"uniform_: from_={from_} is above to={to}; expected the lower bound first")
     return _filled("uniform_", self, _rng(generator).uniform(from_, to, self.shape))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers; returns the tensor."""
+    if not std >= 0:
+        raise GradientError(f"normal_: std is {std}; expected a deviation >= 0 (see abs and exp)")
     return _filled("normal_", self, mean + std * _rng(generator).standard_normal(self.shape))
 
 
@@ -296,6 +316,8 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     """Fill with exponential numbers of rate lambd; returns the tensor."""
     if not self.is_floating_point():
         raise GradientError(f"exponential_: expected a floating-point tensor, this one is {self.dtype}; use .float()")
+    if not lambd > 0:
+        raise GradientError(f"exponential_: lambd is {lambd}; expected a rate above 0")
     return _filled("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
 
 
@@ -313,6 +335,8 @@ def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: G
     if high is None:
         most = 2 ** (24 if self.dtype == dtypes.float32 else 53) if self.is_floating_point() else None
         low, high = 0, low or most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
+    if low >= high:
+        raise GradientError(f"random_: there is no integer in [{low}, {high}); expected the lower bound first")
     return _filled("random_", self, _rng(generator).integers(low, high, self.shape))
 
 

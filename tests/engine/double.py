@@ -343,6 +343,8 @@ def _call(function: Any, table: dict[str, str], args: tuple, kwargs: dict) -> An
     result = function(*_unwrap(args, name), **{k: _unwrap(v, name) for k, v in kwargs.items()})
     if kwargs.get("out") is not None:
         return kwargs["out"]
+    if name == "diagonal":  # CuPy's view may be written through
+        result.flags.writeable = True
     sources = tuple(x for a in args for x in (a if isinstance(a, tuple | list) else (a,)))
     return _wrap(result if not isinstance(result, bool) or "share" in name else np.bool_(result), sources)
 

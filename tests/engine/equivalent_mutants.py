@@ -9,6 +9,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "swap:b:a": "both rules are the identity",
     },
     "pow": {
+        "differentiate_base: if isinstance(b, int | float) -> if False": "a shortcut: the general way takes numbers too",
         "differentiate_exponent: a > 0 -> a >= 0": "0 was dealt with before",
     },
     "to_device": {

@@ -1,4 +1,4 @@
-"""Layers for images and sequences: convolutions and pooling (computed in ops/convolution.py and ops/pooling.py)."""
+"""Layers for images and sequences: convolutions and pooling (see dialect/convolution.py and dialect/pooling.py)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
-from ..ops import pooling
-from ..ops.convolution import conv1d, conv2d, conv_transpose2d
-from ..ops.windows import sizes
+from ..dialect import pooling
+from ..dialect.convolution import conv1d, conv2d, conv_transpose2d
+from ..dialect.windows import sizes
 from . import init
 from .layers import _empty
 from .module import Module

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core.tensor import Tensor, wrap
 from ..errors import GradientError
-from ..ops.normalization import batch_norm
 from . import init
+from .functional import batch_norm
 from .layers import _empty
 from .module import Module
 from .parameter import Parameter

@@ -62,7 +62,7 @@ def conv_transpose2d(
             "kernel height, kernel width) and groups must divide in_channels"
         )
     outputs = weight.shape[1] * groups
-    _check_bias(name, bias, outputs)
+    _check_bias(name, bias, outputs, weight)
     extra = sizes(name, "output_padding", output_padding, 2, 0)
     if any(e >= max(s, d) for e, s, d in zip(extra, window.stride, window.dilation, strict=True)):
         raise GradientError(
@@ -77,6 +77,8 @@ def conv_transpose2d(
     )
     if min(size) < 1:
         raise GradientError(f"{name}: the output would be of size {size}; make padding={padding} smaller")
+    # The rows and columns that output_padding adds are no place for one more window.
+    window = window._replace(padding=(top, bottom - extra[0], left, right - extra[1]))
     y = convolution_input(x, weight, size, window, groups)
     if bias is not None:
         y = y + reshape(bias, (outputs, 1, 1))
@@ -98,7 +100,7 @@ def _conv(
     outputs, c = weight.shape[:2]
     if groups < 1 or outputs % groups or x.shape[1] != c * groups:
         raise GradientError(_channels(name, input.shape, weight.shape, groups, batched))
-    _check_bias(name, bias, outputs)
+    _check_bias(name, bias, outputs, weight)
     if dims == 1:
         weight = reshape(weight, (outputs, c, 1, weight.shape[2]))
     if min(window.outputs(*x.shape[2:])) < 1:
@@ -118,6 +120,8 @@ def _prepare(
             f"{name}: the weight has shape {tuple(weight.shape)}; expected {dims + 2} dimensions: "
             f"(out_channels, in_channels / groups, {'kernel height, kernel width' if dims == 2 else 'kernel size'})"
         )
+    if input.dtype.kind == "b":
+        raise GradientError(f"{name}: the input is {input.dtype}; expected numbers, convert it with .float()")
     if input.dtype != weight.dtype:
         hint = "scale it, as in input / 255, or convert it with .float()"
         raise GradientError(
@@ -143,8 +147,15 @@ def _channels(name: str, shape: Any, weight: Any, groups: int, batched: bool) ->
     )
 
 
-def _check_bias(name: str, bias: Any, outputs: int) -> None:
-    if bias is not None and tuple(bias.shape) != (outputs,):
+def _check_bias(name: str, bias: Any, outputs: int, weight: Any) -> None:
+    if bias is None:
+        return
+    if tuple(bias.shape) != (outputs,):
         raise GradientError(
             f"{name}: the bias has shape {tuple(bias.shape)}; expected ({outputs},), a number for each output channel"
+        )
+    if bias.dtype != weight.dtype:
+        raise GradientError(
+            f"{name}: input and weight are {weight.dtype}, the bias is {bias.dtype}; they must be the same: "
+            "convert the bias, bias.to(weight.dtype)"
         )

@@ -87,8 +87,12 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     """
     name = "adaptive_avg_pool2d"
     batched, x = as_images(name, 2, input)
+    _refuse_empty_images(name, x, input.shape)
+    if input.dtype.kind != "f":
+        raise GradientError(f"{name}: the input is {input.dtype}, and means are fractions; convert it with .float()")
     wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
-    size = sizes(name, "output_size", [n if m is None else m for n, m in zip(x.shape[2:], wanted, strict=False)], 2, 1)
+    kept = [*x.shape[2:], *[1] * len(wanted)]
+    size = sizes(name, "output_size", [n if m is None else m for n, m in zip(kept, wanted, strict=False)], 2, 1)
     left, right = (_means(x, n, m) for n, m in zip(x.shape[2:], size, strict=True))
     y = matmul(matmul(left, x), right.T)
     return y if batched else reshape(y, y.shape[1:])
@@ -117,6 +121,8 @@ def _max_pool(
 ) -> Any:
     batched, x = as_images(name, dims, input)
     window = _window(name, dims, x, input.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    if window.dilation != (1, 1):
+        _refuse_empty_windows(name, window, x.shape[2:], dims)
     index = max_pool_index(x, window)
     extent, steps = window.extent, window.stride
     y = pool_pick(x, getattr(index, "array", index), extent[0] <= steps[0] and extent[1] <= steps[1])
@@ -124,6 +130,28 @@ def _max_pool(
     shape = (*shape[:-2], *shape[-dims:])
     y = y if y.shape == shape else reshape(y, shape)
     return (y, reshape(index, shape)) if return_indices else y
+
+
+def _refuse_empty_images(name: str, x: Any, shape: Any) -> None:
+    """An empty batch is fine; images of nothing come from a mistake before."""
+    if 0 in x.shape[1:]:
+        raise GradientError(
+            f"{name}: the input has shape {tuple(shape)}; only the batch may be empty, not the channels or the image: "
+            "look at the layer before"
+        )
+
+
+def _refuse_empty_windows(name: str, window: Window, size: Any, dims: int) -> None:
+    """A dilated window may step over the whole image, from the padding before it to that behind it."""
+    for axis in range(2 - dims, 2):
+        starts = np.arange(window.outputs(*size)[axis]) * window.stride[axis] - window.padding[2 * axis]
+        places = starts[:, None] + np.arange(window.kernel[axis]) * window.dilation[axis]
+        if not ((places >= 0) & (places < size[axis])).any(1).all():
+            raise GradientError(
+                f"{name}: with dilation={window.dilation[2 - dims :]} and padding={window.padding[4 - 2 * dims :: 2]} "
+                f"a window on an image of {tuple(size[2 - dims :])} holds nothing but padding, so it has no largest "
+                "element; use a smaller dilation, or pad the input first, with functional.pad"
+            )
 
 
 def _avg_pool(
@@ -175,6 +203,7 @@ def _window(
     ceil_mode: bool,
 ) -> Window:
     """PyTorch's arguments as a Window; with ceil_mode the padding at the end grows until the last window fits."""
+    _refuse_empty_images(name, x, shape)
     no_stride = stride is None or stride == () or stride == []
     window = window_of(name, dims, kernel_size, kernel_size if no_stride else stride, padding, dilation)
     for p, k in zip(window.padding[::2], window.kernel, strict=True):

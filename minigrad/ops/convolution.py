@@ -62,7 +62,8 @@ def _columns(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice
         part = x[start : start + images]
         m = len(part)
         inside = padded[:m, top : top + h, left : left + w]
-        inside[...] = part.reshape(m, groups, c // groups, h, w).transpose(0, 3, 4, 1, 2)
+        inner = part[:, :, : inside.shape[1], : inside.shape[2]]  # all of it, unless a padding is negative
+        inside[...] = inner.reshape(m, groups, c // groups, *inner.shape[2:]).transpose(0, 3, 4, 1, 2)
         for row in range(0, oh, rows):
             some = windows[:, :m, row : row + rows]
             columns = memory[: some.size].reshape(some.shape)
@@ -112,7 +113,7 @@ def _convolution_input(g: Any, weight: Any, size: Pair, window: Window, groups: 
     matrix = reversed_.transpose(0, 3, 5, 1, 4, 6, 2).reshape(groups, lh * lw * o, sh * sw * c)
 
     (hp, wp), (oh, ow) = window.padded(h, w), g.shape[2:]
-    rh, rw = -(-hp // sh), -(-wp // sw)
+    rh, rw = -(-max(hp, top + h) // sh), -(-max(wp, left + w) // sw)
     around = Window((lh, lw), (1, 1), ((lh - 1) * dh, rh - oh, (lw - 1) * dw, rw - ow), (dh, dw))
     x = np.empty_like(g, shape=(n, groups, c, rh, sh, rw, sw), order="C")
     for images, rows, columns in _columns(g, around, groups):
@@ -148,6 +149,7 @@ convolution = op(
         (real(2, 2, 2, 3), real(2, 2, 1, 1), real(2), Window((1, 1)), 1),
         (real(1, 2, 5, 4), real(2, 2, 1, 2), None, Window((1, 2), (3, 2)), 1),
         (real(0, 2, 3, 3), real(2, 2, 2, 2), real(2), Window((2, 2)), 1),
+        (real(1, 1, 5, 4), real(1, 1, 2, 2), real(1), Window((2, 2), (2, 1), (1, -2, 0, -1)), 1),
     ],
 )
 convolution_input = op(
@@ -161,6 +163,8 @@ convolution_input = op(
         (real(1, 2, 3, 2), real(2, 1, 3, 2), (6, 5), Window((3, 2), (2, 3), (1, 0, 0, 2)), 1),
         (real(1, 2, 3, 3), real(2, 2, 2, 2), (4, 3), Window((2, 2), (1, 1), (0, 1, 1, 0), (2, 1)), 2),
         (real(1, 1, 1, 2), real(1, 1, 2, 2), (5, 6), Window((2, 2), (2, 2), dilation=(3, 2)), 1),
+        (real(1, 1, 2, 2), real(1, 1, 2, 2), (8, 8), Window((2, 2), (2, 2), (1, -2, 0, -2), (4, 3)), 1),
+        (real(1, 2, 2, 1), real(2, 1, 2, 2), (4, 5), Window((2, 2), (1, 2), (0, -1, 0, -3)), 1),
     ],
 )
 convolution_weight = op(
@@ -173,5 +177,6 @@ convolution_weight = op(
         (real(2, 2, 2, 1), real(2, 1, 3, 3), Window((2, 3)), 1),
         (real(1, 2, 3, 2), real(1, 1, 6, 5), Window((3, 2), (2, 3), (1, 0, 0, 2)), 1),
         (real(1, 2, 3, 3), real(1, 4, 4, 3), Window((2, 2), (1, 1), (0, 1, 1, 0), (2, 1)), 2),
+        (real(1, 1, 2, 2), real(1, 1, 8, 8), Window((2, 2), (2, 2), (1, -2, 0, -2), (4, 3)), 1),
     ],
 )

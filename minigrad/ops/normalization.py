@@ -40,16 +40,19 @@ def _normalised_slope(g: Any, x: Any, weight: Any, dims: tuple[int, ...], eps: f
     return (g - mean(g, dims, True) - normalised * along) / s
 
 
-def _check_dtypes(name: str, x: Any, weight: Any) -> None:
-    if weight is not None and weight.dtype != x.dtype:
-        raise GradientError(
-            f"{name}: the input is {x.dtype}, the weight {weight.dtype}; "
-            "convert one of them with .float() or .double()"
-        )
+def _check_dtypes(name: str, x: Any, weight: Any, bias: Any) -> None:
+    if x.dtype.kind != "f":
+        raise GradientError(f"{name}: the input is {x.dtype}; expected floating-point numbers: use .float()")
+    for what, given in (("weight", weight), ("bias", bias)):
+        if given is not None and given.dtype != x.dtype:
+            raise GradientError(
+                f"{name}: the input is {x.dtype}, the {what} {given.dtype}; "
+                "convert one of them with .float() or .double()"
+            )
 
 
 def _layer_norm(x: Any, weight: Any, bias: Any, n: int, eps: float) -> Any:
-    _check_dtypes("layer_norm", x, weight)
+    _check_dtypes("layer_norm", x, weight, bias)
     y, _ = _normalised(x, _last(n), eps)
     if weight is not None:
         y = y * weight
@@ -69,6 +72,7 @@ layer_norm = op(
         (real(2, 3, 4), real(3, 4), real(3, 4), 2, 1e-2),
         (real(2, 3, 4), real(4), None, 1, 1e-5),
         (real(4), real(4), real(4), 1, 1e-5),
+        (real(0, 4), real(4), real(4), 1, 1e-5),
     ],
 )
 
@@ -87,7 +91,7 @@ def reshape_channels(c: Any, ndim: int) -> Any:
 
 
 def _batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
-    _check_dtypes("batch_norm", x, weight)
+    _check_dtypes("batch_norm", x, weight, bias)
     y, _ = _normalised(x, dims_but_channels(x.ndim), eps)
     if weight is not None:
         y *= reshape_channels(weight, x.ndim)

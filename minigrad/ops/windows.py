@@ -8,7 +8,10 @@ Pair = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """Where the windows lie. Sizes are (vertical, horizontal); padding is (top, bottom, left, right)."""
+    """Where the windows lie. Sizes are (vertical, horizontal); padding is (top, bottom, left, right).
+
+    A negative padding at the bottom or the right: so many rows or columns of the image that no window reaches.
+    """
 
     kernel: Pair
     stride: Pair = (1, 1)

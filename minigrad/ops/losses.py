@@ -185,7 +185,7 @@ huber = op(
 
 def _nll(log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
     picked, w = _nll_terms(log_p, target, weight, ignore_index)
-    losses = -picked * w
+    losses = np.where(target != ignore_index, -picked * w, log_p.dtype.type(0))  # 0 · ∞ counts nothing, too
     if reduction == "mean":
         return np.add.reduce(losses, axis=None) / np.add.reduce(w, axis=None)
     return _reduce(losses, reduction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -138,27 +139,35 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     return input / clamp_min(functions.norm(input, p, dim, True), eps)
 
 
-def _implicit_dim(ndim: int) -> int:
-    """The dimension PyTorch normalises when none is given: 0 for 0, 1 or 3 dimensions, otherwise 1."""
-    return 0 if ndim in (0, 1, 3) else 1
+def _dim_of(name: str, dim: int | None, ndim: int) -> int:
+    """`dim`; or, with a warning, the dimension PyTorch takes without one: 0 for 0, 1 or 3 dimensions, otherwise 1."""
+    if dim is not None:
+        return axis(dim, ndim)
+    chosen = 0 if ndim in (0, 1, 3) else 1
+    warnings.warn(
+        f"{name}: without dim, dimension {chosen} of a {ndim}-d tensor is taken; say which one sums to 1, dim=-1 for "
+        "the last",
+        stacklevel=3,
+    )
+    return chosen
 
 
 def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """exp(input) / Σ exp(input) along `dim` (without one: dimension 0 of 0-, 1- and 3-d tensors, otherwise 1)."""
     input = input if dtype is None else input.to(dtype)
-    d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
+    d = _dim_of("softmax", dim, input.ndim)
     return losses.softmax(input, d) if input.ndim else arithmetic.exp(input - input)
 
 
 def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """softmax of -input."""
-    return softmax(-input, dim, dtype=dtype)
+    return softmax(-input, _dim_of("softmin", dim, input.ndim), dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """log softmax(input), computed without forming the softmax, so that no probability underflows to log 0."""
     input = input if dtype is None else input.to(dtype)
-    d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
+    d = _dim_of("log_softmax", dim, input.ndim)
     return losses.log_softmax(input, d) if input.ndim else input - input
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,6 +57,49 @@ def test_losses_are_their_functions(reduction):
     with pytest.warns(UserWarning, match="batchmean") if reduction == "mean" else np.errstate():
         loss = nn.KLDivLoss(reduction)(log_p, q)
         np.testing.assert_array_equal(values(loss), values(F.kl_div(log_p, q, reduction=reduction)))
+
+
+def test_an_ignored_sample_counts_nothing_even_where_it_is_impossible():
+    """Masked choices have log-probability -inf: 0 · inf must not spoil the sum. PyTorch's values."""
+    log_p = mg.tensor([[-math.inf, 0.0], [-1.0, -2.0]], requires_grad=True)
+    for reduction, expected in {"none": [0, 2], "sum": 2, "mean": 2}.items():
+        np.testing.assert_array_equal(values(F.nll_loss(log_p, mg.tensor([-100, 1]), reduction=reduction)), expected)
+    F.nll_loss(log_p, mg.tensor([-100, 1])).backward()
+    np.testing.assert_array_equal(values(log_p.grad), [[0, 0], [0, -1]])
+    logits = mg.tensor([[-math.inf, 0.0], [1.0, 1.0]])
+    smooth = F.cross_entropy(logits, mg.tensor([-100, 1]), label_smoothing=0.5)
+    np.testing.assert_allclose(values(smooth), math.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_cross_entropy_of_an_empty_batch_and_of_ignored_samples(smoothing):
+    """A mean of nothing is NaN, a sum 0, as in PyTorch; the gradient is 0."""
+    for rows, target in ((0, mg.zeros(0, dtype=mg.int64)), (2, mg.tensor([-100, -100]))):
+        for reduction, expected in {"mean": math.nan, "sum": 0.0, "none": [0.0] * rows}.items():
+            x = mg.zeros(rows, 3, requires_grad=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of 0 / 0
+                loss = F.cross_entropy(x, target, reduction=reduction, label_smoothing=smoothing)
+            np.testing.assert_array_equal(values(loss), expected)
+            loss.sum().backward()
+            np.testing.assert_array_equal(values(x.grad), np.zeros((rows, 3)))
+
+
+def test_class_weights_take_the_dtype_of_the_logits():
+    weight = mg.tensor([1.0, 3.0], dtype=mg.float64)
+    for target in (mg.tensor([0, 1]), mg.tensor([[1.0, 0.0], [0.0, 1.0]])):
+        loss = F.cross_entropy(mg.zeros(2, 2), target, weight, reduction="sum")
+        assert loss.dtype == mg.float32
+        np.testing.assert_allclose(values(loss), 4 * math.log(2), rtol=1e-6)
+
+
+def test_softmax_without_a_dimension_warns():
+    for name in ("softmax", "log_softmax", "softmin"):
+        with pytest.warns(UserWarning, match=f"{name}: without dim, dimension 1"):
+            y = getattr(F, name)(mg.eye(2))
+        np.testing.assert_array_equal(values(y), values(getattr(F, name)(mg.eye(2), 1)))
+    with pytest.warns(UserWarning, match="dimension 0 of a 3-d"):
+        F.softmax(mg.ones(2, 2, 2))
 
 
 def test_the_divergence_of_a_batch():
@@ -131,6 +177,67 @@ def test_dropout_in_place():
     assert 0 < (values(x) == 0).sum() < 50
 
 
+IN_PLACE = ["ReLU", "ReLU6", "LeakyReLU", "ELU", "SELU", "SiLU", "Mish", "Hardtanh", "Hardsigmoid", "Hardswish"]
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_activations_in_place_are_their_functions_in_place(name):
+    function = getattr(F, {"LeakyReLU": "leaky_relu"}.get(name, name.lower()))
+    x = mg.tensor([-2.0, -0.5, 0.5, 7.0])
+    expected = values(function(x))
+    assert not np.array_equal(expected, values(x))
+    for activate in (getattr(nn, name)(inplace=True), lambda x: function(x, inplace=True)):
+        y = x.clone()
+        assert activate(y) is y
+        np.testing.assert_array_equal(values(y), expected)
+    plain, changed = mg.ones(3, requires_grad=True), mg.ones(3, requires_grad=True)
+    getattr(nn, name)()(plain * 0.3).sum().backward()
+    getattr(nn, name)(inplace=True)(changed * 0.3).sum().backward()
+    np.testing.assert_array_equal(values(changed.grad), values(plain.grad))
+
+
+def test_relu_in_place_inside_a_network():
+    """The numbers and gradients are those of a ReLU that is not in place; the input of the network stays."""
+    mg.manual_seed(0)
+    x = mg.randn(5, 4)
+    before = values(x).copy()
+    nets = [nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace), nn.Linear(3, 1)) for inplace in (False, True)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    for net in nets:
+        net(x).sum().backward()
+    np.testing.assert_array_equal(values(x), before)
+    for p, q in zip(*(net.parameters() for net in nets), strict=True):
+        np.testing.assert_array_equal(values(p.grad), values(q.grad))
+    assert repr(nets[1][1]) == "ReLU(inplace=True)"
+
+
+# -- borders ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("borders", "mode", "expected"),  # PyTorch's
+    [
+        ((-1, 1), "reflect", [1, 2, 3, 4, 3]),
+        ((4, -4), "reflect", [4, 3, 2, 1, 0]),
+        ((-5, 4), "reflect", [3, 2, 1, 0]),
+        ((-1, 2), "replicate", [1, 2, 3, 4, 4, 4]),
+        ((4, -5), "replicate", [0, 0, 0, 0]),
+        ((-1, -1), "replicate", [1, 2, 3]),
+        ((-1, 1), "circular", [1, 2, 3, 4, 1]),
+        ((1, -1), "circular", [3, 0, 1, 2, 3]),
+        ((-2, 2), "circular", [2, 3, 4, 2, 3]),
+        ((2, -2), "circular", [1, 2, 0, 1, 2]),
+        ((-3, -1), "circular", [3]),
+        ((-1, 2), "constant", [1, 2, 3, 4, 0, 0]),
+    ],
+)
+def test_negative_borders_cut_off(borders, mode, expected):
+    x = mg.arange(5.0).reshape(1, 5).requires_grad_()
+    y = F.pad(x, borders, mode)
+    np.testing.assert_array_equal(values(y)[0], expected)
+    assert gradcheck(lambda x: F.pad(x, borders, mode), (x.detach().double().requires_grad_(),))
+
+
 # -- embedding ----------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +279,33 @@ def test_embedding_from_given_rows():
 
 
 # -- parameters in lists ------------------------------------------------------------------------------------------
+
+
+def test_the_places_where_pytorch_keeps_things():
+    from minigrad.nn.modules.activation import ReLU
+    from minigrad.nn.modules.batchnorm import BatchNorm1d
+    from minigrad.nn.modules.container import Sequential
+    from minigrad.nn.modules.conv import Conv2d
+    from minigrad.nn.modules.distance import CosineSimilarity
+    from minigrad.nn.modules.dropout import Dropout
+    from minigrad.nn.modules.flatten import Flatten
+    from minigrad.nn.modules.linear import Linear
+    from minigrad.nn.modules.loss import MSELoss
+    from minigrad.nn.modules.module import Module
+    from minigrad.nn.modules.normalization import LayerNorm
+    from minigrad.nn.modules.pooling import MaxPool2d
+    from minigrad.nn.modules.sparse import Embedding
+    from minigrad.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
+    from minigrad.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
+
+    for thing in (ReLU, BatchNorm1d, Sequential, Conv2d, CosineSimilarity, Dropout, Flatten, Linear, MSELoss, Module,
+                  LayerNorm, MaxPool2d, Embedding):  # fmt: skip
+        assert getattr(nn, thing.__name__) is thing
+        assert thing is Module or getattr(nn.modules, thing.__name__) is thing
+    for function in (clip_grad_norm_, clip_grad_value_, parameters_to_vector, vector_to_parameters):
+        assert getattr(nn.utils, function.__name__) is function
+    layers = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)}
+    assert layers - {"Parameter"} <= set(dir(nn.modules))
 
 
 def test_a_parameter_list_is_a_list_whose_parameters_are_found():

@@ -87,7 +87,7 @@ def cross_entropy(
     log_p = losses.log_softmax(input, dim)
     classes = input.shape[dim]
     if not classes:
-        raise GradientError(f"cross_entropy: input has shape {input.shape}, which holds no classes along dimension {dim}")
+        raise GradientError(f"cross_entropy: input has shape {input.shape}; dimension {dim} must hold the classes")
     if weight is not None:
         weight = _as_class_weights("cross_entropy", weight, classes, log_p)
     if target.is_floating_point() or label_smoothing > 0:

@@ -1,9 +1,15 @@
 """Making tensors: from data, of constants, of random numbers; and their dtypes."""
 
+import contextlib
+import json
+import sys
+import threading
+
 import numpy as np
 import pytest
 
 import minigrad as mg
+import minigrad.nn as nn
 
 
 @pytest.mark.parametrize(
@@ -128,15 +134,108 @@ def test_a_generator_of_ones_own_leaves_the_common_one_alone():
     assert mg.randn(3, generator=own.manual_seed(5)).tolist() == mine
 
 
-def test_the_generators_state_goes_through_json():
-    import json
+def test_the_numbers_of_a_seed_are_numpys():
+    """A seed means the same in every version: the stream of `default_rng`."""
+    numpys = np.random.default_rng(3).standard_normal(4, np.float32).tolist()
+    mg.manual_seed(3)
+    assert mg.randn(4).tolist() == numpys
+    assert mg.randn(4, generator=mg.Generator().manual_seed(3)).tolist() == numpys
 
+
+def test_the_state_of_the_random_numbers(tmp_path):
     mg.manual_seed(1)
     mg.randn(5)
-    state = json.loads(json.dumps(mg.get_rng_state()))
+    state, plain = mg.get_rng_state(), json.loads(json.dumps(mg.random.get_state()))
+    assert (state.dtype, state.ndim) == (mg.uint8, 1)  # as PyTorch's
+    mg.save({"rng": state}, tmp_path / "state")
     expected = mg.randn(4).tolist()
-    mg.set_rng_state(state)
-    assert mg.randn(4).tolist() == expected
+    for saved in (state, plain, mg.load(tmp_path / "state")["rng"].cpu()):
+        mg.set_rng_state(saved)
+        assert mg.randn(4).tolist() == expected
+    own = mg.Generator().set_state(state)
+    assert mg.randn(4, generator=own).tolist() == expected
+    own.set_state(state.clone())
+    assert mg.equal(own.get_state(), state)
+
+
+def test_seeds_that_nobody_gave():
+    for drawing in (mg.Generator(), mg.random):
+        first = drawing.seed()
+        assert drawing.initial_seed() == first
+        assert drawing.seed() != first  # once in 2 ** 64 they are equal
+    given = mg.initial_seed()
+    numbers = mg.randn(3).tolist()
+    assert mg.manual_seed(given).initial_seed() == given
+    assert mg.randn(3).tolist() == numbers
+    mine = mg.Generator()
+    drawn = mg.randn(3, generator=mine).tolist()
+    assert mg.randn(3, generator=mg.Generator().manual_seed(mine.initial_seed())).tolist() == drawn
+    assert mg.manual_seed(-1).initial_seed() == 2**64 - 1
+
+
+def test_a_fork_of_the_random_numbers():
+    mg.manual_seed(4)
+    expected = [mg.randn(2).tolist() for _ in range(2)]
+    mg.manual_seed(4)
+    assert mg.randn(2).tolist() == expected[0]
+    with contextlib.suppress(KeyError), mg.random.fork_rng():
+        mg.manual_seed(9)
+        mg.randn(7)
+        raise KeyError
+    assert mg.initial_seed() == 4
+    assert mg.randn(2).tolist() == expected[1]
+    with mg.random.fork_rng(enabled=False):
+        mg.manual_seed(4)
+    assert mg.randn(2).tolist() == expected[0]
+
+
+def test_a_block_that_draws_from_a_generator_of_its_own():
+    mg.manual_seed(0)
+    outside = [mg.randn(2).tolist() for _ in range(2)]
+    mg.manual_seed(0)
+    own, inner = mg.Generator().manual_seed(5), mg.Generator().manual_seed(6)
+    expected = mg.randn(4, generator=mg.Generator().manual_seed(5)).tolist()
+    assert mg.randn(2).tolist() == outside[0]
+    with mg.random.using(own) as given:
+        assert given is own
+        assert mg.randn(2).tolist() == expected[:2]
+        with contextlib.suppress(KeyError), mg.random.using(inner):
+            mg.manual_seed(7)  # seeds the block's
+            raise KeyError
+        assert mg.randn(2).tolist() == expected[2:]
+    assert inner.initial_seed() == 7
+    assert mg.randn(2).tolist() == outside[1]
+
+
+def test_two_threads_draw_from_generators_of_their_own():
+    """What each gets at the same time is what it gets alone; the process's stream goes on as if neither had been."""
+
+    def draw(seed, found):
+        with mg.random.using(mg.Generator().manual_seed(seed)):
+            for _ in range(300):
+                found.append((mg.randn(2).tolist(), nn.functional.dropout(mg.ones(3)).tolist()))
+                found.append(nn.Linear(1, 1).weight.item())
+
+    mg.manual_seed(0)
+    alone: list = [[], []]
+    for seed in range(2):
+        draw(seed, alone[seed])
+    together: list = [[], []]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=draw, args=(seed, together[seed])) for seed in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert together == alone
+    assert alone[0] != alone[1]
+    after = mg.randn(3).tolist()
+    mg.manual_seed(0)
+    assert mg.randn(3).tolist() == after
 
 
 def test_choices():

@@ -77,6 +77,8 @@ CATALOGUE: dict[str, list[Mistake]] = {
         same("arange of nothing", "mg.arange()", T, "missing", "where to end", "arange(end)"),
         same("integers from randn", "mg.randn(3, dtype=mg.int64)", T, "got int64", "floating-point", "use randint"),
         same("an empty range", "mg.randint(5, 5, (2,))", V, "[5, 5)", "empty", "high must be above low"),
+        same("a state that is a seed", "mg.set_rng_state(3)", T, "got int", "expected a state", "use manual_seed"),
+        same("a stream that is NumPy's", "with mg.random.using(np.random.default_rng(0)): pass", T, "got Generator", "expected a minigrad.Generator", "using"),
         same("a seed that is no int", 'mg.manual_seed("42")', T, "got str ('42')", "expected an int", "an int"),
         same("an integer default dtype", "mg.set_default_dtype(mg.int64)", T, "got int64", "floating-point", "expected"),
         same("a method that is not there", "mg.ones(3).sorted_by_reward()", A, "'Tensor'", "no attribute", "'sorted_by_reward'"),

@@ -39,7 +39,7 @@ PRINTING: dict[str, Any] = {"precision": 4}
 class Tensor:
     """A NumPy or CuPy array that remembers how it was computed.
 
-    `Tensor(data)` makes a float32 copy of `data`; `Tensor(2, 3)` makes an uninitialised float32 tensor of that shape.
+    `Tensor(data)` makes a copy of `data` in the default dtype, float32; `Tensor(2, 3)` is uninitialised, of that shape.
     `minigrad.tensor(data)` keeps the data's own type and is what most code wants.
 
     Attributes:
@@ -64,14 +64,14 @@ class Tensor:
 
     def __init__(self, *data: Any) -> None:
         if not data or all(type(d) is int for d in data):
-            array = np.empty(data if data else (0,), dtypes.float32)
+            array = np.empty(data if data else (0,), dtypes.get_default_dtype())
         elif len(data) > 1:
             raise TypeError(
                 f"Tensor: takes one array-like or a shape of ints, got {len(data)} arguments; pass one (nested) list"
             )
         else:
             given = data[0].array if isinstance(data[0], Tensor) else data[0]
-            array = namespace(given).array(given, dtypes.float32)
+            array = namespace(given).array(given, dtypes.get_default_dtype())
         self.array = array
         self._node = self._grad = self._hooks = self._base = None
         self._version = [0, 0]

@@ -234,11 +234,6 @@ def parameters(*given: Any) -> tuple[Tensor, ...]:
     return tuple(x if x.shape == full else shapes.broadcast_to(x, full) for x in found)
 
 
-def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
-    """Whether an array of `shape` can be stretched to the shape `into`."""
-    return len(shape) <= len(into) and all(n in (1, m) for n, m in zip(shape[::-1], into[::-1], strict=False))
-
-
 def one_of(name: str, probs: Any, logits: Any) -> None:
     """Refuse both of `probs` and `logits`, and neither."""
     if (probs is None) == (logits is None):

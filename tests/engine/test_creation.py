@@ -238,6 +238,39 @@ def test_two_threads_draw_from_generators_of_their_own():
     assert mg.randn(3).tolist() == after
 
 
+def test_integers_are_counted_and_cut_off_as_pytorch_does():
+    cases = [
+        (mg.arange(3.1, dtype=mg.int64), [0, 1, 2]),
+        (mg.arange(0.5, 3.9, dtype=mg.int64), [0, 1, 2]),
+        (mg.arange(-2.5, 2.5, dtype=mg.int64), [-2, -1, 0, 1]),
+        (mg.arange(0, 3, 1.5, dtype=mg.int64), [0, 1, 2]),
+        (mg.arange(3, 0, -1.5, dtype=mg.int64), [3, 2, 1]),
+        (mg.arange(-2.5, 2.5, dtype=mg.int32), [-2, -1, 0, 1, 2]),
+        (mg.arange(mg.tensor(3)), [0, 1, 2]),
+        (mg.linspace(-2, 2, 4, dtype=mg.int64), [-2, 0, 0, 2]),
+        (mg.linspace(-7, -2, 5, dtype=mg.int64), [-7, -5, -4, -3, -2]),
+        (mg.linspace(0, 1, 1, dtype=mg.int8), [0]),
+    ]
+    for made, expected in cases:
+        assert made.tolist() == expected
+    assert mg.arange(mg.tensor(3)).dtype == mg.int64
+    assert mg.linspace(mg.tensor(0.0), 1, 3).tolist() == [0, 0.5, 1]
+
+
+def test_integers_at_the_bounds_of_a_dtype():
+    mg.manual_seed(0)
+    drawn = mg.randint(0, 256, (5000,), dtype=mg.uint8)
+    assert (drawn.min().item(), drawn.max().item()) == (0, 255)
+    assert set(mg.zeros(100, dtype=mg.bool).random_().tolist()) == {False, True}
+    assert set(mg.zeros(100).random_(-1, 2).tolist()) == {-1.0, 0.0, 1.0}
+    assert set(mg.zeros(100, dtype=mg.int64).random_(2).tolist()) == {0, 1}
+    assert mg.zeros(100).random_().max().item() < 2**24
+    assert sorted(mg.randperm(256, dtype=mg.uint8).tolist()) == list(range(256))
+    assert mg.randint(3, (2,), dtype=mg.float32, requires_grad=True).requires_grad
+    assert mg.full((2,), 255, dtype=mg.uint8).tolist() == [255, 255]
+    assert mg.full_like(mg.zeros(2, dtype=mg.int8), -128).tolist() == [-128, -128]
+
+
 def test_choices():
     mg.manual_seed(0)
     weights = mg.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 3.0]])
@@ -255,6 +288,10 @@ def test_the_default_dtype_can_be_changed():
     try:
         mg.set_default_dtype(mg.float64)
         assert mg.tensor(1.0).dtype == mg.zeros(1).dtype == (mg.tensor([1]) / 2).dtype == mg.float64
+        for made in (mg.Tensor([1.0]), mg.Tensor([1]), mg.Tensor(2), mg.Tensor(), mg.linspace(0, 1, 2), mg.arange(1.0)):
+            assert made.dtype == mg.float64
+        for module in (nn.Linear(1, 1), nn.Embedding(1, 1), nn.LayerNorm(1), nn.Conv1d(1, 1, 1), nn.BatchNorm1d(1)):
+            assert {t.dtype for t in module.state_dict().values()} <= {mg.float64, mg.int64}
     finally:
         mg.set_default_dtype(mg.float32)
     assert mg.tensor(1.0).dtype == mg.float32

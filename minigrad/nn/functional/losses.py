@@ -6,13 +6,12 @@ import math
 import warnings
 from typing import Any
 
-import numpy as np
-
 from ... import dtypes
 from ...core.tensor import Tensor
 from ...dialect.functions import clamp_min
 from ...errors import GradientError
 from ...ops import arithmetic, losses, special
+from ...ops.shapes import fits
 
 
 def _operands(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
@@ -149,7 +148,7 @@ def _as_element_weights(name: str, what: str, weight: Tensor | None, input: Tens
     """The array of `weight`, factors that are stretched to the shape of `input` and never beyond it."""
     if weight is None:
         return None
-    if np.broadcast_shapes(weight.shape, input.shape) != input.shape:
+    if not fits(weight.shape, input.shape):
         raise GradientError(
             f"{name}: {what} has shape {weight.shape}, the input {input.shape}; give a {what} that broadcasts to the "
             "input's shape"

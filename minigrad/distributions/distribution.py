@@ -89,6 +89,9 @@ class Distribution:
             raise TypeError(
                 f"{self._name}: sample_shape must be a tuple of ints, got {sample_shape!r}; for n draws pass (n,)"
             )
+        for n in sample_shape:
+            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+                raise ValueError(f"{self._name}: sample_shape is {sample_shape!r}; expected ints of at least 0")
         return (*sample_shape, *self._batch_shape, *self._event_shape)
 
     # -- what a distribution says about itself ------------------------------------------------------------

@@ -161,6 +161,31 @@ def test_load_state_dict_not_strict_returns_what_did_not_match():
     assert values(net.weight).tolist() == [[1, 1]]
 
 
+def test_a_state_dict_is_ordered():
+    state = nn.Linear(1, 1).state_dict()
+    state.move_to_end("weight")
+    assert list(state) == ["bias", "weight"]
+
+
+def test_load_state_dict_can_hold_the_given_tensors_themselves():
+    net = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
+    net[0].bias.requires_grad_(False)
+    state = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1)).double().state_dict()
+    assert net.load_state_dict(state, assign=True) == ([], [])
+    for name, held in net.state_dict().items():
+        assert np.shares_memory(held.array, state[name].array)
+    assert net[0].weight.dtype == mg.float64
+    assert isinstance(net[0].weight, nn.Parameter)
+    assert (net[0].weight.requires_grad, net[0].bias.requires_grad) == (True, False)
+    assert net[1].running_mean is state["1.running_mean"]
+    mine = nn.Parameter(mg.ones(1, 2))
+    net[0].load_state_dict({"weight": mine}, strict=False, assign=True)
+    assert net[0].weight is mine
+    with pytest.raises(RuntimeError, match="shape"):
+        net[0].load_state_dict({"weight": mg.ones(3)}, strict=False, assign=True)
+    assert net[0].weight is mine
+
+
 def test_load_state_dict_converts_the_dtype():
     net = nn.Linear(2, 1)
     net.load_state_dict({"weight": mg.ones(1, 2, dtype=mg.float64), "bias": mg.ones(1)})

@@ -70,6 +70,12 @@ FILE_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]
         ["'a.b'", "rename"],
     ),
     (
+        "a tensor with the name of the metadata",
+        lambda: save({"__metadata__": mg.ones(1)}, "x.safetensors"),
+        ValueError,
+        ["'__metadata__'", "rename"],
+    ),
+    (
         "a file that is not there",
         lambda: load("nowhere.safetensors"),
         FileNotFoundError,

@@ -49,6 +49,21 @@ def test_tensor_copies_and_as_tensor_shares():
     assert mg.as_tensor(array, dtype=mg.float64).dtype == mg.float64
 
 
+def test_dtypes_of_lists_of_tensors_and_of_rare_arrays():
+    one, half, double = mg.tensor(1), mg.tensor(0.5), mg.tensor(2.0, dtype=mg.float64)
+    assert mg.tensor([one, half]).tolist() == [1.0, 0.5]
+    assert mg.tensor([one, one]).dtype == mg.int64
+    assert mg.tensor([half, double]).dtype == mg.tensor([double, double]).dtype == mg.float64
+    assert mg.tensor([mg.tensor(1, dtype=mg.int8)] * 2).dtype == mg.int8
+    assert mg.tensor(np.ones(2, np.uint16)).dtype == mg.int64
+    floats = np.ones(2, np.float32)
+    assert np.shares_memory(mg.as_tensor(floats, mg.float32).array, floats)
+    for number in (-129, 128):
+        with pytest.raises(OverflowError, match=f"{number} does not fit into int8"):
+            mg.tensor([0, number], dtype=mg.int8)
+    assert mg.tensor([-128, 127], dtype=mg.int8).tolist() == [-128, 127]
+
+
 def test_a_tensor_of_a_tensor_is_a_detached_copy():
     x = mg.ones(2, requires_grad=True)
     y = mg.tensor(x * 2)

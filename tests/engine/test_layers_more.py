@@ -125,6 +125,13 @@ def test_cosine_similarity():
 # -- shapes -------------------------------------------------------------------------------------------------------
 
 
+def test_the_least_norm_of_cosine_similarity():
+    x = mg.tensor([[3.0, 4.0]])
+    assert nn.CosineSimilarity(eps=10.0)(x, x).item() == 0.25  # 25 / (10 · 10)
+    assert F.cosine_similarity(x * 1e-4, x * 1e-4).item() == pytest.approx(1.0)  # a larger norm is not changed
+    assert F.cosine_similarity(x, mg.zeros(1, 2)).item() == 0.0
+
+
 def test_unflatten_undoes_flatten():
     x = mg.randn(2, 3, 4, 5)
     net = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 4, 5)))
@@ -306,6 +313,13 @@ def test_the_places_where_pytorch_keeps_things():
         assert getattr(nn.utils, function.__name__) is function
     layers = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     assert layers - {"Parameter"} <= set(dir(nn.modules))
+
+
+def test_a_padding_row_of_given_rows_gets_no_gradient():
+    layer = nn.Embedding.from_pretrained(mg.ones(3, 2), freeze=False, padding_idx=-1)
+    assert layer.padding_idx == 2
+    layer(mg.tensor([0, 2, 2])).sum().backward()
+    np.testing.assert_array_equal(values(layer.weight.grad), [[1, 1], [0, 0], [0, 0]])
 
 
 def test_a_parameter_list_is_a_list_whose_parameters_are_found():

@@ -161,6 +161,23 @@ def test_load_state_dict_not_strict_returns_what_did_not_match():
     assert values(net.weight).tolist() == [[1, 1]]
 
 
+def test_the_names_of_a_state_dict_may_have_a_prefix():
+    assert list(nn.Linear(1, 1).state_dict(prefix="net.")) == ["net.weight", "net.bias"]
+
+
+def test_a_parameter_in_the_place_of_a_buffer_is_no_buffer_any_more():
+    module = nn.Module()
+    module.register_buffer("scale", mg.ones(1), persistent=False)
+    module.register_buffer("nothing", None)
+    assert list(module.state_dict()) == []
+    module.scale = nn.Parameter(mg.ones(1))
+    assert [name for name, _ in module.named_parameters()] == ["scale"]
+    assert list(module.buffers()) == []
+    assert list(module.state_dict()) == ["scale"]
+    module.again = module.scale
+    assert len(list(module.parameters(recurse=False))) == len(list(module.parameters())) == 1
+
+
 def test_a_state_dict_is_ordered():
     state = nn.Linear(1, 1).state_dict()
     state.move_to_end("weight")

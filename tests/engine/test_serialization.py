@@ -245,6 +245,16 @@ def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_a_file_is_replaced_and_never_written_over(path):
+    """Who has opened the old file goes on reading the old one."""
+    save({"w": mg.ones(2)}, path)
+    good = path.read_bytes()
+    with open(path, "rb") as reader:
+        save({"w": mg.zeros(2)}, path)
+        assert reader.read() == good
+    assert load(path)["w"].tolist() == [0, 0]
+
+
 def test_the_file_has_the_usual_permissions(path):
     save({"w": mg.ones(2)}, path)
     (path.parent / "other").write_bytes(b"")
@@ -275,6 +285,10 @@ def test_files_of_other_programs_load_without_our_metadata(path):
 
     safetensors.numpy.save_file({"w": np.ones(2, np.float32)}, path, metadata={"format": "pt"})
     assert load(path)["w"].tolist() == [1, 1]
+    safetensors.numpy.save_file({"half": np.ones(2, np.float16)}, path)
+    with pytest.raises(ValueError, match=r"'half' in .* has the dtype float16"):
+        load(path)
+    safetensors.numpy.save_file({"w": np.ones(2, np.float32)}, path, metadata={"format": "pt"})
     header = path.read_bytes()[8:]
     assert json.loads(header[: header.index(b"}}") + 2])["__metadata__"] == {"format": "pt"}
 

@@ -170,6 +170,7 @@ def test_the_state_of_the_random_numbers(tmp_path):
     own = mg.Generator().set_state(state)
     assert mg.randn(4, generator=own).tolist() == expected
     own.set_state(state.clone())
+    assert own.get_state().zero_().max().item() == 0  # a tensor that may be changed, and changes nothing
     assert mg.equal(own.get_state(), state)
 
 
@@ -186,6 +187,7 @@ def test_seeds_that_nobody_gave():
     drawn = mg.randn(3, generator=mine).tolist()
     assert mg.randn(3, generator=mg.Generator().manual_seed(mine.initial_seed())).tolist() == drawn
     assert mg.manual_seed(-1).initial_seed() == 2**64 - 1
+    assert mg.Generator().initial_seed() != mg.Generator().initial_seed()
 
 
 def test_a_fork_of_the_random_numbers():
@@ -253,6 +255,47 @@ def test_two_threads_draw_from_generators_of_their_own():
     assert mg.randn(3).tolist() == after
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "mg.rand(5, generator=g)",
+        "mg.randn(5, generator=g)",
+        "mg.randint(1000, (5,), generator=g)",
+        "mg.randperm(9, generator=g)",
+        "mg.normal(0.0, 1.0, (5,), generator=g)",
+        "mg.bernoulli(mg.full((50,), 0.5), generator=g)",
+        "mg.multinomial(mg.ones(50), 5, generator=g)",
+        "mg.zeros(5).uniform_(generator=g)",
+        "mg.zeros(5).normal_(generator=g)",
+        "mg.zeros(5).exponential_(generator=g)",
+        "mg.zeros(50).bernoulli_(generator=g)",
+        "mg.zeros(5).random_(generator=g)",
+        "nn.init.trunc_normal_(mg.zeros(5), generator=g)",
+        "nn.init.orthogonal_(mg.zeros(2, 2), generator=g)",
+    ],
+)
+def test_whatever_draws_can_draw_from_a_generator_of_its_own(draw):
+    mg.manual_seed(0)
+    before = mg.get_rng_state()
+    seeds = (1, 1, 2)
+    drawn = [eval(draw, {"mg": mg, "nn": nn, "g": mg.Generator().manual_seed(seed)}).tolist() for seed in seeds]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert mg.equal(mg.get_rng_state(), before)
+
+
+def test_moments_of_what_is_filled_in_place():
+    mg.manual_seed(0)
+    assert abs(mg.zeros(20_000).exponential_(4.0).mean().item() - 0.25) < 5 * 0.25 / 20_000**0.5
+    normal = mg.zeros(20_000).normal_(3.0, 0.5)
+    assert abs(normal.mean().item() - 3) < 5 * 0.5 / 20_000**0.5
+    assert abs(normal.std().item() - 0.5) < 0.02
+    uniform = mg.zeros(20_000).uniform_(-1, 3)
+    assert abs(uniform.mean().item() - 1) < 5 * 4 / 12**0.5 / 20_000**0.5
+    assert abs(mg.zeros(20_000).bernoulli_(0.2).mean().item() - 0.2) < 5 * 0.4 / 20_000**0.5
+    assert mg.zeros(100, dtype=mg.int64).random_().max().item() > 2**32
+    assert mg.zeros(2000, dtype=mg.int8).random_().max().item() > 100
+
+
 def test_integers_are_counted_and_cut_off_as_pytorch_does():
     cases = [
         (mg.arange(3.1, dtype=mg.int64), [0, 1, 2]),
@@ -272,6 +315,25 @@ def test_integers_are_counted_and_cut_off_as_pytorch_does():
     assert mg.linspace(mg.tensor(0.0), 1, 3).tolist() == [0, 0.5, 1]
 
 
+def test_the_old_way_to_say_a_dtype():
+    x = mg.ones(2)
+    shared = mg.FloatTensor(x)
+    shared.add_(1.0)
+    assert x.tolist() == [2, 2]
+    assert (mg.LongTensor(3).shape, mg.LongTensor(3).dtype) == ((3,), mg.int64)
+    assert mg.DoubleTensor([1, 2]).dtype == mg.float64
+    assert isinstance(x, mg.FloatTensor)
+    assert not isinstance(x, mg.LongTensor)
+
+
+def test_what_a_float32_can_hold():
+    """IEEE 754."""
+    limits = mg.finfo(mg.float32)
+    assert (limits.bits, limits.eps, limits.max, limits.tiny) == (32, 2**-23, (2 - 2**-23) * 2.0**127, 2.0**-126)
+    assert (limits.resolution, limits.min, mg.finfo().bits) == (1e-6, -limits.max, 32)
+    assert (mg.iinfo(mg.int8).min, mg.iinfo(mg.int8).max, mg.iinfo(mg.uint8).max) == (-128, 127, 255)
+
+
 def test_integers_at_the_bounds_of_a_dtype():
     mg.manual_seed(0)
     drawn = mg.randint(0, 256, (5000,), dtype=mg.uint8)
@@ -282,6 +344,10 @@ def test_integers_at_the_bounds_of_a_dtype():
     assert mg.zeros(100).random_().max().item() < 2**24
     assert sorted(mg.randperm(256, dtype=mg.uint8).tolist()) == list(range(256))
     assert mg.randint(3, (2,), dtype=mg.float32, requires_grad=True).requires_grad
+    with pytest.raises(OverflowError, match="299 does not fit into uint8"):
+        mg.randperm(300, dtype=mg.uint8)
+    with pytest.raises(TypeError, match="sizes must be ints, got True"):
+        mg.zeros(True)
     assert mg.full((2,), 255, dtype=mg.uint8).tolist() == [255, 255]
     assert mg.full_like(mg.zeros(2, dtype=mg.int8), -128).tolist() == [-128, -128]
 
@@ -305,6 +371,8 @@ def test_the_default_dtype_can_be_changed():
         assert mg.tensor(1.0).dtype == mg.zeros(1).dtype == (mg.tensor([1]) / 2).dtype == mg.float64
         for made in (mg.Tensor([1.0]), mg.Tensor([1]), mg.Tensor(2), mg.Tensor(), mg.linspace(0, 1, 2), mg.arange(1.0)):
             assert made.dtype == mg.float64
+        assert (mg.tensor([1]) * 1.5).dtype == mg.float64
+        assert mg.finfo().bits == 64
         for module in (nn.Linear(1, 1), nn.Embedding(1, 1), nn.LayerNorm(1), nn.Conv1d(1, 1, 1), nn.BatchNorm1d(1)):
             assert {t.dtype for t in module.state_dict().values()} <= {mg.float64, mg.int64}
     finally:

@@ -166,6 +166,28 @@ def test_a_truncated_normal_is_drawn_again_and_not_clipped():
     assert 1 <= values(shifted).min() <= values(shifted).max() <= 2
 
 
+def test_gains():
+    """PyTorch's documentation of calculate_gain, and eq. 10 of He et al. 2015 for a slope a: √(2 / ((1 + a²) fan))."""
+    gains = {"linear": 1, "conv2d": 1, "sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+    for name, gain in gains.items():
+        assert nn.init.calculate_gain(name) == pytest.approx(gain)
+    assert nn.init.calculate_gain("leaky_relu") == pytest.approx(math.sqrt(2 / (1 + 0.01**2)))
+    assert nn.init.calculate_gain("leaky_relu", 2.0) == pytest.approx(math.sqrt(2 / 5))
+    mg.manual_seed(0)
+    normal = nn.init.kaiming_normal_(mg.empty(200, 100), a=2.0)
+    assert values(normal).std() == pytest.approx(math.sqrt(2 / 5 / 100), rel=0.02)
+    uniform = nn.init.kaiming_uniform_(mg.empty(200, 100), a=2.0)
+    assert values(uniform).max() == pytest.approx(math.sqrt(3) * math.sqrt(2 / 5 / 100), rel=0.001)
+
+
+def test_clipping_leaves_a_little_less_than_the_limit():
+    """The scale is limit / (norm + 1e-6), as in PyTorch, so that a norm of 0 divides nothing by 0."""
+    p = nn.Parameter(mg.zeros(2, dtype=mg.float64))
+    p.grad = mg.tensor([3e-6, 4e-6], dtype=mg.float64)
+    assert nn.utils.clip_grad_norm_([p], 3e-6).item() == pytest.approx(5e-6)
+    np.testing.assert_allclose(values(p.grad), [1.5e-6, 2e-6])
+
+
 def test_init_counts_the_places_of_a_kernel():
     assert nn.init._fans("test", mg.empty(8, 3, 5, 5)) == (75, 200)
 

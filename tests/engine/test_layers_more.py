@@ -218,6 +218,29 @@ def test_relu_in_place_inside_a_network():
     assert repr(nets[1][1]) == "ReLU(inplace=True)"
 
 
+def test_a_draw_of_gumbel_softmax_is_a_choice():
+    """The largest element is k with probability softmax(logits)[k]; a small tau makes the draw nearly one-hot."""
+    mg.manual_seed(0)
+    logits = mg.tensor([0.0, 1.0, 2.0]).expand(4000, 3)
+    drawn = F.gumbel_softmax(logits, tau=0.5)
+    np.testing.assert_allclose(values(drawn).sum(1), 1, rtol=1e-5)
+    chosen = np.bincount(values(drawn).argmax(1), minlength=3) / 4000
+    np.testing.assert_allclose(chosen, values(F.softmax(logits[0], 0)), atol=4 * 0.5 / math.sqrt(4000))
+    spread = [values(F.gumbel_softmax(logits, tau=tau)).max(1).mean() for tau in (0.1, 1.0, 10.0)]
+    assert spread[0] > 0.9 > spread[1] > 0.5 > spread[2]
+    x, y = (logits[:2].clone().double().requires_grad_() for _ in range(2))
+    cotangent = mg.tensor([[1.0, 2.0, 4.0]] * 2, dtype=mg.float64)
+    mg.manual_seed(1)
+    hard = F.gumbel_softmax(x, tau=0.7, hard=True)
+    mg.manual_seed(1)
+    soft = F.gumbel_softmax(y, tau=0.7)
+    np.testing.assert_allclose(np.sort(values(hard), 1), [[0, 0, 1]] * 2, atol=1e-12)
+    np.testing.assert_array_equal(values(hard).argmax(1), values(soft).argmax(1))
+    hard.backward(cotangent)
+    soft.backward(cotangent)
+    np.testing.assert_allclose(values(x.grad), values(y.grad))
+
+
 # -- borders ------------------------------------------------------------------------------------------------------
 
 

@@ -250,9 +250,7 @@ from .ops.special import (
     sin,
     tan,
 )
-from .random import Generator, manual_seed
-from .random import get_state as get_rng_state
-from .random import set_state as set_rng_state
+from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 abs = absolute
 arctan, arctan2, arctanh = atan, atan2, atanh

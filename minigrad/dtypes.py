@@ -63,6 +63,8 @@ class _Limits:
     def __init__(self, limits: Any, names: str) -> None:
         for name in names.split():
             value = getattr(limits, name)
+            if name == "resolution":
+                value = builtins.float(str(value))  # a power of ten, which float32 only comes near to
             setattr(self, name, value.item() if isinstance(value, np.generic) else value)
         self.dtype = str(limits.dtype)
 

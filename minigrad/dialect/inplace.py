@@ -8,6 +8,7 @@ Each change counts up the version that backward compares (see autograd.py).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,10 @@ from ..core.tensor import LEAF, Tensor, wrap
 from ..device import beside, host, is_array, namespace, on_cpu
 from ..errors import GradientError
 from ..ops import arithmetic, indexing
+from ..ops.shapes import fits
 from ..random import Generator
 from ..random import generator as _rng
+from .creation import integer_range
 from .gradients import move_to_node
 
 
@@ -300,24 +303,25 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [from_, to); returns the tensor. (PyTorch's `from` is a word of Python's.)"""
-    if not to >= from_:
-        raise GradientError(f"uniform_: from_={from_} is above to={to}; expected the lower bound first")
+    _check_floating("uniform_", self)
+    if not -math.inf < from_ <= to < math.inf:
+        raise GradientError(f"uniform_: the bounds are {from_} and {to}; expected finite numbers, the lower one first")
     return _filled("uniform_", self, _rng(generator).uniform(from_, to, self.shape))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers; returns the tensor."""
+    _check_floating("normal_", self)
     if not std >= 0:
-        raise GradientError(f"normal_: std is {std}; expected a deviation >= 0 (see abs and exp)")
+        raise GradientError(f"normal_: std={std}; expected a standard deviation, at least 0")
     return _filled("normal_", self, mean + std * _rng(generator).standard_normal(self.shape))
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with exponential numbers of rate lambd; returns the tensor."""
-    if not self.is_floating_point():
-        raise GradientError(f"exponential_: expected a floating-point tensor, this one is {self.dtype}; use .float()")
+    _check_floating("exponential_", self)
     if not lambd > 0:
-        raise GradientError(f"exponential_: lambd is {lambd}; expected a rate above 0")
+        raise GradientError(f"exponential_: lambd={lambd}; expected a rate above 0, one over the mean")
     return _filled("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
 
 
@@ -326,18 +330,28 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     chances = host(p.array) if isinstance(p, Tensor) else np.asarray(p)
     if not ((chances >= 0) & (chances <= 1)).all():
         raise GradientError(f"bernoulli_: p is {p}; expected probabilities, between 0 and 1")
+    if not fits(chances.shape, self.shape):
+        raise GradientError(
+            f"bernoulli_: p has shape {chances.shape}, the tensor {self.shape}; give probabilities that broadcast to it"
+        )
     return _filled("bernoulli_", self, _rng(generator).random(self.shape) < chances)
 
 
-def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None) -> Tensor:
+def random_(
+    self: Tensor, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None
+) -> Tensor:
     """Fill with integers in [from_, to); given one number in [0, from_), given none with all that the dtype holds."""
-    low, high = from_, to
+    low, high = (0, from_) if to is None else (from_, to)
     if high is None:
         most = 2 ** (24 if self.dtype == dtypes.float32 else 53) if self.is_floating_point() else None
-        low, high = 0, low or most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
-    if low >= high:
-        raise GradientError(f"random_: there is no integer in [{low}, {high}); expected the lower bound first")
+        high = most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
+    low, high = integer_range("random_", self.dtype, 0 if low is None else low, high)
     return _filled("random_", self, _rng(generator).integers(low, high, self.shape))
+
+
+def _check_floating(name: str, x: Tensor) -> None:
+    if not x.is_floating_point():
+        raise GradientError(f"{name}: expected a floating-point tensor, this one is {x.dtype}; use .float()")
 
 
 def _filled(name: str, x: Tensor, drawn: Any) -> Tensor:

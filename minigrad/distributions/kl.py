@@ -15,10 +15,11 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from ..dialect.functions import softplus
 from ..ops import arithmetic, reductions
+from ..ops.shapes import fits
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .constraints import smallest
-from .distribution import Distribution, fits
+from .distribution import Distribution
 from .independent import Independent
 from .normal import Normal
 from .squashed import SquashedNormal

@@ -40,6 +40,10 @@ def add_product(x: Any, weight: Any, bias: Any) -> Any:
         raise _misfit(x, weight)
     y = x.dot(weight.T)  # 0.3 µs below `@`
     if bias is not None:
+        if bias.dtype is not y.dtype and bias.dtype != y.dtype:
+            raise GradientError(
+                f"linear: input and weight are {y.dtype}, the bias is {bias.dtype}; convert it, bias.to(weight.dtype)"
+            )
         try:
             y += bias
         except ValueError:

@@ -12,6 +12,11 @@ from ..device import zeros_beside
 from .table import TABLE, op, real
 
 
+def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` can be stretched to the shape `into`."""
+    return len(shape) <= len(into) and all(n in (1, m) for n, m in zip(shape[::-1], into[::-1], strict=False))
+
+
 def axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """`dim` (None, an int or a sequence) as sorted non-negative axes of an `ndim`-dimensional array.
 

@@ -526,17 +526,17 @@ def test_plus_leaves_a_tensor_as_it_is():
 @pytest.mark.parametrize(
     ("fill", "message"),
     [
-        (lambda x: x.normal_(0, -1), "normal_: std is -1"),
-        (lambda x: x.normal_(0, NAN), "normal_: std is nan"),
-        (lambda x: x.uniform_(3, -1), "uniform_: from_=3 is above to=-1"),
-        (lambda x: x.exponential_(0), "exponential_: lambd is 0"),
-        (lambda x: x.random_(5, 5), r"no integer in \[5, 5\)"),
-        (lambda x: x.random_(-2), r"no integer in \[0, -2\)"),
+        (lambda x: x.normal_(0, -1), "normal_: std=-1"),
+        (lambda x: x.normal_(0, NAN), "normal_: std=nan"),
+        (lambda x: x.uniform_(3, -1), "uniform_: the bounds are 3 and -1"),
+        (lambda x: x.exponential_(0), "exponential_: lambd=0"),
+        (lambda x: x.random_(5, 5), r"\[5, 5\) is empty"),
+        (lambda x: x.random_(-2), r"\[0, -2\) is empty"),
     ],
 )
 def test_a_distribution_that_is_none_is_refused(fill, message):
     x = mg.ones(2)
-    with pytest.raises(GradientError, match=message):
+    with pytest.raises((GradientError, ValueError), match=message):
         fill(x)
     same(x, [1, 1])
     same(x.normal_(3, 0), [3, 3])

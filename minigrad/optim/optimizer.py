@@ -38,8 +38,8 @@ class Optimizer:
                     for p in group["params"]:
                         p.data.add_(p.grad, alpha=-group["lr"])
 
-    The built-in ones define what they remember per element (`_names`) and how a piece of flat memory changes (`_update`)
-    instead. The parameters' arrays become views of one flat array as far as nobody else looks at their memory (see
+    The built-in ones define what they remember per element (`_names`) and how a piece of flat memory changes
+    (`_update`) instead. The parameters' arrays become views of one flat array as far as nobody else looks at their memory (see
     speed/flat.py); values and Tensor objects stay the same. Two optimizers may share parameters.
     """
 

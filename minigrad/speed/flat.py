@@ -6,9 +6,9 @@ parameter's own array becoming a view of its place; gradients are copied to thei
 remembers (moments, momentum) is laid out the same way, and a step is a dozen calls whatever the number of layers.
 (Cutting the array into blocks that fit the cache was tried, and gained nothing.)
 
-A parameter moves only if nobody else looks at its memory. A tensor tied to it by `.data`, a NumPy array that it was made
-from, a `state_dict` or a view taken before would stay behind, silently. Such a parameter stays where it is, and is a
-piece by itself: slower, but every name for it sees the step. Parameters that lie end to end already, as in one flat
+A parameter moves only if nobody else looks at its memory. A tensor tied to it by `.data`, a NumPy array that it was
+made from, a `state_dict` or a view taken before would stay behind, silently. Such a parameter stays where it is, and is
+a piece by itself: slower, but every name for it sees the step. Parameters that lie end to end already, as in one flat
 vector or in the memory of another optimizer, are one piece there.
 """
 
@@ -25,8 +25,8 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 
 layout_allowed: bool = True
-"""Whether tensors may be laid end to end. If not, each one stays where it is and is a piece by itself: slower, and equal
-to the bit."""
+"""Whether tensors may be laid end to end. If not, each one stays where it is and is a piece by itself: slower, with
+results that are equal to the bit."""
 
 
 class Piece:
@@ -110,7 +110,7 @@ class Flat:
         """
         if names != self.names:
             return False
-        for p, array in self.pairs:
+        for p, array in self.pairs:  # noqa: SIM110  (all() takes twice as long)
             if p.array is not array:
                 return False
         return True
@@ -259,7 +259,7 @@ class Fresh(NamedTuple):
 
 
 def count_fresh(like: Any) -> Fresh | None:
-    """What the counts are where nobody else looks. None if they do not rise with every look: not every Python counts."""
+    """What the counts are where nobody else looks. None if they do not rise with a look: not every Python counts."""
     if not hasattr(sys, "getrefcount"):
         return None
     own, view = wrap(np.empty_like(like, shape=(2,))), wrap(np.empty_like(like, shape=(2,))[:1])

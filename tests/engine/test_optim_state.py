@@ -198,7 +198,7 @@ def test_two_optimizers_on_the_same_state_are_one():
 
 
 def test_a_step_set_before_the_first_is_where_counting_begins():
-    """Adam's first step is lr · sign(g) whatever g is; as step 10 it is lr · 0.1/(1 - 0.9¹⁰) / √(0.001/(1 - 0.999¹⁰))."""
+    """Adam's first step is lr · sign(g) whatever g is; as step 10, lr · 0.1/(1 - 0.9¹⁰) / √(0.001/(1 - 0.999¹⁰))."""
     for start, kind in ((0, int), (9, int), (9, float), (9, mg.tensor)):
         p = nn.Parameter(mg.zeros(1))
         optimizer = optim.Adam([p], lr=1.0)

@@ -19,8 +19,8 @@ class _Combined(LRScheduler):
     def _adopt(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer) -> None:
         if any(isinstance(s, ReduceLROnPlateau) for s in schedulers):
             raise ValueError(
-                f"{type(self).__name__}: ReduceLROnPlateau cannot be one of the schedules, because its step takes a metric; "
-                "step it by itself"
+                f"{type(self).__name__}: ReduceLROnPlateau cannot be one of the schedules, because its step takes a "
+                "metric; step it by itself"
             )
         if any(s.optimizer is not optimizer for s in schedulers):
             raise ValueError(

@@ -39,8 +39,8 @@ class Optimizer:
                         p.data.add_(p.grad, alpha=-group["lr"])
 
     The built-in ones define what they remember per element (`_names`) and how a piece of flat memory changes
-    (`_update`) instead. The parameters' arrays become views of one flat array as far as nobody else looks at their memory (see
-    speed/flat.py); values and Tensor objects stay the same. Two optimizers may share parameters.
+    (`_update`) instead. The parameters' arrays become views of one flat array as far as nobody else looks at their
+    memory (see speed/flat.py); values and Tensor objects stay the same. Two optimizers may share parameters.
     """
 
     _counts_steps = True  # whether "step" is a part of each parameter's state, as PyTorch has it
@@ -247,13 +247,12 @@ class Optimizer:
         for flat in self._flats[i]:
             flat.settle()
             remembered |= {p: (flat.steps[j], flat.remembered(j)) for j, p in enumerate(flat.parameters)}
-            flat.release()
         if shown is not None:
             remembered = {p: (self._read_step(shown.get(p) or {}), shown.get(p) or {}) for p in group["params"]}
         kinds: dict[Any, list[Tensor]] = {}
         for p in group["params"]:
             kinds.setdefault((p.dtype, type(p.array)), []).append(p)
-        flats = self._flats[i] = []
+        plans = []
         for parameters in kinds.values():
             before = [remembered.get(p, (0, {})) for p in parameters]
             state = [
@@ -264,7 +263,10 @@ class Optimizer:
             steps = [
                 n if self._counts_steps or all(old.get(name) is not None for name in names) else 0 for n, old in before
             ]
-            flats.append(Flat(parameters, names, state, steps))
+            plans.append((parameters, names, state, steps))
+        for flat in self._flats[i]:
+            flat.release()
+        flats = self._flats[i] = [Flat(*plan) for plan in plans]
         if shown is not None:
             self._enter(flats)
         return flats
@@ -457,7 +459,8 @@ class Optimizer:
         for i, (group, settings) in enumerate(zip(self.param_groups, groups, strict=True)):
             group.update(settings)
             if self._has_pieces:
-                if not self._flats[i] or any(flat.names != self._names(group) for flat in self._flats[i]):
+                names, flats = self._names(group), self._flats[i]
+                if not flats or not all(flat.is_in_place(names) for flat in flats):
                     self._lay_out(i)
                 for flat in self._flats[i]:
                     self._remember(group, flat, [entries[p] for p in flat.parameters])
@@ -514,7 +517,7 @@ class Optimizer:
         # Whoever copies still holds the arrays. So the parameters are laid out once more at the first step.
         for flats in self._flats:
             for flat in flats:
-                flat.expire()
+                flat.release()
 
     def __repr__(self) -> str:
         lines = []

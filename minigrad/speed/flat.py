@@ -96,12 +96,10 @@ class Flat:
         return line
 
     def release(self) -> None:
-        """Let go of all memory, so that another layout can tell who else looks at it. This one is of no use then."""
-        self.lines, self.pairs, self.state_pairs, self._pieces, self.copied = [], [], [], [], []
-
-    def expire(self) -> None:
-        """Let the next step lay out anew."""
-        self.pairs.append((self.parameters[0], None))
+        """Let go of all memory, so that another layout, made at the next step, can tell who else looks at it."""
+        self.settle()
+        self.lines, self.state_pairs, self._pieces, self.copied = [], [], [], []
+        self.pairs = [(self.parameters[0], None)]  # nothing is in place
 
     def is_in_place(self, names: tuple[str, ...]) -> bool:
         """Whether the parameters are where they were; False, too, if other `names` are to be remembered.

@@ -142,8 +142,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        shown = self._state
-        if shown is not None:
+        if self._state is not None:
             self._read_state()
         for i, group in enumerate(self.param_groups):
             names, flats = self._names(group), self._flats[i]
@@ -154,8 +153,8 @@ class Optimizer:
             for flat in flats:
                 for piece in flat.gather():
                     self._update(group, flat, piece)
-        if shown is not None:
-            self._write_state(shown)
+        if self._state is not None:
+            self._write_state(self._state)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -241,8 +240,11 @@ class Optimizer:
 
     def _lay_out(self, i: int) -> list[Flat]:
         """Make the flat arrays of group i, keeping what is remembered so far."""
-        group, shown = self.param_groups[i], self._state
+        group = self.param_groups[i]
         names = self._names(group)
+        if any(not set(flat.names) <= set(names) for flat in self._flats[i]):
+            self.state  # keeps what is of no use under the present settings, as in PyTorch
+        shown = self._state
         remembered: dict[Tensor, tuple[int, Mapping[str, Any]]] = {}
         for flat in self._flats[i]:
             flat.settle()
@@ -470,7 +472,7 @@ class Optimizer:
         entry = {name: value for name, value in entry.items() if value is not None}
         group = next(g for g in groups if any(q is p for q in g["params"]))
         expected = {*self._names(group), *(["step"] if self._counts_steps else [])}
-        if entry and not (expected and expected <= set(entry)):
+        if entry and not (expected <= set(entry) and ("step" in entry) == self._counts_steps):
             raise ValueError(
                 f"{self._kind}.load_state_dict: parameter {i} has the state {sorted(entry)}, expected "
                 f"{sorted(expected)}; load it into the same kind of optimizer with the same settings"

@@ -181,6 +181,12 @@ OPTIM_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]
         ["Mine", "define step(self, closure=None)", "p.grad", "self.state[p]"],
     ),
     (
+        "three betas",
+        lambda: optim.Adam(net().parameters(), betas=(0.9, 0.99, 0.999)),
+        ValueError,
+        ["Adam", "betas=(0.9, 0.99, 0.999)", "two numbers", "(0.9, 0.999)"],
+    ),
+    (
         "a moment of another shape",
         a_moment_of_another_shape,
         ValueError,

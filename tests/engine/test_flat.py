@@ -105,6 +105,15 @@ def test_float64_and_float32_parameters_in_one_group():
         np.testing.assert_allclose(np.abs(values(p) - v), 1e-3, rtol=1e-3)  # Adam's first step is ±lr
 
 
+def test_a_float64_parameter_beside_float32_ones_keeps_its_digits():
+    p, q = mg.zeros(1, requires_grad=True), mg.zeros(1, dtype=mg.float64, requires_grad=True)
+    optimizer = optim.SGD([p, q], lr=1.0, momentum=0.5)
+    p.grad, q.grad = mg.ones(1), mg.tensor([1 + 2.0**-40], dtype=mg.float64)
+    optimizer.step()
+    assert q.item() == -1 - 2.0**-40
+    assert optimizer.state[q]["momentum_buffer"].item() == 1 + 2.0**-40
+
+
 # -- parameters whose memory is changed by others ---------------------------------------------------------------------
 
 

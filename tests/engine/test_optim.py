@@ -115,6 +115,38 @@ def test_settings_may_change_between_steps():
         np.testing.assert_allclose(before - values(p), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("looked", [False, True])
+def test_momentum_that_is_switched_on_later_starts_from_the_gradient(looked):
+    """The first step with momentum is not dampened, whatever steps there were without; the second is 0.9 + 0.25.
+
+    While it is switched off, its buffer is kept, also in a state_dict.
+    """
+    p = mg.zeros(1, requires_grad=True)
+    optimizer = optim.SGD([p], lr=1.0)
+    steps = []
+    for momentum in (0, 0, 0.9, 0.9, 0, 0.9):
+        optimizer.param_groups[0].update(momentum=momentum, dampening=0.75)
+        before, p.grad = p.item(), mg.ones(1)
+        optimizer.step()
+        steps.append(before - p.item())
+        assert not looked or ("momentum_buffer" in optimizer.state[p]) == (len(steps) > 2)
+        saved, optimizer = optimizer.state_dict(), optim.SGD([p]) if not looked else optimizer
+        optimizer.load_state_dict(saved)
+    assert steps == pytest.approx([1, 1, 1, 1.15, 1, 0.9 * 1.15 + 0.25])
+
+
+def test_the_largest_average_is_kept_while_amsgrad_is_switched_off():
+    """The step is g / √(v / (1 - 0.5ᵗ)); v is half of 2² after the first gradient, and halves; the largest is kept."""
+    p = mg.zeros(1, requires_grad=True)
+    optimizer = optim.Adam([p], lr=1.0, betas=(0.0, 0.5), eps=0.0, amsgrad=True)
+    for gradient, amsgrad, v in ((2.0, True, 2.0), (1e-3, False, 1.0), (1e-3, True, 2.0)):
+        optimizer.param_groups[0]["amsgrad"] = amsgrad
+        before, p.grad = p.item(), mg.tensor([gradient])
+        optimizer.step()
+        step = int(optimizer.state_dict()["state"][0]["step"])
+        assert before - p.item() == pytest.approx(gradient / (v / (1 - 0.5**step)) ** 0.5, rel=1e-3)
+
+
 def test_zero_grad():
     parameters = leaves((2,), (3,))
     optimizer = optim.SGD(parameters)

@@ -242,6 +242,10 @@ def test_state_changed_between_steps_counts():
     optimizer.state[p]["momentum_buffer"] = None
     assert step() == (1.0, 1.75)
     assert optimizer.state[p]["momentum_buffer"].item() == 1.0
+    optimizer.state[p]["momentum_buffer"] = None
+    optimizer.param_groups[0]["dampening"] = 0.75
+    assert step()[0] == 1.0  # a first step, which is not dampened
+    assert step()[0] == 0.75
 
 
 def test_an_entry_is_up_to_date_after_every_step():

@@ -276,7 +276,7 @@ class Optimizer:
     def _keep(self, group: dict[str, Any], name: str, p: Tensor, tensor: Any) -> Tensor:
         """The tensor in which `name` is remembered about p: the one given, if it is of p's dtype and on its device."""
         if tensor is None:
-            return wrap(np.full_like(p.array, self._initially(group, name), order="C"))
+            return wrap(np.full_like(p.array, self._initially(group, name)))
         if not isinstance(tensor, Tensor) or tensor.shape != p.shape:
             given = f"shape {tensor.shape}" if isinstance(tensor, Tensor) else f"type {type(tensor).__name__}"
             raise ValueError(

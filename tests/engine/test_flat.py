@@ -225,6 +225,32 @@ def test_optimizers_that_remember_in_the_same_arrays_are_one():
     assert pair[1].state[shared[1]]["momentum_buffer"].tolist() == state[1]["momentum_buffer"].tolist()
 
 
+def test_steps_are_counted_on_in_other_memory():
+    (p,) = leaves((2,))
+    optimizer = optim.Adam([p])
+    for _ in range(3):
+        set_gradients([p])
+        optimizer.step()
+    optimizer.remember_in(exp_avg=np.ones(2, np.float32), exp_avg_sq=np.ones(2, np.float32))
+    assert optimizer.state_dict()["state"][0]["step"].item() == 3
+    set_gradients([p])
+    optimizer.step()
+    assert optimizer.state[p]["step"].item() == 4
+
+
+def test_memory_of_the_callers_is_kept_when_the_parameters_are_laid_out_anew():
+    p, q = leaves((2,), (3,))
+    memory = np.zeros(5, np.float32)
+    optimizer = optim.SGD([p, q], lr=1.0, momentum=0.5)
+    optimizer.remember_in(momentum_buffer=memory)
+    for expected in (1.0, 1.5, 1.75):
+        p.data = mg.zeros(2)
+        p.grad, q.grad = mg.ones(2), mg.ones(3)
+        optimizer.step()
+        assert memory.tolist() == [expected] * 5
+        assert p.tolist() == [-expected] * 2
+
+
 def test_memory_that_does_not_fit_is_refused():
     optimizer = optim.RMSprop(leaves((4, 3), (3,)), lr=0.1)
     for memory, message in (

@@ -211,6 +211,17 @@ def test_a_step_set_before_the_first_is_where_counting_begins():
         assert optimizer.state[p]["exp_avg"].item() == pytest.approx(0.5)
 
 
+def test_an_entry_begun_by_the_user_is_saved_complete():
+    p, q = leaves((2,), (3,))
+    optimizer = optim.Adam([p, q])
+    optimizer.state[p]["step"] = 4
+    saved = optimizer.state_dict()
+    assert saved["state"][0]["exp_avg"].tolist() == [0, 0]
+    again = optim.Adam(leaves((2,), (3,)))
+    again.load_state_dict(saved)
+    assert [int(again.state[p]["step"]) for p in again.param_groups[0]["params"] if p in again.state] == [4]
+
+
 def test_state_changed_between_steps_counts():
     """Every kind of change; momentum 0.5 and gradients of 1 make the steps 1, 1.5, 1.75, ..."""
     p, q = nn.Parameter(mg.zeros(1)), nn.Parameter(mg.zeros(2))

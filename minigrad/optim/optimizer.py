@@ -373,7 +373,6 @@ class Optimizer:
 
     def _is_as_entered(self, flat: Flat) -> bool:
         """Whether the user's state holds the tensors that the flat memory holds, where they were; reads the steps."""
-        flat.settle()
         steps = list(flat.steps)
         for i, p in enumerate(flat.parameters):
             entry = self._state.get(p)

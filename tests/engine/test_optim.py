@@ -245,6 +245,42 @@ def test_loading_restores_the_settings():
     assert optimizer.param_groups[0]["params"] == list(net.parameters())
 
 
+def test_a_state_that_went_through_json_is_loaded():
+    """There, numbers that are keys become strings, and tuples lists."""
+    net = network()
+    optimizer = optim.Adam(net.parameters(), betas=(0.5, 0.75))
+    train(net, optimizer, 2)
+    saved = optimizer.state_dict()
+    saved["state"] = {str(i): entry for i, entry in saved["state"].items()}
+    saved["param_groups"][0]["betas"] = [0.5, 0.75]
+    again = optim.Adam(network().parameters())
+    again.load_state_dict(saved)
+    assert again.param_groups[0]["betas"] == (0.5, 0.75)
+    state = again.state[again.param_groups[0]["params"][1]]
+    assert state["step"].item() == 2
+    np.testing.assert_array_equal(values(state["exp_avg"]), values(optimizer.state[net[0].bias]["exp_avg"]))
+
+
+def test_loaded_settings_bring_their_state_along():
+    net = network()
+    optimizer = optim.Adam(net.parameters(), amsgrad=True)
+    train(net, optimizer, 2)
+    again = optim.Adam(network().parameters())
+    train(network(), again, 1)
+    again.load_state_dict(optimizer.state_dict())
+    for i, entry in optimizer.state_dict()["state"].items():
+        loaded = again.state_dict()["state"][i]
+        assert list(loaded) == ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+        np.testing.assert_array_equal(values(loaded["max_exp_avg_sq"]), values(entry["max_exp_avg_sq"]))
+
+
+def test_groups_of_other_sizes_are_refused():
+    a, b, c = leaves((2,), (2,), (2,))
+    saved = optim.Adam([{"params": [a, b]}, {"params": [c]}]).state_dict()
+    with pytest.raises(ValueError, match=r"groups of \[1, 2\] parameters, the state_dict of \[2, 1\]"):
+        optim.Adam([{"params": [a]}, {"params": [b, c]}]).load_state_dict(saved)
+
+
 def test_a_state_that_does_not_fit_changes_nothing():
     net = network()
     optimizer = optim.Adam(net.parameters(), lr=0.01)

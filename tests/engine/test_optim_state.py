@@ -208,6 +208,7 @@ def test_a_step_set_before_the_first_is_where_counting_begins():
         t = start + 1
         assert p.item() == pytest.approx(-0.1 / (1 - 0.9**t) / (0.001 / (1 - 0.999**t)) ** 0.5, rel=1e-5)
         assert int(optimizer.state[p]["step"]) == t
+        assert isinstance(optimizer.state[p]["step"], mg.Tensor if kind is mg.tensor else int)
         assert optimizer.state[p]["exp_avg"].item() == pytest.approx(0.5)
 
 
@@ -257,6 +258,15 @@ def test_state_changed_between_steps_counts():
     optimizer.param_groups[0]["dampening"] = 0.75
     assert step()[0] == 1.0  # a first step, which is not dampened
     assert step()[0] == 0.75
+
+
+def test_sgd_without_momentum_has_no_state():
+    (p,) = leaves((2,))
+    optimizer = optim.SGD([p])
+    for _ in range(2):
+        set_gradients([p])
+        optimizer.step()
+        assert dict(optimizer.state) == {}
 
 
 def test_an_entry_is_up_to_date_after_every_step():

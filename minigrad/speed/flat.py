@@ -207,11 +207,10 @@ def lay_end_to_end(tensors: list[Tensor]) -> None:
         if not getattr(tensor.array.flags, "writeable", True):  # CuPy has no such flag
             tensor.array = tensor.array.copy()
     movable = find_unshared(tensors) if layout_allowed else []
-    lines = [t.array.reshape(-1) for t in movable]
-    if len(lines) < 2 or all(lies_behind(a, b) for a, b in pairwise(lines)):
+    if len(movable) < 2:
         return
-    memory = np.concatenate(lines)
-    bounds = accumulate((line.size for line in lines), initial=0)
+    memory = np.concatenate([t.array.reshape(-1) for t in movable])
+    bounds = accumulate((t.array.size for t in movable), initial=0)
     for tensor, (start, stop) in zip(movable, pairwise(bounds), strict=True):
         tensor.array = memory[start:stop].reshape(tensor.array.shape)
 

@@ -274,6 +274,31 @@ def test_loaded_settings_bring_their_state_along():
         np.testing.assert_array_equal(values(loaded["max_exp_avg_sq"]), values(entry["max_exp_avg_sq"]))
 
 
+def test_what_pytorch_saves_of_parameters_without_steps_is_loaded():
+    """A buffer that is None, and no entry at all: both are as before the first step."""
+    for entry in ({"momentum_buffer": None}, {}):
+        (p,) = leaves((1,))
+        optimizer = optim.SGD([p], lr=1.0, momentum=0.5, dampening=0.75)
+        optimizer.load_state_dict({"state": {0: entry}, "param_groups": optimizer.state_dict()["param_groups"]})
+        before, p.grad = values(p), mg.ones(1)
+        optimizer.step()
+        np.testing.assert_allclose(values(p), before - 1, rtol=1e-6)
+    adagrad = optim.Adagrad(leaves((2,)), initial_accumulator_value=0.5)
+    adagrad.load_state_dict({"state": {}, "param_groups": adagrad.state_dict()["param_groups"]})
+    assert adagrad.state_dict()["state"][0]["sum"].tolist() == [0.5, 0.5]
+
+
+def test_going_back_to_an_earlier_state_goes_back_in_steps():
+    net = network()
+    optimizer = optim.Adam(net.parameters())
+    train(net, optimizer, 1)
+    saved = optimizer.state_dict()
+    train(net, optimizer, 3)
+    optimizer.load_state_dict(saved)
+    train(net, optimizer, 1)
+    assert optimizer.state_dict()["state"][0]["step"].item() == 2
+
+
 def test_groups_of_other_sizes_are_refused():
     a, b, c = leaves((2,), (2,), (2,))
     saved = optim.Adam([{"params": [a, b]}, {"params": [c]}]).state_dict()

@@ -143,6 +143,52 @@ def test_parameters_that_overlap_in_memory_that_only_they_look_at_keep_overlappi
     assert q.tolist() == [-2, -2, -1, -1]
 
 
+def test_parameters_with_gaps_that_overlap_keep_overlapping():
+    memory = np.zeros(6, np.float32)
+    p, q = nn.Parameter(mg.from_numpy(memory[::2])), nn.Parameter(mg.from_numpy(memory[3:]))
+    del memory
+    descend(optim.SGD([p, q], lr=1.0), p, q)
+    assert p.tolist() == [-1, -1, -2]
+    assert q.tolist() == [-1, -2, -1]
+
+
+def two_owners():
+    raw = multiprocessing.RawArray("f", 4)
+    return np.frombuffer(raw, np.float32), [np.frombuffer(raw, np.float32, 2, offset)[:] for offset in (0, 8)]
+
+
+def an_owner_of_bytes():
+    memory = np.zeros(16, np.uint8)
+    return memory.view(np.float32), [memory[:8].view(np.float32), memory[8:].view(np.float32)]
+
+
+def columns():
+    memory = np.zeros((2, 2), np.float32, "F")
+    return memory.T.reshape(-1), [memory[:, 0], memory[:, 1]]
+
+
+def a_matrix():
+    memory = np.zeros((2, 2), np.float32)
+    return memory.reshape(-1), [memory[0], memory[1]]
+
+
+def an_owner_that_was_locked_later():
+    memory = np.zeros(4, np.float32)
+    halves = [memory[:2], memory[2:]]
+    memory.flags.writeable = False
+    return memory, halves
+
+
+@pytest.mark.parametrize("make", [two_owners, an_owner_of_bytes, columns, a_matrix, an_owner_that_was_locked_later])
+def test_neighbours_in_any_memory_are_stepped_in_place(make):
+    vector, halves = make()
+    parameters = [nn.Parameter(mg.from_numpy(half)) for half in halves]
+    optimizer = optim.SGD(parameters, lr=1.0)
+    for expected in (-1, -2):
+        descend(optimizer, *parameters)
+        assert vector.tolist() == [expected] * 4
+
+
 def test_one_vector_behind_several_weights_is_stepped_in_place_and_in_one_piece():
     vector = np.zeros(9, np.float32)
     parts = [nn.Parameter(mg.from_numpy(vector[a:b])) for a, b in ((0, 4), (4, 7), (7, 9))]
@@ -159,9 +205,8 @@ def test_memory_of_other_processes_is_stepped_in_place(tmp_path):
     raw = multiprocessing.RawArray("f", 4)
     block = shared_memory.SharedMemory(create=True, size=16)
     mapped = np.memmap(tmp_path / "weights", np.float32, "w+", shape=(4,))
-    arrays = [np.frombuffer(raw, np.float32), np.ndarray(4, np.float32, block.buf), np.asarray(mapped)]
-    parameters = [nn.Parameter(mg.from_numpy(a)) for a in arrays]
-    del arrays
+    make = lambda: (np.frombuffer(raw, np.float32), np.ndarray(4, np.float32, block.buf), np.asarray(mapped))
+    parameters = [nn.Parameter(mg.from_numpy(half)) for a in make() for half in (a[:2], a[2:])]
     optimizer = optim.Adam(parameters, lr=0.5)  # whose first step is ±lr
     descend(optimizer, *parameters)
     expected = pytest.approx([-0.5] * 4)
@@ -303,6 +348,36 @@ def test_a_copied_optimizer_is_one_piece(how):
     assert pieces(optimizer) == [1]
 
 
+def test_with_the_layout_switched_off_neighbours_in_memory_are_pieces_of_their_own(monkeypatch):
+    monkeypatch.setattr(flat, "layout_allowed", False)
+    vector = np.zeros(4, np.float32)
+    parts = [nn.Parameter(mg.from_numpy(vector[a : a + 2])) for a in (0, 2)]
+    optimizer = optim.SGD(parts, lr=1.0)
+    descend(optimizer, *parts)
+    assert vector.tolist() == [-1] * 4
+    assert pieces(optimizer) == [2]
+
+
+def test_memory_that_somebody_else_allocated_is_left_where_it_is(monkeypatch):
+    """CuPy's arrays may have such memory although they have no base."""
+    parameters = leaves((2,), (2,), (2,))
+    address = flat.find_address(parameters[1].array)
+    foreign = lambda array: "theirs" if flat.find_address(array) == address else None
+    monkeypatch.setattr(flat, "find_memory", foreign)
+    descend(optim.SGD(parameters, lr=1.0), *parameters)
+    assert flat.find_address(parameters[1].array) == address
+    assert parameters[2].array.base is parameters[0].array.base is not None
+
+
+def test_a_parameter_that_gets_new_memory_joins_the_others_again():
+    net = network()
+    optimizer = optim.Adam(net.parameters())
+    train(net, optimizer, 1)
+    net[0].bias.data = net[0].bias.data * 2
+    train(net, optimizer, 1)
+    assert pieces(optimizer) == [1]
+
+
 def test_parameters_come_together_again_when_nobody_looks_any_more():
     net = network()
     held = net.state_dict()
@@ -329,9 +404,9 @@ def test_parameters_that_stay_give_the_same_bits(kind, how, monkeypatch):
         monkeypatch.delattr(flat.sys, "getrefcount")
     else:
         monkeypatch.setattr(flat, "count_references", lambda tensor: (1, 1))
-    memory = [p.array for p in apart.parameters()]
+    addresses = [flat.find_address(p.array) for p in apart.parameters()]
     other = getattr(optim, kind)(apart.parameters(), lr=0.1)
-    assert all(p.array is m for p, m in zip(apart.parameters(), memory, strict=True))
+    assert [flat.find_address(p.array) for p in apart.parameters()] == addresses
     train(together, optimizer, 4)
     train(apart, other, 4)
     assert pieces(optimizer) == [1]

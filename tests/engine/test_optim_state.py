@@ -120,11 +120,12 @@ def test_loaded_state_gets_the_parameters_dtype():
     (p,) = leaves((2,), dtype=np.float64)
     optimizer = Averaged([p])
     optimizer.load_state_dict({
-        "state": {0: {"step": 3, "average": mg.tensor([1, 2])}},
+        "state": {0: {"step": mg.tensor(3), "average": mg.tensor([1, 2])}},
         "param_groups": [{"lr": 0.5, "params": [0]}],
     })  # fmt: skip
     assert optimizer.state[p]["average"].dtype == mg.float64
-    assert optimizer.state[p]["step"] == 3
+    assert optimizer.state[p]["step"].item() == 3
+    assert optimizer.state[p]["step"].dtype == mg.int64
 
 
 # -- state that a user fills ------------------------------------------------------------------------------------------

@@ -243,7 +243,7 @@ class Optimizer:
         group = self.param_groups[i]
         names = self._names(group)
         if any(not set(flat.names) <= set(names) for flat in self._flats[i]):
-            self.state  # keeps what is of no use under the present settings, as in PyTorch
+            self._state = self.state  # keeps what is of no use under the present settings, as in PyTorch
         shown = self._state
         remembered: dict[Tensor, tuple[int, Mapping[str, Any]]] = {}
         for flat in self._flats[i]:

@@ -97,7 +97,6 @@ class Flat:
 
     def release(self) -> None:
         """Let go of all memory, so that another layout, made at the next step, can tell who else looks at it."""
-        self.settle()
         self.lines, self.state_pairs, self._pieces, self.copied = [], [], [], []
         self.pairs = [(self.parameters[0], None)]  # nothing is in place
 

@@ -157,6 +157,11 @@ def two_owners():
     return np.frombuffer(raw, np.float32), [np.frombuffer(raw, np.float32, 2, offset)[:] for offset in (0, 8)]
 
 
+def an_owner_that_is_no_array():
+    memory = bytearray(16)
+    return np.frombuffer(memory, np.float32), [np.ndarray(2, np.float32, memory, offset) for offset in (0, 8)]
+
+
 def an_owner_of_bytes():
     memory = np.zeros(16, np.uint8)
     return memory.view(np.float32), [memory[:8].view(np.float32), memory[8:].view(np.float32)]
@@ -179,7 +184,10 @@ def an_owner_that_was_locked_later():
     return memory, halves
 
 
-@pytest.mark.parametrize("make", [two_owners, an_owner_of_bytes, columns, a_matrix, an_owner_that_was_locked_later])
+OWNERS = [two_owners, an_owner_that_is_no_array, an_owner_of_bytes, columns, a_matrix, an_owner_that_was_locked_later]
+
+
+@pytest.mark.parametrize("make", OWNERS)
 def test_neighbours_in_any_memory_are_stepped_in_place(make):
     vector, halves = make()
     parameters = [nn.Parameter(mg.from_numpy(half)) for half in halves]
@@ -205,8 +213,11 @@ def test_memory_of_other_processes_is_stepped_in_place(tmp_path):
     raw = multiprocessing.RawArray("f", 4)
     block = shared_memory.SharedMemory(create=True, size=16)
     mapped = np.memmap(tmp_path / "weights", np.float32, "w+", shape=(4,))
-    make = lambda: (np.frombuffer(raw, np.float32), np.ndarray(4, np.float32, block.buf), np.asarray(mapped))
-    parameters = [nn.Parameter(mg.from_numpy(half)) for a in make() for half in (a[:2], a[2:])]
+    parameters = [
+        nn.Parameter(mg.from_numpy(half))
+        for memory in (np.frombuffer(raw, np.float32), np.ndarray(4, np.float32, block.buf), np.asarray(mapped))
+        for half in (memory[:2], memory[2:])
+    ]
     optimizer = optim.Adam(parameters, lr=0.5)  # whose first step is ±lr
     descend(optimizer, *parameters)
     expected = pytest.approx([-0.5] * 4)

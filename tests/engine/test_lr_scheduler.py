@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 
@@ -120,7 +121,13 @@ def test_a_sequence_goes_on_at_the_milestone_although_the_warm_up_is_not_over():
     assert scheduler.last_epoch == 9
 
 
+def a_sequence_twice(o):
+    inner = schedules.SequentialLR(o, [schedules.ConstantLR(o, 0.5, 9), schedules.ExponentialLR(o, 0.1)], [1])
+    return schedules.SequentialLR(o, [inner, schedules.ConstantLR(o, 0.25, 9), inner], [3, 4])
+
+
 NESTED = {
+    "a sequence twice": (a_sequence_twice, [0.5, 1.0, 0.1, 0.25, 0.5, 1.0]),
     "a milestone at once": (
         lambda o: schedules.SequentialLR(o, [schedules.ConstantLR(o, 0.5, 9), schedules.ExponentialLR(o, 0.5)], [0]),
         [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125],
@@ -140,12 +147,12 @@ NESTED = {
         lambda o: schedules.SequentialLR(
             o,
             [
-                schedules.ExponentialLR(o, 0.1),
+                schedules.ConstantLR(o, 0.1, 9),
                 schedules.ChainedScheduler([schedules.ConstantLR(o, 0.5, 2), schedules.ExponentialLR(o, 0.5)]),
             ],
             [2],
         ),
-        [1.0, 0.1, 0.5, 0.25, 0.25, 0.125],
+        [0.1, 0.1, 0.5, 0.25, 0.25, 0.125],
     ),
     "a sequence first": (
         lambda o: schedules.SequentialLR(
@@ -220,6 +227,15 @@ def test_a_group_that_is_added_takes_part(name):
         assert new[10] == pytest.approx(0.8)
     assert scheduler.base_lrs == [0.4, 0.8]
     assert opt.param_groups[1]["initial_lr"] == 0.8
+
+
+def test_nested_schedules_take_in_a_group_that_is_added():
+    opt = optimizer(1.0)
+    first = schedules.ChainedScheduler([schedules.ExponentialLR(opt, 0.5), schedules.StepLR(opt, 1, 0.5)])
+    second = schedules.ChainedScheduler([schedules.ExponentialLR(opt, 0.1), schedules.StepLR(opt, 9)])
+    scheduler = schedules.SequentialLR(opt, [first, second], [2])
+    add_group(opt, 0.8)
+    assert run(opt, scheduler, 4) == [[1.0, 0.8], [0.25, 0.2], [1.0, 0.8], [0.1, pytest.approx(0.08)]]
 
 
 def test_lambda_lr_says_that_a_function_is_missing_and_goes_on_with_it():
@@ -398,20 +414,88 @@ def test_going_on_from_an_epoch_without_a_state(name):
         assert rates(opt) == pytest.approx([0.4 * factor(5)])
 
 
+def test_cosine_annealing_goes_on_from_an_epoch_by_its_formula():
+    """A fresh optimizer that knows where it started: 0.1 + 0.3 (1 + cos(π 3/6)) / 2."""
+    opt = optimizer(0.4)
+    opt.param_groups[0]["initial_lr"] = 0.4
+    schedules.CosineAnnealingLR(opt, 6, eta_min=0.1, last_epoch=2)
+    assert rates(opt) == pytest.approx([0.25])
+
+
+def test_going_on_needs_initial_rates_even_from_epoch_0():
+    with pytest.raises(KeyError, match="last_epoch=0 goes on"):
+        schedules.StepLR(optimizer(), 2, last_epoch=0)
+
+
+def test_a_sequence_goes_on_from_an_epoch_to_its_next_milestone():
+    opt = optimizer(1.0)
+    chain = [schedules.ConstantLR(opt, 0.5, 9), schedules.ExponentialLR(opt, 0.1)]
+    scheduler = schedules.SequentialLR(opt, chain, [5], last_epoch=3)
+    assert run(opt, scheduler, 3) == [[0.5], [1.0], [0.1]]
+    assert scheduler.last_epoch == 7
+
+
+DEFAULTS = {  # PyTorch's
+    "StepLR": {"gamma": 0.1, "last_epoch": -1},
+    "MultiStepLR": {"gamma": 0.1, "last_epoch": -1},
+    "ConstantLR": {"factor": 1 / 3, "total_iters": 5, "last_epoch": -1},
+    "LinearLR": {"start_factor": 1 / 3, "end_factor": 1.0, "total_iters": 5, "last_epoch": -1},
+    "ExponentialLR": {"last_epoch": -1},
+    "CosineAnnealingLR": {"eta_min": 0.0, "last_epoch": -1},
+    "LambdaLR": {"last_epoch": -1},
+    "SequentialLR": {"last_epoch": -1},
+    "ReduceLROnPlateau": {
+        "mode": "min", "factor": 0.1, "patience": 10, "threshold": 1e-4, "threshold_mode": "rel", "cooldown": 0,
+        "min_lr": 0, "eps": 1e-8,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_settings_have_pytorchs_defaults(name):
+    parameters = inspect.signature(getattr(schedules, name)).parameters.values()
+    assert {p.name: p.default for p in parameters if p.default is not p.empty} == DEFAULTS[name]
+
+
 # -- order --------------------------------------------------------------------------------------------------------
 
 
-def test_stepping_the_schedule_first_warns_once():
+ANY = {
+    "StepLR": lambda o: schedules.StepLR(o, 2),
+    "SequentialLR": lambda o: schedules.SequentialLR(o, [schedules.StepLR(o, 2), schedules.StepLR(o, 2)], [3]),
+    "ChainedScheduler": lambda o: schedules.ChainedScheduler([schedules.StepLR(o, 2)]),
+}
+
+
+@pytest.mark.parametrize("name", ANY)
+@pytest.mark.parametrize("stepped", [False, True])
+def test_stepping_the_schedule_first_warns_once(name, stepped):
     opt = optimizer()
-    scheduler = schedules.StepLR(opt, 2)
-    with pytest.warns(UserWarning, match=r"StepLR.step\(\) was called before optimizer.step\(\)"):
+    if stepped:
+        opt.step()  # before there was a schedule: its first rate is not used by that
+    scheduler = ANY[name](opt)
+    with pytest.warns(UserWarning, match=rf"{name}.step\(\) was called before optimizer.step\(\)"):
         scheduler.step()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scheduler.step()
         other = optimizer()
-        scheduler = schedules.StepLR(other, 2)
+        scheduler = ANY[name](other)
         other.step()
+        scheduler.step()
+        scheduler.step()
+
+
+def test_an_optimizer_with_a_step_of_its_own_is_not_warned_of():
+    class Own(optim.SGD):
+        def step(self):
+            pass
+
+    opt = optimizer(kind=Own)
+    scheduler = schedules.StepLR(opt, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opt.step()
         scheduler.step()
 
 

@@ -345,6 +345,48 @@ def test_a_plateau_reduces_the_rate_once_patience_is_over():
     assert scheduler.get_last_lr() == rates(opt) == [0.3, 0.025]
 
 
+def test_a_plateau_begins_anew_after_each_reduction():
+    """Patience 1: every second of the epochs that are no better reduces."""
+    opt = optimizer(1.0)
+    scheduler = schedules.ReduceLROnPlateau(opt, factor=0.5, patience=1)
+    found = []
+    for _ in range(8):
+        scheduler.step(3.0)
+        found.append(rates(opt)[0])
+    assert found == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+    assert (scheduler.last_epoch, scheduler.num_bad_epochs) == (8, 1)
+
+
+def test_a_better_epoch_makes_a_plateau_wait_again():
+    opt = optimizer(1.0)
+    scheduler = schedules.ReduceLROnPlateau(opt, mode="max", factor=0.5, patience=1)
+    for metric in (-5.0, -6.0, -4.0, -6.0):
+        scheduler.step(metric)
+    assert rates(opt) == [1.0]
+    assert (scheduler.best, scheduler.num_bad_epochs) == (-4.0, 1)
+    scheduler.step(-6.0)
+    assert rates(opt) == [0.5]
+
+
+def test_a_plateau_makes_no_smaller_change_than_eps():
+    opt = optimizer(1.0, 4.0)
+    scheduler = schedules.ReduceLROnPlateau(opt, factor=0.5, patience=0, eps=0.5)
+    for _ in range(2):
+        scheduler.step(3.0)
+    assert rates(opt) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "threshold_mode", "margin"), [("min", "abs", 0.5), ("max", "abs", 0.5), ("min", "rel", 5), ("max", "rel", 5)]
+)
+def test_a_metric_must_beat_the_best_by_more_than_the_threshold(mode, threshold_mode, margin):
+    scheduler = schedules.ReduceLROnPlateau(optimizer(), mode, threshold=0.5, threshold_mode=threshold_mode)
+    better = -1 if mode == "min" else 1
+    assert not scheduler.is_better(10 + better * margin, 10)
+    assert scheduler.is_better(10 + better * (margin + 0.25), 10)
+    assert not scheduler.is_better(10 - better * (margin + 0.25), 10)
+
+
 def test_a_plateau_of_negative_returns_is_one():
     """PyTorch multiplies a negative best by 1 + threshold, which makes a worse return count as better."""
     scheduler = schedules.ReduceLROnPlateau(optimizer(), mode="max", threshold=0.1)

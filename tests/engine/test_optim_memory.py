@@ -304,6 +304,13 @@ def test_data_of_another_shape_than_the_state_is_refused_at_every_step():
     assert p.tolist() == [-1.5, -1.5]
 
 
+def test_data_of_another_dtype_is_refused_where_a_gradient_is_required():
+    (p,) = leaves((2,))
+    with pytest.raises(RuntimeError, match="this tensor is float32, the one given float64"):
+        p.data = mg.zeros(2, dtype=mg.float64)
+    assert p.dtype == mg.float32
+
+
 def test_a_copied_network_shares_nothing():
     net = network()
     optimizer = optim.SGD(net.parameters(), lr=0.1)

@@ -155,6 +155,7 @@ class Optimizer:
                     self._update(group, flat, piece)
         if self._state is not None:
             self._write_state(self._state)
+            self._count_changes()
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -353,6 +354,13 @@ class Optimizer:
                         if state is self._state:
                             self._entered.add(p)
         return state
+
+    def _count_changes(self) -> None:
+        """Count a step as a change in place of what `state` holds, so that backward does not take it for what it was."""
+        for p in self._all:
+            for value in (self._state.get(p) or {}).values() if p._grad is not None else ():
+                if isinstance(value, Tensor):
+                    value._version[0] += 1
 
     def _enter(self, flats: list[Flat]) -> None:
         """Complete the entries that the user made."""

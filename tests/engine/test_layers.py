@@ -271,7 +271,7 @@ def test_clip_grad_norm_has_the_gradients_dtype_and_bears_empty_ones():
 
 def test_clip_grad_norm_refuses_what_makes_no_sense():
     for norm_type in (0, -1.0, math.nan):
-        with pytest.raises(ValueError, match="norm_type=.* expected a positive number or inf"):
+        with pytest.raises(ValueError, match=r"norm_type=.* expected a positive number or inf"):
             nn.utils.clip_grad_norm_(with_gradients([3.0]), 1.0, norm_type=norm_type)
     with pytest.raises(ValueError, match="limit must be a number of at least 0, got nan"):
         nn.utils.clip_grad_norm_(with_gradients([3.0]), math.nan)

@@ -376,9 +376,8 @@ def test_a_plateau_makes_no_smaller_change_than_eps():
     assert rates(opt) == [1.0, 2.0]
 
 
-@pytest.mark.parametrize(
-    ("mode", "threshold_mode", "margin"), [("min", "abs", 0.5), ("max", "abs", 0.5), ("min", "rel", 5), ("max", "rel", 5)]
-)
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize(("threshold_mode", "margin"), [("abs", 0.5), ("rel", 5)])
 def test_a_metric_must_beat_the_best_by_more_than_the_threshold(mode, threshold_mode, margin):
     scheduler = schedules.ReduceLROnPlateau(optimizer(), mode, threshold=0.5, threshold_mode=threshold_mode)
     better = -1 if mode == "min" else 1

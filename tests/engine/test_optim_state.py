@@ -320,6 +320,20 @@ def test_loading_leaves_what_somebody_holds_of_the_earlier_state():
     assert dict(optimizer.state) == {}
 
 
+def test_a_step_is_a_change_in_place_of_the_state():
+    p, q, w = *leaves((2,), (2,)), mg.ones(2, requires_grad=True)
+    optimizer = optim.Adam([p, q])
+    set_gradients([p, q])
+    optimizer.step()
+    losses = [(optimizer.state[x]["exp_avg"] * w).sum() for x in (p, q)]
+    set_gradients([p, q], skip=(1,))
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="changed in place"):
+        losses[0].backward()
+    losses[1].backward()
+    np.testing.assert_array_equal(values(w.grad), values(optimizer.state[q]["exp_avg"]))
+
+
 def test_state_of_a_wrong_shape_or_type_is_refused():
     (p,) = leaves((2,))
     for wrong, message in ((mg.zeros(3), r"'exp_avg'\] has shape \(3,\), expected .* \(2,\)"), (0.0, "type float")):

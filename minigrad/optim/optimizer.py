@@ -356,7 +356,7 @@ class Optimizer:
         return state
 
     def _count_changes(self) -> None:
-        """Count a step as a change in place of what `state` holds, so that backward does not take it for what it was."""
+        """Count a step as a change in place of what `state` holds: backward must not take it for what it was."""
         for p in self._all:
             for value in (self._state.get(p) or {}).values() if p._grad is not None else ():
                 if isinstance(value, Tensor):

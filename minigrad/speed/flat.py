@@ -288,7 +288,6 @@ def lies_behind(a: Any, b: Any) -> bool:
     return (
         owner is not None
         and owner is b.base
-        and type(owner) is type(a)
         and owner.dtype == a.dtype
         and owner.flags.c_contiguous
         and getattr(owner.flags, "writeable", True)

@@ -176,6 +176,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     flat = property(lambda self: (_wrap(np.asarray(x)) for x in _held(self).flat))
     T = property(lambda self: self.transpose())
     device = property(lambda self: _Device())
+    __cuda_array_interface__ = property(lambda self: _held(self).__array_interface__)
 
     # -- NumPy's protocols
 

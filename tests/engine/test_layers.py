@@ -283,6 +283,37 @@ def test_clip_grad_norm_can_refuse_what_is_not_finite():
     assert np.isnan(values(parameters[0].grad)).all()  # as in PyTorch: the trouble shows everywhere
 
 
+def test_clip_grad_norm_divides_by_a_little_more_than_the_norm():
+    """PyTorch's max_norm / (norm + 1e-6)."""
+    (p,) = with_gradients([1e-6, 0.0])
+    nn.utils.clip_grad_norm_([p], 1e-6)
+    np.testing.assert_allclose(values(p.grad), [5e-7, 0], rtol=1e-5)
+
+
+def test_clip_grad_norm_has_the_gradients_dtype_and_bears_empty_ones():
+    p = nn.Parameter(mg.zeros(2, dtype=mg.float64))
+    p.grad = mg.tensor([3.0, -4.0], dtype=mg.float64)
+    empty = nn.Parameter(mg.zeros(0, dtype=mg.float64))
+    empty.grad = mg.zeros(0, dtype=mg.float64)
+    for kind, total in ((2.0, 5.0), (math.inf, 4.0), (1.0, 7.0)):
+        norm = nn.utils.clip_grad_norm_([empty, p], 100.0, norm_type=kind)
+        assert (norm.item(), norm.dtype) == (total, mg.float64)
+    assert nn.utils.clip_grad_norm_(with_gradients([3.0, 4.0]), 100.0).dtype == mg.float32
+
+
+def test_clip_grad_norm_refuses_what_makes_no_sense():
+    for norm_type in (0, -1.0, math.nan):
+        with pytest.raises(ValueError, match=r"norm_type=.* expected a positive number or inf"):
+            nn.utils.clip_grad_norm_(with_gradients([3.0]), 1.0, norm_type=norm_type)
+    with pytest.raises(ValueError, match="limit must be a number of at least 0, got nan"):
+        nn.utils.clip_grad_norm_(with_gradients([3.0]), math.nan)
+    for g in (math.inf, -math.inf):
+        parameters = with_gradients([g])
+        with pytest.raises(RuntimeError, match="the norm of the gradients is inf"):
+            nn.utils.clip_grad_norm_(parameters, 1.0, error_if_nonfinite=True)
+        assert values(parameters[0].grad).tolist() == [g]
+
+
 def test_clip_grad_value():
     parameters = with_gradients([3.0, -0.5], [-4.0])
     nn.utils.clip_grad_value_(parameters, 1.0)
@@ -298,6 +329,17 @@ def test_parameters_to_vector_and_back():
     nn.utils.vector_to_parameters(mg.arange(13).float(), net.parameters())
     assert values(net[1].weight).tolist() == [[9, 10, 11]]
     assert values(net[1].bias).tolist() == [12]
+    for wrong in (12, 14):
+        with pytest.raises(ValueError, match=rf"\({wrong},\), the parameters have 13 elements"):
+            nn.utils.vector_to_parameters(mg.zeros(wrong), net.parameters())
+
+
+def test_vector_to_parameters_is_a_change_in_place_that_backward_notices():
+    p = nn.Parameter(mg.ones(2))
+    loss = (p * p).sum()
+    nn.utils.vector_to_parameters(mg.zeros(2), [p])
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
 
 
 # -- against PyTorch ------------------------------------------------------------------------------------------------

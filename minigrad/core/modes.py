@@ -48,20 +48,20 @@ class Block:
         modes = Modes(before, before.recording, before.rules_see_tensors, before.observer)
         for name, value in self._changes.items():
             setattr(modes, name, value)
+        self._entered.append(modes)  # before it is published, so that it is taken back whatever interrupts
         publish(modes)
-        self._entered.append(modes)
         here.modes = modes
 
     def __exit__(self, *error: object) -> None:
-        modes = here.modes
-        while modes is not None and modes is not self._entered[-1]:
+        entered, modes = self._entered[-1], here.modes
+        while modes is not None and modes is not entered:
             modes = modes.before  # from a block inside this one, which was not left in order
         if modes is not None:
             here.modes = modes.before
-            paused.discard(modes)
-            observed.discard(modes)
+        paused.discard(entered)
+        observed.discard(entered)
         del self._entered[-1]
 
     def __del__(self) -> None:
-        while self._entered:  # a KeyboardInterrupt has come between the end of the block and the lines above
+        while getattr(self, "_entered", ()):  # a KeyboardInterrupt has come before or amid the lines above
             self.__exit__()

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
-from ..core.modes import Block, here, publish
+from ..core.modes import Block, here, paused, publish
 
 _IS_GENERATOR = 0x20  # of a function's code flags, as in `inspect`, which takes long to import
 
@@ -80,6 +80,7 @@ def inference_mode(mode: Any = True) -> Any:
 
 def switch_recording(recording: bool) -> None:
     """Record from now on, or do not."""
+    paused.add(here.modes)  # first: an interrupt between these lines makes calls slower, and not wrong
     here.modes.recording = recording
     publish(here.modes)
 

@@ -58,10 +58,12 @@ class Block:
             modes = modes.before  # from a block inside this one, which was not left in order
         if modes is not None:
             here.modes = modes.before
-        paused.discard(entered)
-        observed.discard(entered)
+            paused.discard(modes)
+            observed.discard(modes)
         del self._entered[-1]
 
     def __del__(self) -> None:
         while getattr(self, "_entered", ()):  # a KeyboardInterrupt has come before or amid the lines above
+            paused.discard(self._entered[-1])
+            observed.discard(self._entered[-1])
             self.__exit__()

@@ -12,11 +12,9 @@ class Modes:
     observer: who is told of every call and every rule (see hooks.py).
     """
 
-    __slots__ = ("before", "observer", "recording", "rules_see_tensors")
-
     def __init__(self, before: Any, recording: bool, rules_see_tensors: bool, observer: Any) -> None:
-        self.before, self.recording = before, recording
-        self.rules_see_tensors, self.observer = rules_see_tensors, observer
+        self.before, self.observer = before, observer
+        self.recording, self.rules_see_tensors = recording, rules_see_tensors
 
 
 class Thread(threading.local):

@@ -200,7 +200,7 @@ def test_an_interrupt_in_the_block_of_a_switch_puts_back_what_was_there(switch, 
     number, between = 1, 0
     while interrupt(run_block, number):
         if not entered:
-            x, loss = cube()
+            _, loss = cube()
             assert loss.requires_grad == mg.is_grad_enabled(), "what is said is what is done"
             between += ask() != usual
             switch(usual)

@@ -12,11 +12,9 @@ class Modes:
     observer: who is told of every call and every rule (see hooks.py).
     """
 
-    __slots__ = ("before", "observer", "recording", "rules_see_tensors")
-
     def __init__(self, before: Any, recording: bool, rules_see_tensors: bool, observer: Any) -> None:
-        self.before, self.recording = before, recording
-        self.rules_see_tensors, self.observer = rules_see_tensors, observer
+        self.before, self.observer = before, observer
+        self.recording, self.rules_see_tensors = recording, rules_see_tensors
 
 
 class Thread(threading.local):
@@ -48,13 +46,13 @@ class Block:
         modes = Modes(before, before.recording, before.rules_see_tensors, before.observer)
         for name, value in self._changes.items():
             setattr(modes, name, value)
+        self._entered.append(modes)  # before it is published, so that it is taken back whatever interrupts
         publish(modes)
-        self._entered.append(modes)
         here.modes = modes
 
     def __exit__(self, *error: object) -> None:
-        modes = here.modes
-        while modes is not None and modes is not self._entered[-1]:
+        entered, modes = self._entered[-1], here.modes
+        while modes is not None and modes is not entered:
             modes = modes.before  # from a block inside this one, which was not left in order
         if modes is not None:
             here.modes = modes.before
@@ -63,5 +61,7 @@ class Block:
         del self._entered[-1]
 
     def __del__(self) -> None:
-        while self._entered:  # a KeyboardInterrupt has come between the end of the block and the lines above
+        while getattr(self, "_entered", ()):  # a KeyboardInterrupt has come before or amid the lines above
+            paused.discard(self._entered[-1])
+            observed.discard(self._entered[-1])
             self.__exit__()

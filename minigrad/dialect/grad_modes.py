@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
-from ..core.modes import Block, here, publish
+from ..core.modes import Block, here, paused, publish
 
 _IS_GENERATOR = 0x20  # of a function's code flags, as in `inspect`, which takes long to import
 
@@ -21,8 +21,7 @@ class GradMode(Block):
 
     def __call__(self, function: Callable) -> Callable:
         recording = self._changes["recording"]
-        code = getattr(function, "__code__", None)
-        if code is not None and code.co_flags & _IS_GENERATOR:
+        if is_generator_function(function):
             return decorate_generator(function, recording)
 
         @functools.wraps(function)
@@ -31,6 +30,14 @@ class GradMode(Block):
                 return function(*args, **kwargs)
 
         return wrapper
+
+
+def is_generator_function(function: Callable) -> bool:
+    """Whether a call makes a generator, also if some arguments are given already by functools.partial."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(function, "__code__", None)
+    return code is not None and bool(code.co_flags & _IS_GENERATOR)
 
 
 def decorate_generator(function: Callable, recording: bool) -> Callable:
@@ -80,6 +87,7 @@ def inference_mode(mode: Any = True) -> Any:
 
 def switch_recording(recording: bool) -> None:
     """Record from now on, or do not."""
+    paused.add(here.modes)  # first: an interrupt between these lines makes calls slower, and not wrong
     here.modes.recording = recording
     publish(here.modes)
 

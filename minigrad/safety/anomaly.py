@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..core.hooks import Observer
-from ..core.modes import Block, here, publish
+from ..core.modes import Block, here, observed, publish
 from ..core.operation import Node, Operation
 from ..errors import GradientError
 
@@ -67,6 +67,7 @@ class detect_anomaly(Block):
 
 def switch_observer(observer: AnomalyObserver | None) -> None:
     """Let this thread be observed from now on, or not."""
+    observed.add(here.modes)  # first: an interrupt between these lines makes calls slower, and not wrong
     here.modes.observer = observer
     publish(here.modes)
 

@@ -1,5 +1,7 @@
 """no_grad and its kin, and anomaly detection."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,115 @@ def test_backward_works_inside_no_grad(x):
         y.backward()
     assert x.grad.tolist() == [2, 4]
     assert not x.grad.requires_grad
+
+
+# -- generators ------------------------------------------------------------------------------------------
+
+
+def watch(log, count=2):
+    """A generator that says in `log` whether it records. It yields the same, `count` times."""
+    try:
+        for _ in range(count):
+            try:
+                got = yield mg.is_grad_enabled()
+                log.append((got, mg.is_grad_enabled()))
+            except KeyError:
+                log.append(("caught", mg.is_grad_enabled()))
+                yield "after the error"
+        return "result"
+    finally:
+        log.append(("finally", mg.is_grad_enabled()))
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [
+        mg.no_grad,
+        mg.no_grad(),
+        mg.inference_mode(),
+        lambda function: mg.set_grad_enabled(False)(function),
+        lambda function: mg.no_grad()(functools.partial(function)),
+        lambda function: mg.enable_grad()(mg.no_grad()(function)),
+    ],
+)
+def test_a_decorated_generator_has_the_mode_and_its_caller_has_not(decorate):
+    log = []
+    generator = decorate(watch)(log)
+    assert mg.is_grad_enabled()
+    assert next(generator) is False
+    assert mg.is_grad_enabled()
+    assert generator.send("sent") is False
+    assert mg.is_grad_enabled()
+    with pytest.raises(StopIteration) as end:
+        generator.send("last")
+    assert end.value.value == "result"
+    assert log == [("sent", False), ("last", False), ("finally", False)]
+    assert mg.is_grad_enabled()
+
+
+def test_what_is_thrown_into_a_decorated_generator_arrives_in_its_mode():
+    log = []
+    generator = mg.no_grad()(watch)(log)
+    next(generator)
+    assert generator.throw(KeyError) == "after the error"
+    assert mg.is_grad_enabled()
+    with pytest.raises(ZeroDivisionError):
+        generator.throw(ZeroDivisionError)
+    assert mg.is_grad_enabled()
+    assert log == [("caught", False), ("finally", False)]
+    with pytest.raises(StopIteration):
+        next(generator)
+
+
+@pytest.mark.parametrize("end", ["close", "forget"])
+def test_a_decorated_generator_is_closed_in_its_mode(end):
+    log = []
+    generator = mg.no_grad()(watch)(log)
+    next(generator)
+    if end == "close":
+        generator.close()
+    del generator
+    assert log == [("finally", False)]
+    assert mg.is_grad_enabled()
+
+
+def test_a_decorated_generator_keeps_its_mode_when_the_caller_changes_his():
+    generator = mg.enable_grad()(watch)([], count=3)
+    with mg.no_grad():
+        assert next(generator) is True
+        assert not mg.is_grad_enabled()
+    assert next(generator) is True
+    assert mg.is_grad_enabled()
+
+
+def test_decorated_generators_inside_each_other():
+    def outer(log):
+        log.append(("outer", mg.is_grad_enabled()))
+        result = yield from mg.enable_grad()(watch)(log, count=1)
+        log.append((result, mg.is_grad_enabled()))
+        yield mg.is_grad_enabled()
+
+    log = []
+    assert list(mg.no_grad()(outer)(log)) == [True, False]
+    assert log == [("outer", False), (None, True), ("finally", True), ("result", False)]
+    assert mg.is_grad_enabled()
+
+
+def test_a_block_inside_an_undecorated_generator_lasts_while_the_caller_runs():
+    """As in PyTorch. The end of the outer block ends the inner one, too: nobody is left in no_grad."""
+
+    def leave_open():
+        with mg.no_grad():
+            yield
+
+    first, second = leave_open(), leave_open()
+    next(first)
+    assert not mg.is_grad_enabled()
+    next(second)
+    first.close()
+    assert mg.is_grad_enabled()
+    second.close()
+    assert mg.is_grad_enabled()
 
 
 # -- anomaly detection ------------------------------------------------------------------------------------

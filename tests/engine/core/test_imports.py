@@ -1,0 +1,146 @@
+"""Who imports whom: no circles, not even inside functions or for type checkers, and each layer only what is below it.
+
+An edge leads from a module to each module that it imports. Who imports a module of a package from outside also imports
+the package's __init__, so there is an edge to that. From inside there is none: the package is there already, as far as
+it has come. That is a circle only if the inner module asks the __init__ for a name.
+"""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import minigrad
+
+ROOT = Path(minigrad.__file__).parent.parent
+
+LAYERS = [  # a module may import from its own line, and from the lines above
+    {"dtypes", "device", "errors"},
+    {"core"},
+    {"ops"},
+    {"random"},
+    {"speed", "safety", "dialect"},
+    {"nn", "optim", "distributions"},
+    {"autograd", "gradcheck", "linalg", "backends", "cuda", "serialization"},
+]
+APART = [{"speed", "safety", "dialect"}, {"nn", "optim", "distributions"}]
+"""These stand in one line, but do not import each other."""
+FACES = {"autograd", "gradcheck", "linalg", "backends", "cuda", "serialization"}
+"""Only minigrad/__init__.py imports them."""
+
+
+def find_modules(root: Path, package: str) -> dict[str, Path]:
+    """The modules of a package: name -> file."""
+    modules = {}
+    for file in sorted((root / package).rglob("*.py")):
+        parts = file.relative_to(root).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return modules
+
+
+def find_imports(name: str, file: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules among `modules` that this one imports, anywhere in its text."""
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            source = ".".join(part for part in (base, node.module) if part)
+            for alias in node.names:
+                submodule = f"{source}.{alias.name}"
+                found.add(submodule if submodule in modules else source)
+    return {target for target in found if target in modules} - {name}
+
+
+def add_packages(name: str, targets: set[str]) -> set[str]:
+    """The targets, and the packages that are imported on the way to them from outside."""
+    everything = set(targets)
+    for target in targets:
+        while "." in target:
+            target = target.rpartition(".")[0]
+            if not f"{name}.".startswith(f"{target}."):
+                everything.add(target)
+    return everything
+
+
+def find_circle(graph: dict[str, set[str]]) -> str:
+    """The modules of a circle, or nothing."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return " imports ".join(reversed(error.args[1]))
+    return ""
+
+
+def read_graph(root: Path, package: str = "minigrad") -> dict[str, set[str]]:
+    """Every module of the package with what it imports."""
+    modules = find_modules(root, package)
+    return {name: find_imports(name, file, modules) for name, file in modules.items()}
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return read_graph(ROOT)
+
+
+def part_of(module: str) -> str:
+    """`core` of `minigrad.core.call`. Of minigrad itself it is nothing."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_there_is_no_circle(graph):
+    assert len(graph) > 80
+    assert not find_circle({name: add_packages(name, targets) for name, targets in graph.items()})
+
+
+def test_every_module_belongs_to_a_layer(graph):
+    assert {part_of(name) for name in graph} - {""} == set().union(*LAYERS)
+
+
+def test_each_layer_imports_only_what_is_below_it(graph):
+    height = {part: i for i, layer in enumerate(LAYERS) for part in layer}
+    wrong = []
+    for name, targets in graph.items():
+        here = part_of(name)
+        for there in {part_of(target) for target in targets} - {here} if here else ():
+            apart = any(here in parts and there in parts for parts in APART)
+            if not there or height[there] > height[here] or apart or there in FACES:
+                wrong.append(f"{name} imports {there or 'minigrad'}")
+    assert wrong == []
+
+
+def test_the_core_imports_only_the_lowest_layer(graph):
+    outside = {target for name in graph if part_of(name) == "core" for target in graph[name]}
+    assert {part_of(target) for target in outside} == {"core", "dtypes", "device", "errors"}
+
+
+def test_the_lowest_layer_imports_nothing(graph):
+    assert all(not graph[f"minigrad.{name}"] for name in ("dtypes", "device", "errors"))
+
+
+@pytest.mark.parametrize(
+    ("files", "circular"),
+    [
+        ({"a": "from . import b", "b": ""}, False),
+        ({"__init__": "from .a import x", "a": "from .b import x", "b": "x = 1"}, False),
+        ({"a": "from .b import x", "b": "def f():\n    from .a import y"}, True),
+        ({"a": "import p.b", "b": "if TYPE_CHECKING:\n    from . import a"}, True),
+        ({"__init__": "from .a import x", "a": "from . import x"}, True),
+        ({"__init__": "from .a import x", "a": "from p import x"}, True),
+        ({"q/__init__": "from . import c", "q/c": "from .. import a", "a": "from .q.d import x", "q/d": ""}, True),
+        ({"q/__init__": "from . import c", "q/c": "from .d import x", "a": "import p.q", "q/d": ""}, False),
+    ],
+)
+def test_circles_are_found(tmp_path, files, circular):
+    """The walk itself, on packages written for it."""
+    for name, text in ({"__init__": ""} | files).items():
+        file = tmp_path / "p" / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    graph = {name: add_packages(name, targets) for name, targets in read_graph(tmp_path, "p").items()}
+    assert bool(find_circle(graph)) == circular

@@ -102,7 +102,7 @@ def result_type(*operands: Any, fractional: builtins.bool = False) -> np.dtype:
     counts only if its category (bool < integer < floating) is above every higher rank's.
     fractional: the operation makes fractions (a division, exp), so integers become the default float.
     """
-    given = {getattr(x, "dtype", None) for x in operands}
+    given: set[Any] = {getattr(x, "dtype", None) for x in operands}
     if len(given) == 1 and None not in given:
         (same,) = given
         return _default if fractional and same.kind != "f" else same

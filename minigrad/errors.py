@@ -1,4 +1,4 @@
-"""The engine's exceptions, and the texts of what the core refuses: what was given, what was expected, how to mend it."""
+"""The engine's exceptions, and the texts of what the core refuses: what was given, what was expected, how to mend."""
 
 from __future__ import annotations
 

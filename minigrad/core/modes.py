@@ -12,8 +12,6 @@ class Modes:
     observer: who is told of every call and every rule (see hooks.py).
     """
 
-    __slots__ = ("before", "observer", "recording", "rules_see_tensors")
-
     def __init__(self, before: Any, recording: bool, rules_see_tensors: bool, observer: Any) -> None:
         self.before, self.observer = before, observer
         self.recording, self.rules_see_tensors = recording, rules_see_tensors

@@ -57,8 +57,7 @@ class Operation:
         n = max((names.index(x) + 1 for x in with_rule), default=len(names) if isinstance(forward, np.ufunc) else 1)
         self.inputs, self.parameters = names[:n], names[n:]
         # A condition (`where`) has no rule and keeps its dtype. A comparison has no rules and promotes all inputs.
-        promotes = elementwise or fractional
-        self.promoted = [i for i, x in enumerate(self.inputs) if promotes and (x in vjp or not vjp)]
+        self.promoted = [i for i, x in enumerate(self.inputs) if (elementwise or fractional) and (x in vjp or not vjp)]
         self.differentiable = bool(vjp)
         self.plans: dict[int, Plan] = {}
         self.plan_class: Callable[..., Plan] = Plan

@@ -63,7 +63,7 @@ power = op(lambda a, b: a**b, vjp=dict(a=differentiate_base, b=differentiate_exp
 
 
 def sum_dimensions(x: Any, shape: tuple[int, ...]) -> Any:
-    """The sum over what broadcasting from `shape` to the shape of x repeats. To shape () it is the sum of everything."""
+    """The sum over what broadcasting from `shape` to the shape of x repeats. To () it is the sum of everything."""
     extra = x.ndim - len(shape)
     stretched = [i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1]
     return np.add.reduce(x, axis=(*range(extra), *stretched)).reshape(shape)

@@ -14,7 +14,7 @@ from ..core.rules import add, cast, clone, divide, multiply, negative, power, su
 from ..device import CPU, put
 from .table import TABLE, binary, booleans, integers, op, positive, real, unary, within
 
-__all__ = ["add", "cast", "clone", "divide", "multiply", "negative", "power", "subtract", "tanh"]  # to be found here, too
+__all__ = ["add", "cast", "clone", "divide", "multiply", "negative", "power", "subtract", "tanh"]
 
 TABLE["divide"].cases = binary(real, positive)
 TABLE["pow"].cases = [

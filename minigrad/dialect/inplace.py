@@ -3,7 +3,7 @@
 Three cases. A leaf that requires a gradient refuses (under no_grad it does not: that is how parameters are updated).
 A tensor that takes no part in recording is just overwritten. Otherwise the tensor is overwritten *and* becomes the
 result of the operation in the graph, so that what is computed from it later flows back through the change.
-Each change counts up the version that backward compares (see autograd.py).
+Each change counts up the version that backward compares (see core/backward.py).
 """
 
 from __future__ import annotations

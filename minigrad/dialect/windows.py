@@ -48,7 +48,7 @@ def window_of(name: str, dims: int, *arguments: Any) -> Window:
     return _window_of(name, dims, *(tuple(a) if isinstance(a, list) else a for a in arguments))
 
 
-@functools.lru_cache(maxsize=256, typed=True)  # a layer asks for the same one at every step: 5 µs
+@functools.lru_cache(maxsize=256, typed=True)  # a layer asks for the same one at every step
 def _window_of(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Window:
     kh, kw = sizes(name, "kernel_size", kernel, dims, 1)
     sh, sw = sizes(name, "stride", stride, dims, 1)

@@ -106,7 +106,7 @@ _ZEROS: dict[Any, Any] = {}
 
 def rectify(x: Any) -> Any:
     """max(x, 0)."""
-    # NumPy's maximum is vectorised for two arrays, not for an array and a number: 1.0 µs against 2.8 µs for 64 x 128.
+    # NumPy's maximum is vectorised for two arrays, not for an array and a number.
     # So arrays of zeros are kept, of a few small shapes: a network asks for the same ones at every step.
     if type(x) is not np.ndarray or not 64 < x.size <= 1 << 18:
         return np.maximum(x, 0)

@@ -162,7 +162,7 @@ def _huber(x: Any, target: Any, delta: float, reduction: str) -> Any:
     clipped = np.minimum(d, delta)
     if reduction == "none" or not d.size:
         return _reduce(clipped * (d - 0.5 * clipped), reduction)
-    c = clipped.ravel()  # the sum of c (d - ½ c) by two dot products, 2 µs cheaper than by elements
+    c = clipped.ravel()  # the sum of c (d - ½ c) by two dot products
     check_reduction(reduction)
     total = c.dot(d.ravel()) - 0.5 * c.dot(c)
     return total / d.dtype.type(d.size) if reduction == "mean" else total

@@ -30,6 +30,7 @@ ROWS: list[tuple[str, str, str, str]] = [
     ("T.multinomial(T.tensor([1.0, 0.0]), 2)", "raises", "[0, 1] int64", "what has the weight 0 is never drawn"),
     ("T.ones(1).to('float32')", "[1.0] float32", "raises", "a dtype may be named; it is NumPy's own"),
     ("T.maximum(T.ones(1), other=T.ones(1))", "raises", "[1.0] float32", "what is a row of the table (docs/operations.md) takes its tensors by position, which makes its call cheap"),
+    ("[z := T.ones(2, requires_grad=True) * 1, z.__iadd__(1)][0]", "[1.0, 1.0] float32", "[2.0, 2.0] float32", "a recorded x += y gives the name x a new tensor: another name for the old one keeps the old value; x.add_(y) changes it for all names"),
     # networks and losses
     ("F.softmax(T.zeros(2))", "[0.5, 0.5] float32", "[0.5, 0.5] float32", "without dim the dimension is 0 for 0-d, 1-d and 3-d tensors and 1 for others, as there; PyTorch warns"),
     ("F.mse_loss(T.ones(2), T.ones(2, 1))", "raises", "0.0 float32", "a loss refuses shapes that would broadcast; PyTorch warns"),

@@ -126,6 +126,17 @@ def test_an_output_padding_that_makes_room_for_another_window():
     np.testing.assert_array_equal(y.numpy()[0, 0], expected)
 
 
+def test_the_arguments_of_a_transposed_convolution():
+    x, w = mg.tensor([[[[1.0, 2.0]]]]), mg.ones(1, 2, 1, 2)
+    y = F.conv_transpose2d(x, w, mg.tensor([10.0, 20.0]), stride=[1, 2])
+    np.testing.assert_array_equal(y.numpy(), [[[[11, 11, 12, 12]], [[21, 21, 22, 22]]]])
+    assert F.conv_transpose2d(x, w, stride=2, output_padding=1).shape == (1, 2, 2, 5)
+    with pytest.raises(RuntimeError, match="output_padding=2 must be less than"):
+        F.conv_transpose2d(x, w, stride=2, output_padding=2)
+    with pytest.raises(RuntimeError, match=r"would be of size \(1, 0\)"):
+        F.conv_transpose2d(x[..., :1], mg.ones(1, 1, 1, 2), padding=(0, 1))
+
+
 def test_a_small_convolutional_network_to_second_order():
     net = nn.Sequential(
         nn.Conv2d(1, 2, 3, stride=2, padding=1),
@@ -199,6 +210,19 @@ def test_a_pooling_window_that_steps_over_the_image():
     y, places = F.max_pool1d(mg.arange(6.0).reshape(1, 1, 6), 2, padding=1, dilation=2, return_indices=True)
     np.testing.assert_array_equal(y.numpy(), [[[1, 3, 5]]])
     np.testing.assert_array_equal(places.numpy(), [[[1, 3, 5]]])
+
+
+def test_a_window_that_would_start_in_the_padding_behind_the_image_is_left_out():
+    x = mg.arange(4.0).reshape(1, 1, 4)
+    np.testing.assert_array_equal(F.max_pool1d(x, 2, 3, 1, ceil_mode=True).numpy(), [[[0, 3]]])
+    np.testing.assert_array_equal(F.avg_pool1d(x, 2, 3, 1, ceil_mode=True).numpy(), [[[0, 2.5]]])
+
+
+def test_windows_that_overlap_in_one_direction_only():
+    for shape, kernel in (((1, 1, 1, 3), (1, 2)), ((1, 1, 3, 1), (2, 1))):
+        x = mg.tensor([1.0, 2.0, 1.0]).reshape(*shape).requires_grad_()
+        F.max_pool2d(x, kernel, stride=1).sum().backward()
+        assert x.grad.flatten().tolist() == [0, 2, 0]
 
 
 def test_pooling_windows_that_overlap_and_that_stick_out():

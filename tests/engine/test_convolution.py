@@ -227,7 +227,8 @@ def test_windows_that_overlap_in_one_direction_only():
 
 def test_pooling_windows_that_overlap_and_that_stick_out():
     x = mg.arange(25, dtype=mg.float64).reshape(1, 1, 5, 5).requires_grad_()
-    assert F.max_pool2d(x, 2).shape == (1, 1, 2, 2)
+    for stride in (None, (), [], 2, [2, 2]):
+        assert F.max_pool2d(x, 2, stride).shape == (1, 1, 2, 2)
     assert F.max_pool2d(x, 2, ceil_mode=True).shape == (1, 1, 3, 3)
     y = F.avg_pool2d(x, 2, ceil_mode=True)
     assert y[0, 0, 2, 2].item() == 24
@@ -278,6 +279,31 @@ def test_an_empty_batch_spoils_nothing(shape):
         np.testing.assert_array_equal(layer.state_dict()[name].numpy(), expected)  # as in PyTorch, it is counted
     np.testing.assert_array_equal(layer.weight.grad.numpy(), [0, 0])
     assert layer.eval()(x).shape == shape
+
+
+def test_layers_pass_all_their_settings_on():
+    x, line = tensor(1, 2, 5, 6, requires_grad=False), tensor(1, 2, 9, requires_grad=False)
+    layer = nn.ConvTranspose2d(2, 4, 2, stride=2, padding=1, output_padding=1, groups=2, dilation=2, dtype=mg.float64)
+    expected = F.conv_transpose2d(x, layer.weight, layer.bias, 2, 1, 1, 2, 2)
+    assert expected.shape == (1, 4, 10, 12)
+    np.testing.assert_array_equal(layer(x).detach().numpy(), expected.detach().numpy())
+    layer = nn.Conv1d(2, 4, 2, stride=2, padding=1, dilation=3, groups=2, dtype=mg.float64)
+    expected = F.conv1d(line, layer.weight, layer.bias, 2, 1, 3, 2)
+    np.testing.assert_array_equal(layer(line).detach().numpy(), expected.detach().numpy())
+    layer = nn.Conv2d(2, 4, 2, stride=2, padding=1, dilation=3, groups=2, dtype=mg.float64)
+    expected = F.conv2d(x, layer.weight, layer.bias, 2, 1, 3, 2)
+    np.testing.assert_array_equal(layer(x).detach().numpy(), expected.detach().numpy())
+
+
+def test_batch_norm_begins_anew():
+    layer = nn.BatchNorm1d(2, bias=False)
+    assert list(dict(layer.named_parameters())) == ["weight"]
+    layer(mg.tensor([[1.0, 2.0], [3.0, 6.0]]))
+    assert layer.running_mean.tolist() == pytest.approx([0.2, 0.4])
+    layer.weight.data.fill_(3.0)
+    layer.reset_parameters()
+    found = {name: t.tolist() for name, t in layer.state_dict().items()}
+    assert found == {"weight": [1, 1], "running_mean": [0, 0], "running_var": [1, 1], "num_batches_tracked": 0}
 
 
 def test_the_eps_of_batch_norm():

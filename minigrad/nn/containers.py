@@ -107,13 +107,14 @@ class Sequential(Module):
     def __setitem__(self, index: int, module: Module) -> None:
         setattr(self, list(_named(self))[_position(self, index)], module)
 
-    def __delitem__(self, index: int) -> None:
-        names = list(_named(self))
-        kept = [m for i, m in enumerate(self) if i != _position(self, index)]
+    def __delitem__(self, index: int | slice) -> None:
+        """Take modules away; those that stay are numbered anew, even if they had names, as in PyTorch."""
+        names, modules = list(_named(self)), list(self)
+        del modules[index if isinstance(index, slice) else _position(self, index)]
         for name in names:
             delattr(self, name)
-        for name, module in zip(names if not names[-1].isdigit() else map(str, range(len(kept))), kept, strict=False):
-            setattr(self, name, module)
+        for number, module in enumerate(modules):
+            setattr(self, str(number), module)
 
 
 class ModuleList(Sequential):

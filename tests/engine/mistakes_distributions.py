@@ -34,6 +34,18 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
         ["Categorical", "logits", "-inf", "leave at least one finite"],
     ),
     (
+        "a scale of 0",
+        lambda: d.Normal(mg.zeros(2), mg.tensor([1.0, 0.0])),
+        ValueError,
+        ["Normal", "scale", "greater than 0", "from 0.0"],
+    ),
+    (
+        "more than certain",
+        lambda: d.Bernoulli(probs=mg.tensor([0.5, 1.1])),
+        ValueError,
+        ["Bernoulli", "probs", "between 0 and 1", "1.1"],
+    ),
+    (
         "half a draw",
         lambda: d.Normal(0.0, 1.0).sample((1.5,)),
         ValueError,

@@ -126,6 +126,17 @@ def test_an_output_padding_that_makes_room_for_another_window():
     np.testing.assert_array_equal(y.numpy()[0, 0], expected)
 
 
+def test_the_arguments_of_a_transposed_convolution():
+    x, w = mg.tensor([[[[1.0, 2.0]]]]), mg.ones(1, 2, 1, 2)
+    y = F.conv_transpose2d(x, w, mg.tensor([10.0, 20.0]), stride=[1, 2])
+    np.testing.assert_array_equal(y.numpy(), [[[[11, 11, 12, 12]], [[21, 21, 22, 22]]]])
+    assert F.conv_transpose2d(x, w, stride=2, output_padding=1).shape == (1, 2, 2, 5)
+    with pytest.raises(RuntimeError, match="output_padding=2 must be less than"):
+        F.conv_transpose2d(x, w, stride=2, output_padding=2)
+    with pytest.raises(RuntimeError, match=r"would be of size \(1, 0\)"):
+        F.conv_transpose2d(x[..., :1], mg.ones(1, 1, 1, 2), padding=(0, 1))
+
+
 def test_a_small_convolutional_network_to_second_order():
     net = nn.Sequential(
         nn.Conv2d(1, 2, 3, stride=2, padding=1),
@@ -201,9 +212,23 @@ def test_a_pooling_window_that_steps_over_the_image():
     np.testing.assert_array_equal(places.numpy(), [[[1, 3, 5]]])
 
 
+def test_a_window_that_would_start_in_the_padding_behind_the_image_is_left_out():
+    x = mg.arange(4.0).reshape(1, 1, 4)
+    np.testing.assert_array_equal(F.max_pool1d(x, 2, 3, 1, ceil_mode=True).numpy(), [[[0, 3]]])
+    np.testing.assert_array_equal(F.avg_pool1d(x, 2, 3, 1, ceil_mode=True).numpy(), [[[0, 2.5]]])
+
+
+def test_windows_that_overlap_in_one_direction_only():
+    for shape, kernel in (((1, 1, 1, 3), (1, 2)), ((1, 1, 3, 1), (2, 1))):
+        x = mg.tensor([1.0, 2.0, 1.0]).reshape(*shape).requires_grad_()
+        F.max_pool2d(x, kernel, stride=1).sum().backward()
+        assert x.grad.flatten().tolist() == [0, 2, 0]
+
+
 def test_pooling_windows_that_overlap_and_that_stick_out():
     x = mg.arange(25, dtype=mg.float64).reshape(1, 1, 5, 5).requires_grad_()
-    assert F.max_pool2d(x, 2).shape == (1, 1, 2, 2)
+    for stride in (None, (), [], 2, [2, 2]):
+        assert F.max_pool2d(x, 2, stride).shape == (1, 1, 2, 2)
     assert F.max_pool2d(x, 2, ceil_mode=True).shape == (1, 1, 3, 3)
     y = F.avg_pool2d(x, 2, ceil_mode=True)
     assert y[0, 0, 2, 2].item() == 24
@@ -254,6 +279,31 @@ def test_an_empty_batch_spoils_nothing(shape):
         np.testing.assert_array_equal(layer.state_dict()[name].numpy(), expected)  # as in PyTorch, it is counted
     np.testing.assert_array_equal(layer.weight.grad.numpy(), [0, 0])
     assert layer.eval()(x).shape == shape
+
+
+def test_layers_pass_all_their_settings_on():
+    x, line = tensor(1, 2, 5, 6, requires_grad=False), tensor(1, 2, 9, requires_grad=False)
+    layer = nn.ConvTranspose2d(2, 4, 2, stride=2, padding=1, output_padding=1, groups=2, dilation=2, dtype=mg.float64)
+    expected = F.conv_transpose2d(x, layer.weight, layer.bias, 2, 1, 1, 2, 2)
+    assert expected.shape == (1, 4, 10, 12)
+    np.testing.assert_array_equal(layer(x).detach().numpy(), expected.detach().numpy())
+    layer = nn.Conv1d(2, 4, 2, stride=2, padding=1, dilation=3, groups=2, dtype=mg.float64)
+    expected = F.conv1d(line, layer.weight, layer.bias, 2, 1, 3, 2)
+    np.testing.assert_array_equal(layer(line).detach().numpy(), expected.detach().numpy())
+    layer = nn.Conv2d(2, 4, 2, stride=2, padding=1, dilation=3, groups=2, dtype=mg.float64)
+    expected = F.conv2d(x, layer.weight, layer.bias, 2, 1, 3, 2)
+    np.testing.assert_array_equal(layer(x).detach().numpy(), expected.detach().numpy())
+
+
+def test_batch_norm_begins_anew():
+    layer = nn.BatchNorm1d(2, bias=False)
+    assert list(dict(layer.named_parameters())) == ["weight"]
+    layer(mg.tensor([[1.0, 2.0], [3.0, 6.0]]))
+    assert layer.running_mean.tolist() == pytest.approx([0.2, 0.4])
+    layer.weight.data.fill_(3.0)
+    layer.reset_parameters()
+    found = {name: t.tolist() for name, t in layer.state_dict().items()}
+    assert found == {"weight": [1, 1], "running_mean": [0, 0], "running_var": [1, 1], "num_batches_tracked": 0}
 
 
 def test_the_eps_of_batch_norm():

@@ -61,7 +61,6 @@ DIFFERENCES: dict[str, str] = {
     r"x\.view\(T\.int32\) \| x=\w+\(0": "an empty tensor can be viewed as any type",
     r"bernoulli\(\).*\(0": "bernoulli needs probabilities, of an empty tensor too",
     r"T\.randn_like\(x\).*\(0": "randn_like needs a floating dtype, for an empty tensor too",
-    r"one_hot.*\(0": "an empty tensor has no classes to infer, and any number of classes",
     # Indexing.
     r"x\[\(x > 0\)\.numpy\(\)\].*x=\w+\(\)": "the truth value of a 0-d tensor is a 0-d mask, as in NumPy",
     r"x\[(\[\[0, 1\], \[1, 0\]\]|\[slice\(None\), 0\])\]": "a list is an array, never a tuple: PyTorch's legacy",

@@ -130,6 +130,38 @@ def test_kl_of_what_is_impossible():
     assert d.kl_divergence(p, q).item() == pytest.approx(1.00684, abs=1e-5)
 
 
+def test_kl_where_both_rule_the_same_choice_out():
+    with np.errstate(divide="ignore"):
+        p, q = (d.Categorical(logits=mg.tensor(np.log(x))) for x in ([0.5, 0.5, 0.0], [0.2, 0.8, 0.0]))
+    expected = 0.5 * math.log(0.5 / 0.2) + 0.5 * math.log(0.5 / 0.8)
+    assert d.kl_divergence(p, q).item() == pytest.approx(expected)
+
+
+def test_kl_between_what_is_not_of_one_kind():
+    ones = mg.ones(2, 3, 4)
+    with pytest.raises(NotImplementedError, match="different bounds"):
+        d.kl_divergence(d.SquashedNormal(0.0, 1.0, -2.0, 1.0), d.SquashedNormal(0.0, 1.0, -1.0, 1.0))
+    with pytest.raises(NotImplementedError, match="different bounds"):
+        d.kl_divergence(d.SquashedNormal(0.0, 1.0, -1.0, 2.0), d.SquashedNormal(0.0, 1.0, -1.0, 1.0))
+    one, two = d.Independent(d.Normal(ones, 1.0), 1), d.Independent(d.Independent(d.Normal(ones, 1.0), 1), 0)
+    with pytest.raises(NotImplementedError, match="reinterpreted_batch_ndims too"):
+        d.kl_divergence(one, two)
+
+
+def test_the_quantile_of_a_probability():
+    """Φ⁻¹ of what is no value of the distribution: a probability."""
+    outside = d.SquashedNormal(0.0, 1.0, 2.0, 4.0)
+    assert outside.icdf(mg.tensor(0.5)).item() == 3.0
+    assert d.Normal(1.0, 2.0).icdf(mg.tensor([0.5, 0.0])).tolist() == [1.0, -math.inf]
+
+
+def test_choices_as_floats_are_whole_numbers():
+    dist = d.Categorical(logits=mg.zeros(3))
+    assert dist.log_prob(mg.tensor(2.0)).item() == pytest.approx(-math.log(3))
+    with pytest.raises(ValueError, match=r"value 0.5 is no choice"):
+        dist.log_prob(mg.tensor(0.5))
+
+
 # -- draws ------------------------------------------------------------------------------------------------
 
 

@@ -166,6 +166,14 @@ def test_a_truncated_normal_is_drawn_again_and_not_clipped():
     assert 1 <= values(shifted).min() <= values(shifted).max() <= 2
 
 
+def test_a_vector_put_into_parameters_is_seen_by_a_recorded_graph():
+    layer = nn.Linear(2, 2)
+    y = layer(layer(mg.ones(1, 2))).sum()
+    nn.utils.vector_to_parameters(mg.zeros(6), layer.parameters())
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.backward()
+
+
 def test_gains():
     """PyTorch's documentation of calculate_gain, and eq. 10 of He et al. 2015 for a slope a: √(2 / ((1 + a²) fan))."""
     gains = {"linear": 1, "conv2d": 1, "sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}

@@ -161,6 +161,24 @@ def test_load_state_dict_not_strict_returns_what_did_not_match():
     assert values(net.weight).tolist() == [[1, 1]]
 
 
+def test_layers_are_numbered_anew_when_one_is_taken_away_or_added():
+    net = nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 3), nn.Linear(3, 4))
+    last = net[2]
+    del net[-2]
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    assert net[1] is last
+    net.append(nn.Linear(4, 5))
+    assert list(net.state_dict())[-1] == "2.bias"
+    assert net[2].out_features == 5
+    named = nn.Sequential({"first": nn.Tanh(), "second": nn.ReLU()})
+    del named[0]
+    assert [(name, type(m)) for name, m in named.named_children()] == [("0", nn.ReLU)]  # as in PyTorch
+    del net[1:]
+    assert list(net.state_dict()) == ["0.weight", "0.bias"]
+    with pytest.raises(IndexError):
+        del net[1]
+
+
 def test_the_names_of_a_state_dict_may_have_a_prefix():
     assert list(nn.Linear(1, 1).state_dict(prefix="net.")) == ["net.weight", "net.bias"]
 

@@ -30,7 +30,7 @@ from . import autograd, random
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .core.tensor import Tensor
 from .device import device
-from .dialect.attributes import to_numpy
+from .dialect.attributes import count_changes, to_numpy
 from .dialect.creation import (
     arange,
     as_tensor,

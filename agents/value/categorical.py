@@ -114,7 +114,8 @@ class Categorical:
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
         """log p(s, a), (batch, N), of actions (batch, 1)."""
-        return F.log_softmax(self.logits(output)[np.arange(len(action)), action[:, 0]], 1)
+        rows, chosen = np.arange(len(action)), mg.to_numpy(action)[:, 0]
+        return F.log_softmax(self.logits(output)[rows, chosen], 1)
 
     def target(
         self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray

@@ -43,8 +43,9 @@ def _several(name: str, tensors: Any) -> list:
 
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start` on; a view."""
-    d = axis_of(dim, input.ndim)
-    n = input.shape[d]
+    shape = input.array.shape
+    d = axis_of(dim, len(shape))
+    n = shape[d]
     start = start + n if start < 0 else start
     if not 0 <= start <= n or length < 0 or start + length > n:
         raise GradientError(
@@ -55,8 +56,9 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of the given size along `dim` (the last may be smaller), or of each of the given sizes. Views."""
-    d = axis_of(dim, tensor.ndim)
-    n = tensor.shape[d]
+    shape = tensor.array.shape
+    d = axis_of(dim, len(shape))
+    n = shape[d]
     if isinstance(split_size_or_sections, int):
         size = split_size_or_sections
         if size <= 0:

@@ -31,7 +31,7 @@ from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set
 from .core.tensor import Tensor
 from .device import device
 from .dialect import functions as _functions
-from .dialect.attributes import to_numpy
+from .dialect.attributes import count_changes, to_numpy
 from .dialect.creation import (
     arange,
     as_tensor,

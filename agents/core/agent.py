@@ -23,7 +23,6 @@ from gymnasium import spaces
 
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
-from minigrad.device import CPU, as_device
 
 from ..presets import preset_for
 from .checkpoint import Checkpoints, read
@@ -67,12 +66,12 @@ class Agent:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise UsageError(f"seed must be a whole number from 0 up, got {seed!r}")
         try:
-            self.device = as_device(device)
-        except RuntimeError as error:  # which says what is missing
+            self.device = mg.empty(0, device=device).device
+        except RuntimeError as error:  # there is none: it says what is missing
             raise UsageError(str(error)) from None
         # On the CPU a tensor shares the array's memory, at no further cost.
         self.tensor = (
-            mg.from_numpy if self.device is CPU else lambda array: mg.from_numpy(array).to(self.device)
+            mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
         )
         preset = preset_for(type(self), env)
         self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})

@@ -30,7 +30,6 @@ import safetensors.numpy
 
 import minigrad as mg
 from envs.errors import UsageError
-from minigrad.device import host
 
 from .ring import Ring
 
@@ -202,7 +201,7 @@ def segment_rows(
 def pack(tree: Any, place: str, arrays: dict[str, np.ndarray], pack_ring: Any) -> Any:
     """`tree` as JSON can hold it; its arrays go to `arrays`, named by where they are in the tree."""
     if isinstance(tree, np.ndarray | mg.Tensor):
-        array = tree if isinstance(tree, np.ndarray) else host(tree.array)
+        array = mg.to_numpy(tree)
         # Not ascontiguousarray, which makes a 0-d array 1-d; safetensors 0.8.0 corrupts what is not
         # contiguous.
         arrays[place] = np.array(array, order="C")

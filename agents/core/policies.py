@@ -22,7 +22,6 @@ import minigrad as mg
 import minigrad.nn as nn
 from envs import Environments
 from envs.clipped_actions import ClippedActions
-from minigrad.device import host
 from minigrad.distributions import Categorical, Distribution, Independent, Normal
 
 from .networks import body
@@ -41,17 +40,17 @@ class CategoricalHead(nn.Module):
 
     def choose(self, features: mg.Tensor, rng: np.random.Generator | None) -> np.ndarray:
         """Actions (batch,) drawn with `rng`; without one, the most probable."""
-        logits = host(self.output(features).array)
+        logits = mg.to_numpy(self.output(features))
         if rng is None:
             return logits.argmax(1)
         # A race: an exponential clock of rate π(a) for each action, and the first to ring is a with probability π(a).
         # In logarithms the normalisation of π cancels.
         return (logits - np.log(rng.standard_exponential(logits.shape))).argmax(1)
 
-    def numbers_of(self, distribution: Categorical) -> Any:
+    def numbers_of(self, distribution: Categorical) -> np.ndarray:
         """The log-probabilities of all actions, (batch, n), as an array: `distribution_of` makes the distribution of
         them again, with no gradient."""
-        return distribution.logits.array
+        return mg.to_numpy(distribution.logits)
 
     def distribution_of(self, numbers: mg.Tensor) -> Categorical:
         return Categorical(logits=numbers)
@@ -75,16 +74,16 @@ class NormalHead(nn.Module):
 
     def choose(self, features: mg.Tensor, rng: np.random.Generator | None) -> np.ndarray:
         """Actions (batch, *shape) drawn with `rng`; without one, the mean."""
-        mean = host(self.mean(features).array)
+        mean = mg.to_numpy(self.mean(features))
         if rng is None:
             return mean
-        return mean + np.exp(host(self.log_std.array)) * rng.standard_normal(mean.shape, mean.dtype)
+        return mean + np.exp(mg.to_numpy(self.log_std)) * rng.standard_normal(mean.shape, mean.dtype)
 
-    def numbers_of(self, distribution: Independent) -> Any:
+    def numbers_of(self, distribution: Independent) -> np.ndarray:
         """Means and standard deviations, (batch, 2, *shape), as an array: `distribution_of` makes the distribution of
         them again, with no gradient."""
         normal: Any = distribution.base_dist
-        return np.stack([normal.loc.array, normal.scale.array], 1)
+        return np.stack([mg.to_numpy(normal.loc), mg.to_numpy(normal.scale)], 1)
 
     def distribution_of(self, numbers: mg.Tensor) -> Independent:
         return Independent(Normal(numbers[:, 0], numbers[:, 1]), len(self.shape))

@@ -113,13 +113,15 @@ class A3C(A2C):
 
     def pull(self) -> None:
         """θ' ← θ."""
-        for theta, local in zip(self.weights, self.local, strict=True):
-            local.array[...] = theta.array
+        with mg.no_grad():
+            for theta, local in zip(self.weights, self.local, strict=True):
+                local.copy_(theta)
 
     def push(self) -> None:
         """θ ← θ': what a training starts from."""
-        for theta, local in zip(self.weights, self.local, strict=True):
-            theta.array[...] = local.array
+        with mg.no_grad():
+            for theta, local in zip(self.weights, self.local, strict=True):
+                theta.copy_(local)
 
     def update(self, new_steps: int) -> None:
         self.shared.steps[self.worker] += new_steps

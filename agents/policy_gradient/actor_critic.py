@@ -22,7 +22,6 @@ import minigrad as mg
 import minigrad.nn.functional as F
 import minigrad.optim as optim
 from envs import Transition
-from minigrad.device import host
 from minigrad.distributions import Distribution
 
 from ..core.hyperparameters import Fraction, Hyperparameters, NonNegative, Positive, Sizes
@@ -93,7 +92,7 @@ class ActorCritic(PolicyGradient):
     def state_values(self, observation: np.ndarray) -> np.ndarray:
         """V(s) of (k, ...) observations, (k,)."""
         with mg.no_grad():
-            return host(self.network.value(self.tensor(observation)).array)
+            return mg.to_numpy(self.network.value(self.tensor(observation)))
 
     def observe(self, transition: Transition) -> None:
         self.rollout.add(transition)
@@ -105,7 +104,7 @@ class ActorCritic(PolicyGradient):
     def learn_from(self, steps: Steps) -> None:
         valid = steps.valid
         distribution, value = self.network(self.tensor(steps.observation[valid]))  # value: (valid steps,)
-        predicted = host(value.array)
+        predicted = mg.to_numpy(value)
         next_value = self.state_values(steps.next_observation[valid])
         advantage = self.advantage(steps, spread(predicted, valid), spread(next_value, valid))[valid]
         target = predicted + advantage

@@ -33,7 +33,6 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from minigrad.device import host
 from minigrad.distributions import Distribution
 
 from ..core.hyperparameters import Count
@@ -83,7 +82,7 @@ class OffPolicyActorCritic(BehaviourPolicy, ActorCritic):
     ) -> tuple[mg.Tensor, mg.Tensor, mg.Tensor]:
         """As Actor-Critic's, every step weighted by ρ, a constant, too."""
         log_prob = distribution.log_prob(self.tensor(action))
-        log_weight = host(log_prob.array).astype(np.float64) - self.log_of_behaviour
+        log_weight = mg.to_numpy(log_prob).astype(np.float64) - self.log_of_behaviour
         self.figures = (float(effective_sample_size(log_weight)),)
         weight = self.tensor(np.exp(log_weight).astype(log_prob.dtype))
         policy_loss = policy_gradient_loss(log_prob, weight * self.tensor(advantage), len(action))

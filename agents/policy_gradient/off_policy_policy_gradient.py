@@ -25,7 +25,6 @@ import numpy as np
 
 import minigrad as mg
 from envs import UsageError
-from minigrad.device import host
 
 from ..core.hyperparameters import Count
 from ..core.rollout import Trajectory, joined
@@ -88,7 +87,7 @@ class OffPolicyPolicyGradient(BehaviourPolicy, SimplePolicyGradient):
         """log π(a_t | s_t) and log b(a_t | s_t), both (episodes, time)."""
         observation, action = joined(trajectories)
         with mg.no_grad():
-            target = host(self.policy(self.tensor(observation)).log_prob(self.tensor(action)).array)
+            target = mg.to_numpy(self.policy(self.tensor(observation)).log_prob(self.tensor(action)))
         behaviour = self.log_behaviour(observation, action)
         ends = np.cumsum([len(one.reward) for one in trajectories])[:-1]
         of_target, of_behaviour = (padded(np.split(column, ends)) for column in (target, behaviour))

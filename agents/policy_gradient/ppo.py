@@ -23,7 +23,6 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.device import host
 
 from ..core.hyperparameters import NonNegative, Positive
 from .losses import same_shape
@@ -147,7 +146,7 @@ class PPO(Proximal):
     def learn_from_minibatch(self, batch: Batch) -> Figures:
         """One step of Adam. If the policy has gone too far already, as `target_kl` has it, it goes no further."""
         losses = self.losses(batch)
-        log_ratio = host(losses.log_ratio.array)
+        log_ratio = mg.to_numpy(losses.log_ratio)
         kl, clipped = approximate_kl(log_ratio), clip_fraction(log_ratio, self.clip)
         norm = self.descend(self.combined(losses)) if kl <= self.largest_kl else 0.0
         return Figures(losses.policy.item(), losses.value.item(), losses.entropy.item(), kl, clipped, norm)

@@ -36,7 +36,6 @@ import minigrad.nn.functional as F
 import minigrad.optim as optim
 from envs import UsageError
 from minigrad.autograd import grad
-from minigrad.device import host
 
 from ..core.hyperparameters import Fraction, Positive
 from ..core.networks import ACTIVATIONS
@@ -126,7 +125,7 @@ class ConstantBaseline:
         weighted = (self.tensor(returns.astype(log_prob.dtype)) * log_prob).sum()
         a = grad(weighted, self.weights, retain_graph=True)
         b = grad(log_prob.sum(), self.weights)
-        a_flat, b_flat = (np.concatenate([host(part.array).ravel() for part in parts]) for parts in (a, b))  # type: ignore[union-attr]
+        a_flat, b_flat = (np.concatenate([mg.to_numpy(part).ravel() for part in parts]) for parts in (a, b))
         return float(a_flat @ b_flat), float(b_flat @ b_flat)
 
     def state_dict(self) -> dict[str, Any]:
@@ -146,7 +145,7 @@ class ValueBaseline:
     def values(self, observation: np.ndarray) -> np.ndarray:
         """V(s), (k,), of (k, ...)."""
         with mg.no_grad():
-            return host(self.critic(self.tensor(observation)).array)
+            return mg.to_numpy(self.critic(self.tensor(observation)))
 
     def after(self, trajectories: list[Trajectory]) -> list[float]:
         """V of each trajectory's final observation, 0 if it terminated there."""

@@ -28,7 +28,6 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
 from envs import Transition, UsageError
-from minigrad.device import host
 from minigrad.distributions import Distribution
 
 from ..core.annealing import AnnealedLearningRate
@@ -169,7 +168,7 @@ class TrustRegion(AnnealedLearningRate, PolicyGradient):
     def state_values(self, observation: np.ndarray) -> np.ndarray:
         """V(s) of (k, ...) observations, (k,). With normalised rewards, of those."""
         with mg.no_grad():
-            return host(self.network.value(self.seen(observation)).array)
+            return mg.to_numpy(self.network.value(self.seen(observation)))
 
     def seen(self, observation: np.ndarray) -> mg.Tensor:
         """Observations as the network sees them."""
@@ -205,8 +204,8 @@ class TrustRegion(AnnealedLearningRate, PolicyGradient):
         action = steps.action[valid]
         with mg.no_grad():
             distribution, predicted = self.network(observation)
-            log_prob = host(distribution.log_prob(self.tensor(action)).array)
-        value = host(predicted.array)
+            log_prob = mg.to_numpy(distribution.log_prob(self.tensor(action)))
+        value = mg.to_numpy(predicted)
         next_value = self.state_values(steps.next_observation[valid])
         advantage = gae(  # detail 5
             reward,
@@ -217,8 +216,8 @@ class TrustRegion(AnnealedLearningRate, PolicyGradient):
             h.gamma,
             h.gae_lambda,
         )[valid]
-        policy = host(self.network.policy.head.numbers_of(distribution))
-        return Batch(host(observation.array), action, log_prob, value, advantage, value + advantage, policy)
+        policy = self.network.policy.head.numbers_of(distribution)
+        return Batch(mg.to_numpy(observation), action, log_prob, value, advantage, value + advantage, policy)
 
     def old_policy(self, batch: Batch) -> Distribution:
         """The distribution that the actions were drawn from, with no gradient."""

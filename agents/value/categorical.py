@@ -14,14 +14,13 @@ algorithm 1.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import minigrad as mg
+import minigrad.nn.functional as F
 from envs import UsageError
-from minigrad.device import host, namespace
-from minigrad.ops.indexing import index
-from minigrad.ops.losses import log_softmax, softmax
-from minigrad.ops.reductions import row_sums
 
 TINY = np.finfo(np.float32).tiny  # in the place of 0, where its logarithm is asked for
 
@@ -58,10 +57,13 @@ def quantile_weights(probability: np.ndarray, low: float, high: float) -> np.nda
     return np.maximum(inside, 0) / (high - low)
 
 
-# -Σ_i m_i log p_i, (batch, 1), of log p (batch, N) and a constant m: an operation of the engine, in one node for three.
-cross_entropy = mg.operation(
-    lambda log_p, m: -row_sums(m * log_p), dict(log_p=lambda g, m: -g * m), name="cross_entropy"
-)
+def _cross_entropy(m: Any, log_p: Any) -> Any:
+    """The sum over the atoms as a product with ones: BLAS takes a tenth of a reduction's time."""
+    return -np.dot(m * log_p, np.ones_like(m, shape=m.shape[1:]))[:, None]
+
+
+# -Σ_i m_i log p_i, (batch, 1), of a constant m (batch, N) and log p: an operation of the engine, in one node for three.
+cross_entropy = mg.operation(_cross_entropy, dict(log_p=lambda g, m: -g * m), name="cross_entropy")
 
 
 class Categorical:
@@ -94,8 +96,11 @@ class Categorical:
 
     def probabilities(self, output: mg.Tensor) -> np.ndarray:
         """p(s, ·), (batch, actions, N)."""
-        logits = host(output.array)
-        return softmax(logits.reshape(len(logits), -1, self.numbers), 2)
+        return mg.to_numpy(F.softmax(self.logits(output), 2))
+
+    def logits(self, output: mg.Tensor) -> mg.Tensor:
+        """(batch, actions, N)."""
+        return output if output.ndim == 3 else output.reshape(len(output), -1, self.numbers)
 
     def values(self, output: mg.Tensor) -> mg.Tensor:
         """Q(s, ·) = Σ_i z_i p_i(s, ·), (batch, actions)."""
@@ -109,33 +114,31 @@ class Categorical:
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
         """log p(s, a), (batch, N), of actions (batch, 1)."""
-        batch = len(output)
-        logits = output if output.ndim == 3 else output.reshape(batch, -1, self.numbers)
-        rows = namespace(output).arange(batch)
-        return log_softmax(index(logits, (rows, action.array[:, 0])), 1)
+        rows, chosen = np.arange(len(action)), mg.to_numpy(action)[:, 0]
+        return F.log_softmax(self.logits(output)[rows, chosen], 1)
 
     def target(
         self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
     ) -> np.ndarray:
         """m, (batch, N). Where the episode terminated γ is 0, and all atoms move to r."""
         logits = next_output.reshape(len(next_output), -1, self.numbers)[np.arange(len(next_action)), next_action]
-        return project(reward, discount, softmax(logits, 1), self.atoms)
+        return project(reward, discount, mg.to_numpy(F.softmax(mg.from_numpy(logits), 1)), self.atoms)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, reduction: str) -> mg.Tensor:
         """The cross-entropy of distributions (batch, N), (batch, 1), or its mean."""
         if prediction.shape != target.shape:  # (batch, 1) would count for every atom
             raise ValueError(f"cross-entropy: log p has shape {prediction.shape} but the target has {target.shape}")
-        losses = cross_entropy(prediction, target.array)
+        losses = cross_entropy(target, prediction)
         return losses if reduction == "none" else losses.mean()
 
     def mean(self, prediction: mg.Tensor) -> float:
         """The mean of Q(s, a) over the batch."""
-        return np.add.reduce(np.exp(host(prediction.array)).dot(self.atoms)).item() / len(prediction)
+        return np.add.reduce(np.exp(mg.to_numpy(prediction)).dot(self.atoms)).item() / len(prediction)
 
     def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
         """KL(m ‖ p), (batch,): what a prioritised replay goes by (Hessel et al. 2018, "The Integrated Agent")."""
-        m = host(target.array)
+        m = mg.to_numpy(target)
         terms = np.log(np.maximum(m, TINY))
-        terms -= host(prediction.array)
+        terms -= mg.to_numpy(prediction)
         terms *= m
         return np.maximum(np.add.reduce(terms, 1), 0)

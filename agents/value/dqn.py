@@ -30,7 +30,6 @@ import minigrad.nn as nn
 import minigrad.optim as optim
 from envs import Environments, Transition
 from envs.discrete_actions import DiscreteActions
-from minigrad.device import host
 
 from ..core.annealing import AnnealedEpsilon, AnnealedLearningRate
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, Natural, NonNegative, Positive, Sizes
@@ -179,7 +178,7 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
         else:
             self.noise.draw(rng)
         with mg.no_grad():
-            preferences = host(self.head.preferences(self.network(self.tensor(observation))).array)
+            preferences = mg.to_numpy(self.head.preferences(self.network(self.tensor(observation))))
         best = preferences.argmax(1)
         if rng is None:
             return best
@@ -198,7 +197,7 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
         """Q(s, ·) of (k, ...) observations, (k, actions)."""
         self.noise.still()
         with mg.no_grad():
-            return host(self.head.values(self.network(self.tensor(observation))).array)
+            return mg.to_numpy(self.head.values(self.network(self.tensor(observation))))
 
     # -- learning
 
@@ -242,7 +241,7 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
         next_observation = self.tensor(batch.next_observation)
         next_output = self.target_network(next_observation)  # none of its weights requires a gradient
         next_action = self.next_action(self.head, self.network, next_output, next_observation)
-        target = self.head.target(batch.reward, batch.discount, host(next_output.array), host(next_action))
+        target = self.head.target(batch.reward, batch.discount, mg.to_numpy(next_output), next_action)
         return self.tensor(target)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, weight: np.ndarray | None) -> mg.Tensor:

@@ -16,7 +16,6 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
-from minigrad.ops.shapes import narrow
 
 
 def _action_values(value: Any, advantage: Any, actions: int) -> Any:
@@ -50,7 +49,6 @@ class Dueling(nn.Module):
 
     def forward(self, features: mg.Tensor) -> mg.Tensor:
         hidden = self.hidden(features).relu()
-        value = self.value(narrow(hidden, 1, 0, self.hidden_units))
-        advantage = self.advantage(narrow(hidden, 1, self.hidden_units, self.hidden_units))
-        q = action_values(value, advantage, self.actions)
+        of_value, of_advantage = hidden.split(self.hidden_units, 1)
+        q = action_values(self.value(of_value), self.advantage(of_advantage), self.actions)
         return q if self.numbers > 1 else q.squeeze(2)

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad.device import host
 
 from .categorical import Categorical
 from .losses import LOSSES
@@ -52,11 +51,11 @@ class ExpectedValue:
 
     def mean(self, prediction: mg.Tensor) -> float:
         """The mean of Q(s, a) over the batch."""
-        return np.add.reduce(host(prediction.array), axis=None).item() / len(prediction)
+        return np.add.reduce(mg.to_numpy(prediction), axis=None).item() / len(prediction)
 
     def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
         """|δ| of every sample, (batch,): what a prioritised replay goes by."""
-        return np.abs(host(target.array) - host(prediction.array))[:, 0]
+        return np.abs(mg.to_numpy(target) - mg.to_numpy(prediction))[:, 0]
 
 
 # Each from DQN's hyper-parameters.

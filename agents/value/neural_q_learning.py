@@ -26,7 +26,6 @@ import minigrad.nn as nn
 import minigrad.nn.functional as F
 import minigrad.optim as optim
 from envs import Transition
-from minigrad.device import host
 
 from ..core.agent import Agent
 from ..core.hyperparameters import Fraction, Hyperparameters, Positive, Sizes
@@ -117,7 +116,7 @@ class NeuralQLearning(Agent):
     def action_values(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, ·) of (k, ...) observations, (k, actions)."""
         with mg.no_grad():
-            return host(self.network(self.tensor(observation)).array)
+            return mg.to_numpy(self.network(self.tensor(observation)))
 
     def observe(self, transition: Transition) -> None:
         self.transition = transition

@@ -19,7 +19,7 @@ def target_argmax(
 ) -> np.ndarray:
     """DQN: a' = argmax Q⁻(s', a). The network that chooses is the one that judges, so whatever it
     overestimates it also picks."""
-    return head.preferences(target_output).array.argmax(1)
+    return mg.to_numpy(head.preferences(target_output)).argmax(1)
 
 
 def online_argmax(
@@ -27,7 +27,7 @@ def online_argmax(
 ) -> np.ndarray:
     """Double DQN: a' = argmax Q(s', a), judged by Q⁻ (van Hasselt et al. 2016, equation 4)."""
     with mg.no_grad():
-        return head.preferences(network(next_observation)).array.argmax(1)
+        return mg.to_numpy(head.preferences(network(next_observation))).argmax(1)
 
 
 NEXT_ACTIONS = {"target": target_argmax, "online": online_argmax}

@@ -17,12 +17,15 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
-from minigrad.core.tensor import wrap
-from minigrad.ops.arithmetic import addcmul, multiply
-from minigrad.ops.linalg import linear
+import minigrad.nn.functional as F
 
 # Up to so many rows, two thin products cost less than making the noisy weights: a quarter, for one row and 1024 × 256.
 FEW_ROWS = 8
+
+# The matrix a bᵀ. A column times a row: as a matrix product half the time of `mg.outer`, which broadcasts.
+outer_product = mg.operation(
+    lambda a, b: a[:, None].dot(b[None]), dict(a=lambda g, b: g @ b, b=lambda g, a: a @ g), name="outer_product"
+)
 
 
 class NoisyLinear(nn.Module):
@@ -40,12 +43,12 @@ class NoisyLinear(nn.Module):
     def forward(self, x: mg.Tensor) -> mg.Tensor:
         noise = self.noise
         if noise.at_output is None:
-            return linear(x, self.weight, self.bias)
+            return F.linear(x, self.weight, self.bias)
         if len(x) <= FEW_ROWS:
             # (σ_w ⊙ f_out f_inᵀ) x = f_out ⊙ σ_w (f_in ⊙ x)
-            noisy = linear(multiply(x, noise.at_input), self.weight_sigma, self.bias_sigma)
-            return addcmul(linear(x, self.weight, self.bias), noisy, noise.at_output)
-        return linear(x, *self.noisy_parameters())
+            noisy = F.linear(x * noise.at_input, self.weight_sigma, self.bias_sigma)
+            return mg.addcmul(F.linear(x, self.weight, self.bias), noisy, noise.at_output)
+        return F.linear(x, *self.noisy_parameters())
 
     def noisy_parameters(self) -> Sequence[mg.Tensor]:
         """μ + σ ⊙ ε, for the weights and for the biases.
@@ -55,20 +58,20 @@ class NoisyLinear(nn.Module):
         `.data`, which no tensor counts, goes unnoticed there.)"""
         noise = self.noise
         if noise.made is not None and not mg.is_grad_enabled():
-            (arrays, versions, *made), noise.made = noise.made, None
-            arrays_now, versions_now = self._state()
-            if versions_now == versions and all(map(operator.is_, arrays_now, arrays)):
+            (parameters, changes, *made), noise.made = noise.made, None
+            parameters_now, changes_now = self._state()
+            if changes_now == changes and all(map(operator.is_, parameters_now, parameters)):
                 return made
-        weight = addcmul(self.weight, self.weight_sigma, noise.of_weight())
-        bias = addcmul(self.bias, self.bias_sigma, noise.at_output)
+        weight = mg.addcmul(self.weight, self.weight_sigma, noise.of_weight())
+        bias = mg.addcmul(self.bias, self.bias_sigma, noise.at_output)
         if weight.requires_grad:
             noise.made = *self._state(), weight, bias
         return weight, bias
 
-    def _state(self) -> tuple[list[Any], list[int]]:
-        """The parameters' arrays, and how often each has been changed in place."""
-        parameters = (self.weight, self.weight_sigma, self.bias, self.bias_sigma)
-        return [p.array for p in parameters], [p._version[0] for p in parameters]
+    def _state(self) -> tuple[list[nn.Parameter], list[int]]:
+        """The parameters, and how often each has been changed in place."""
+        parameters = [self.weight, self.weight_sigma, self.bias, self.bias_sigma]
+        return parameters, [mg.count_changes(p) for p in parameters]
 
 
 class FactorizedNoise:
@@ -88,8 +91,7 @@ class FactorizedNoise:
     def of_weight(self) -> mg.Tensor:
         """ε_w, (outputs, inputs), made when it is first asked for."""
         if self._of_weight is None:
-            # A column times a row: as a matrix product half the time of one that broadcasts.
-            self._of_weight = wrap(self.at_output.array[:, None].dot(self.at_input.array[None]))
+            self._of_weight = outer_product(self.at_output, self.at_input)
         return self._of_weight
 
 
@@ -115,9 +117,8 @@ class Noise:
         f = np.abs(drawn)
         np.sqrt(f, out=f)
         np.copysign(f, drawn, out=f)
-        f = self._tensor(f).array  # where the network is
         for noise, at_input, at_output in self._shares:
-            noise.draw(wrap(f[at_input]), wrap(f[at_output]))
+            noise.draw(self._tensor(f[at_input]), self._tensor(f[at_output]))
 
     def still(self) -> None:
         """Only the means from here on: how a trained agent acts."""

@@ -116,7 +116,17 @@ def to_numpy(x: Any) -> np.ndarray:
 
     On the CPU it looks at the same memory; what is on a GPU is copied. `Tensor.numpy()` is stricter, as in PyTorch.
     """
-    return host(getattr(x, "array", x))
+    array = x.array if isinstance(x, Tensor) else x
+    return array if type(array) is np.ndarray else host(array)
+
+
+def count_changes(x: Tensor) -> int:
+    """How often the values of `x` have been changed in place, also through another tensor on the same memory.
+
+    While the count stays the same, what was computed from `x` is not out of date. Methods that end in `_`, `x[...] = y`
+    and optimizers count. A change of `x.data` or of the NumPy array does not. PyTorch has it as `x._version`.
+    """
+    return x._version[0]
 
 
 def item(self: Tensor) -> Any:

@@ -45,7 +45,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise TypeError(
             f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}; use tensor() or as_tensor()"
         )
-    if array.dtype not in dtypes.SUPPORTED:
+    if array.dtype is not dtypes.float32 and array.dtype not in dtypes.SUPPORTED:  # most are; a dtype's hash is slow
         dtypes.as_dtype(array.dtype)
     return wrap(array)
 

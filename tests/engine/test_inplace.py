@@ -334,3 +334,30 @@ def test_a_recorded_change_after_its_value_was_kept_is_noticed():
     y[0] = 5.0
     with pytest.raises(mg.GradientError, match="changed in place since"):
         loss.backward()
+
+
+# -- counted ----------------------------------------------------------------------------------------------
+
+
+def test_changes_are_counted():
+    x = mg.ones(3, requires_grad=True)
+    assert mg.count_changes(x) == 0
+    optimizer = mg.optim.SGD([x], lr=0.1)
+    (2 * x).sum().backward()
+    assert mg.count_changes(x) == 0  # a forward and a backward change nothing
+    optimizer.step()
+    assert mg.count_changes(x) == 1
+    with mg.no_grad():
+        x.mul_(2)
+        x[0] = 5
+        x.copy_(mg.zeros(3))
+    assert mg.count_changes(x) == 4
+
+
+def test_tensors_on_one_memory_have_one_count():
+    x = mg.zeros(2, 3)
+    row, same, other = x[0], x.detach(), x.clone()
+    row.add_(1)
+    assert [mg.count_changes(y) for y in (x, row, same, other)] == [1, 1, 1, 0]
+    x.data.add_(1)  # behind its back
+    assert mg.count_changes(x) == 1

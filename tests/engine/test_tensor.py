@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import double
 import numpy as np
 import pytest
 
@@ -109,6 +110,18 @@ def test_numpy_shares_memory_and_comes_back():
     assert isinstance(np.float32(2) * x, mg.Tensor)
     rng = np.random.default_rng(0)
     assert rng.choice(2, p=F.softmax(T([0.0, 800.0]), 0).numpy()) == 1
+
+
+def test_to_numpy_takes_what_has_a_gradient_too():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    assert type(mg.to_numpy(x)) is np.ndarray
+    assert mg.to_numpy(x).tolist() == [1, 2]
+    assert mg.to_numpy(2 * x).tolist() == [2, 4]
+    assert np.shares_memory(mg.to_numpy(x), x.detach().numpy())
+    assert mg.to_numpy(A) is A
+    with double.installed():
+        assert type(mg.to_numpy(x.cuda())) is np.ndarray
+        assert mg.to_numpy(x.cuda()).tolist() == [1, 2]
 
 
 def test_numpy_functions_with_a_derivative_record():

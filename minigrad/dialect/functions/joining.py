@@ -51,8 +51,9 @@ def _refuse_0d(name: str, input: Tensor) -> None:
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start` on; a view."""
     _refuse_0d("narrow", input)
-    d = axis_of(dim, input.ndim)
-    n = input.shape[d]
+    shape = input.array.shape
+    d = axis_of(dim, len(shape))
+    n = shape[d]
     start, length = as_index("narrow", "start", start), as_index("narrow", "length", length)
     start = start + n if start < 0 else start
     if not 0 <= start <= n or length < 0 or start + length > n:
@@ -71,8 +72,9 @@ def split(
     """
     split_size_or_sections = split_size if split_size_or_sections is None else split_size_or_sections
     _refuse_0d("split", tensor)
-    d = axis_of(dim, tensor.ndim)
-    n = tensor.shape[d]
+    shape = tensor.array.shape
+    d = axis_of(dim, len(shape))
+    n = shape[d]
     if not isinstance(split_size_or_sections, tuple | list):
         size = as_index("split", "the size of a piece", split_size_or_sections)
         if size <= 0:

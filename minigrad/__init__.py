@@ -30,6 +30,7 @@ from . import autograd, random
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .core.tensor import Tensor
 from .device import device
+from .dialect import functions as _functions
 from .dialect.attributes import to_numpy
 from .dialect.creation import (
     arange,
@@ -94,6 +95,8 @@ from .dialect.functions import (
     equal,
     flatten,
     flip,
+    floor_divide,
+    fmod,
     frac,
     gather,
     hstack,
@@ -126,9 +129,11 @@ from .dialect.functions import (
     normal,
     outer,
     permute,
+    positive,
     prod,
     randint_like,
     ravel,
+    remainder,
     repeat,
     repeat_interleave,
     reshape,
@@ -146,6 +151,7 @@ from .dialect.functions import (
     std_mean,
     sub,
     sum,
+    swapaxes,
     t,
     take,
     take_along_dim,
@@ -165,9 +171,9 @@ from .dialect.functions import (
     where,
     xlogy,
 )
+from .dialect.gradients import operation
 from .dialect.layout import is_floating_point, is_nonzero, numel
 from .dialect.size import Size
-from .dialect.gradients import operation
 from .dtypes import (
     bool,
     double,
@@ -198,8 +204,6 @@ from .ops.arithmetic import (
     exp,
     expm1,
     floor,
-    floor_divide,
-    fmod,
     greater,
     greater_equal,
     isfinite,
@@ -219,7 +223,6 @@ from .ops.arithmetic import (
     negative,
     not_equal,
     relu,
-    remainder,
     sigmoid,
     sign,
     sqrt,
@@ -228,8 +231,9 @@ from .ops.arithmetic import (
     trunc,
 )
 from .ops.arithmetic import invert as bitwise_not
-from .ops.arithmetic import positive_ as positive
+from .ops.arithmetic import left_shift as bitwise_left_shift
 from .ops.arithmetic import power as pow
+from .ops.arithmetic import right_shift as bitwise_right_shift
 from .ops.special import (
     atan,
     atan2,
@@ -246,9 +250,7 @@ from .ops.special import (
     sin,
     tan,
 )
-from .random import Generator, manual_seed
-from .random import get_state as get_rng_state
-from .random import set_state as set_rng_state
+from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 abs = absolute
 arctan, arctan2, arctanh = atan, atan2, atanh
@@ -259,13 +261,26 @@ divide = true_divide = div
 clip = clamp
 fix, sgn = trunc, sign
 ger = outer
-moveaxis, swapaxes, swapdims = movedim, transpose, transpose
+moveaxis, swapdims = movedim, transpose
 concat = concatenate = cat
 gt, ge, lt, le, ne, eq = greater, greater_equal, less, less_equal, not_equal, ops.arithmetic.equal
 dtype = _np.dtype
 newaxis = None
 e, pi = _np.e, _np.pi
 inf, nan = float64.type("inf").item(), float64.type("nan").item()
+
+# As functions these may be given anything; as methods they have their tensor.
+_OF_TENSORS = (
+    "addmm addmv amax amin argmax argmin argsort atleast_1d atleast_2d baddbmm bernoulli bincount bmm "
+    "broadcast_tensors broadcast_to chunk clamp clone count_nonzero cumprod cumsum diag diag_embed diagonal dot "
+    "flatten flip gather index_add index_copy index_fill index_select kthvalue lerp logsumexp masked_fill "
+    "masked_scatter masked_select mean median meshgrid mm movedim multinomial mv nan_to_num narrow nonzero norm "
+    "outer permute positive prod randint_like ravel repeat repeat_interleave reshape roll round scatter scatter_add "
+    "searchsorted select sort split squeeze std std_mean sub sum swapaxes t take take_along_dim tile topk trace "
+    "transpose tril triu unbind unflatten unique unsqueeze var var_mean where xlogy"
+)
+for _name in _OF_TENSORS.split():
+    globals()[_name] = _functions.explain(globals()[_name])
 
 # Parts that not every program needs are imported when they are first asked for.
 _LAZY = {

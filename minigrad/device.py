@@ -125,7 +125,7 @@ def device_of(array: Any) -> device:
 
 
 def zeros_beside(x: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape`, of the dtype of `x` and where it is. For NumPy's arrays 1 µs below `np.zeros_like`."""
+    """Zeros of `shape`, of the dtype of `x` and where it is. For NumPy's arrays quicker than `np.zeros_like`."""
     return np.zeros(shape, x.dtype) if type(x) is np.ndarray else np.zeros_like(x, shape=shape)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import GradientError
+
 float32 = float = np.dtype(np.float32)
 float64 = double = np.dtype(np.float64)
 int64 = long = np.dtype(np.int64)
@@ -61,6 +63,8 @@ class _Limits:
     def __init__(self, limits: Any, names: str) -> None:
         for name in names.split():
             value = getattr(limits, name)
+            if name == "resolution":
+                value = builtins.float(str(value))  # a power of ten, which float32 only comes near to
             setattr(self, name, value.item() if isinstance(value, np.generic) else value)
         self.dtype = str(limits.dtype)
 
@@ -98,7 +102,7 @@ def result_type(*operands: Any, fractional: builtins.bool = False) -> np.dtype:
     counts only if its category (bool < integer < floating) is above every higher rank's.
     fractional: the operation makes fractions (a division, exp), so integers become the default float.
     """
-    given = {getattr(x, "dtype", None) for x in operands}
+    given: set[Any] = {getattr(x, "dtype", None) for x in operands}
     if len(given) == 1 and None not in given:
         (same,) = given
         return _default if fractional and same.kind != "f" else same
@@ -124,6 +128,28 @@ def result_type(*operands: Any, fractional: builtins.bool = False) -> np.dtype:
             result = found
     assert result is not None
     return _default if fractional and result.kind != "f" else result
+
+
+_LIMITS = {d: (np.iinfo(d).min, np.iinfo(d).max) for d in (uint8, int8, int16, int32, int64)}
+_MODULAR = {"add", "subtract", "multiply", "addcmul", "bitwise_and", "bitwise_or", "bitwise_xor"}
+_COMPARING = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
+
+
+def fit(name: str, number: builtins.int, dtype: np.dtype) -> builtins.int:
+    """A Python integer as the operation `name` takes it beside integers of `dtype`.
+
+    Sums, products and bits wrap around, as their results do: uint8 * -1 is uint8 * 255. Comparisons take any integer.
+    Elsewhere a wrapped number would give a wrong result, so one that does not fit is refused.
+    """
+    low, high = _LIMITS[dtype]
+    if low <= number <= high or name in _COMPARING:
+        return number
+    if name in _MODULAR:
+        return (number - low) % (high - low + 1) + low
+    raise GradientError(
+        f"{name}: {number} does not fit into {dtype}, which holds {low} to {high}; "
+        "convert the tensor first, e.g. with .long() or .float(), or give a number that fits"
+    )
 
 
 def _promote(a: np.dtype, b: np.dtype) -> np.dtype:

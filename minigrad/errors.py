@@ -1,4 +1,4 @@
-"""The engine's exception, and the texts of what the core refuses: what was given, what was expected, how to mend it."""
+"""The engine's exceptions, and the texts of what the core refuses: what was given, what was expected, how to mend."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 
 class GradientError(RuntimeError):
     """A mistake in the use of gradients: backward twice, a changed tensor, an in-place change of a leaf, ..."""
+
+
+class DivisionByZeroError(GradientError, ZeroDivisionError):
+    """An integer divided by 0. (A float divided by 0 is infinite or NaN.)"""
 
 
 class RuleError(GradientError):

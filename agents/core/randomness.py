@@ -20,10 +20,7 @@ class RandomTree:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._generators: dict[str, np.random.Generator] = {}
-        outside = mg.random.get_state()
-        mg.manual_seed(int(self._sequence("engine").generate_state(1)[0]))
-        self._engine_state = mg.random.get_state()
-        mg.random.set_state(outside)
+        self._engine = mg.Generator().manual_seed(int(self._sequence("engine").generate_state(1)[0]))
 
     def __getitem__(self, purpose: str) -> np.random.Generator:
         if purpose not in self._generators:
@@ -35,24 +32,19 @@ class RandomTree:
 
     @contextmanager
     def engine(self) -> Iterator[None]:
-        """Inside, the engine's global generator is this tree's: two agents in one process don't disturb each
-        other."""
-        outside = mg.random.get_state()
-        mg.random.set_state(self._engine_state)
-        try:
+        """Inside, the engine draws from this tree's generator, in this thread: two agents in one process don't
+        disturb each other, nor do two that train at the same time in two threads."""
+        with mg.random.using(self._engine):
             yield
-        finally:
-            self._engine_state = mg.random.get_state()
-            mg.random.set_state(outside)
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "engine": self._engine_state,
+            "engine": dict(self._engine.numpy.bit_generator.state),
             "generators": {name: rng.bit_generator.state for name, rng in self._generators.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._engine_state = state["engine"]
+        self._engine.set_state(state["engine"])
         for name, saved in state["generators"].items():
             self[name].bit_generator.state = saved
 

@@ -7,8 +7,7 @@ end of the computation write ḡ(y) = ∂L/∂y, the *cotangent* of y. The chain
 
 and each term of the sum is a vector-Jacobian product, which a rule computes without ever building the Jacobian.
 `walk` starts with ḡ(L) = 1, visits every node after all of its uses, and hands cotangents down until they arrive at
-the leaves. There they become `.grad`.
-(Griewank & Walther, "Evaluating Derivatives", 2008, chapter 3.)
+the leaves. There they become `.grad` (Griewank & Walther, "Evaluating Derivatives", 2008, chapter 3).
 """
 
 from collections.abc import Callable, Iterable, Sequence

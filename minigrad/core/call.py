@@ -55,16 +55,15 @@ def wrap_result(operation: Operation, inputs: list, parameters: Sequence, values
 
 
 def promote_inputs(operation: Operation, inputs: list) -> list:
-    """The inputs with every tensor and array cast to the dtype that PyTorch would compute in.
-
-    The cast is an operation, and its rule casts the cotangent back.
-    """
+    """The inputs, cast to the dtype that PyTorch would compute in. The rule of a cast casts the cotangent back."""
     inputs = [x.item() if isinstance(x, np.generic) else x for x in inputs]
     values = {i: getattr(x, "array", x) for i, x in enumerate(inputs) if i in operation.promoted}
     dtype = dtypes.result_type(*values.values(), fractional=operation.fractional)
     for i, value in values.items():
         if is_array(value) and value.dtype != dtype:
             inputs[i] = TABLE["cast"].apply(inputs[i], dtype, value.dtype)
+        elif type(value) is int and dtype.kind in "iu":
+            inputs[i] = dtypes.fit(operation.name, value, dtype)
     return inputs
 
 

@@ -54,12 +54,10 @@ class Operation:
         if not set(with_rule) <= set(names):
             raise TypeError(f"operation '{name}': rules for {with_rule}, but its inputs are {list(names)}")
         # The tensor inputs come first: all that have a rule, and any that stand before one that has.
-        everything = len(names) if isinstance(forward, np.ufunc) else 1
-        n = max((names.index(x) + 1 for x in with_rule), default=everything)
+        n = max((names.index(x) + 1 for x in with_rule), default=len(names) if isinstance(forward, np.ufunc) else 1)
         self.inputs, self.parameters = names[:n], names[n:]
         # A condition (`where`) has no rule and keeps its dtype. A comparison has no rules and promotes all inputs.
-        promotes = elementwise or fractional
-        self.promoted = [i for i, x in enumerate(self.inputs) if promotes and (x in vjp or not vjp)]
+        self.promoted = [i for i, x in enumerate(self.inputs) if (elementwise or fractional) and (x in vjp or not vjp)]
         self.differentiable = bool(vjp)
         self.plans: dict[int, Plan] = {}
         self.plan_class: Callable[..., Plan] = Plan

@@ -44,9 +44,10 @@ clone = op(lambda x: x.copy(), vjp=lambda g: g, name="clone")
 
 
 def differentiate_base(g: Any, a: Any, b: Any) -> Any:
-    """g · b · a**(b - 1). Where b = 0 the slope is 0 by its factor b, so long as 0 ** -1 is not formed."""
-    lower = (b - 1 if b else 1) if isinstance(b, int | float) else np.where(b == 0, 1.0, b - 1)
-    return g * b * a**lower
+    """g · b · a**(b - 1). Where b = 0 the slope is 0, also where a ** -1 is infinite or a is NaN."""
+    if isinstance(b, int | float):
+        return g * b * a ** (b - 1) if b else g * 0
+    return g * b * np.where(b == 0, 1.0, a) ** (b - 1)
 
 
 def differentiate_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -62,7 +63,7 @@ power = op(lambda a, b: a**b, vjp=dict(a=differentiate_base, b=differentiate_exp
 
 
 def sum_dimensions(x: Any, shape: tuple[int, ...]) -> Any:
-    """The sum over what broadcasting from `shape` to the shape of x repeats. To shape () it is the sum of everything."""
+    """The sum over what broadcasting from `shape` to the shape of x repeats. To () it is the sum of everything."""
     extra = x.ndim - len(shape)
     stretched = [i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1]
     return np.add.reduce(x, axis=(*range(extra), *stretched)).reshape(shape)

@@ -1,8 +1,7 @@
 """Tensor: an array, its gradient, and the node that made it.
 
 A Tensor that an operation has made points to the Node that remembers how. A leaf that requires a gradient carries the
-mark LEAF instead: there backward ends, in the leaf's `.grad`. What computes is in other files. They bind it to the
-class: rules.py the operators, backward.py `backward`, dialect/ PyTorch's other words.
+mark LEAF instead: there backward ends, in the leaf's `.grad`. Other files bind operators and methods to the class.
 """
 
 from __future__ import annotations
@@ -20,10 +19,13 @@ new = object.__new__
 class Tensor(Any if TYPE_CHECKING else object):  # type: ignore[misc]  # other files bind methods to it
     """A NumPy or CuPy array that remembers how it was computed.
 
-    array: the raw array. grad: the gradient accumulated for it. requires_grad: whether its uses are recorded.
-    is_leaf: whether it was made by the user rather than by a recorded operation.
+    array: the raw array. grad: its gradient. is_leaf: made by the user, and not by an operation that was recorded.
     """
 
+    if TYPE_CHECKING:
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = NotImplemented
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __mod__ = __floordiv__ = __neg__ = __invert__ = NotImplemented
+        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __xor__ = NotImplemented
     __slots__ = ("__weakref__", "_base", "_grad", "_hooks", "_node", "_version", "array")
 
     array: Any

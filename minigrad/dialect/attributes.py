@@ -81,12 +81,7 @@ def set_data(self: Tensor, value: Tensor) -> None:
         raise TypeError(f"data: expected a Tensor, got {type(value).__name__}; wrap it with as_tensor")
     if value.dtype != self.dtype and self._node is not None:
         raise GradientError(f"data: this tensor is {self.dtype}, the one given {value.dtype}; convert it first")
-    fits = value.shape == self.shape and value.dtype == self.dtype and value.device == self.device
-    if fits and self._node is LEAF:
-        # In place, because an optimizer may hold this memory as a part of its flat buffer.
-        self.array[...] = value.array
-    else:
-        self.array = value.array
+    self.array = value.array
 
 
 def detach(self: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ GPU. (To draw where they are needed would be faster, but CuPy's streams are othe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -168,15 +169,36 @@ def full(
     size: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of the given size filled with one value, whose type decides the dtype."""
-    if dtype is None:
-        dtype = tensor(fill_value).dtype
-    shape = _shape("full", (size,))
-    fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return _finish(backend(device).full(shape, fill_value, dtypes.as_dtype(dtype)), None, requires_grad)
+    fill_value = _number("full", "fill_value", fill_value)
+    dtype = tensor(fill_value).dtype if dtype is None else dtypes.as_dtype(dtype)
+    _check_holds("full", dtype, fill_value)
+    return _finish(backend(device).full(_shape("full", (size,)), fill_value, dtype), None, requires_grad)
+
+
+def _number(name: str, what: str, value: Any) -> Any:
+    """`value` as a number; a tensor or array of one element stands for it."""
+    if isinstance(value, Tensor) or is_array(value):
+        if (value.numel() if isinstance(value, Tensor) else value.size) != 1:
+            raise TypeError(f"{name}: {what} has shape {tuple(value.shape)}; expected a number, or a tensor of one")
+        return value.item()
+    if not isinstance(value, int | float | np.number | np.bool_):
+        raise TypeError(f"{name}: {what} is {value!r}; expected a number")
+    return value
+
+
+def _check_holds(name: str, dtype: np.dtype, *values: Any) -> None:
+    """Refuse numbers that an integer dtype can't hold, NaN and infinity among them."""
+    if dtype.kind not in "iu":
+        return
+    limits = np.iinfo(dtype)
+    for value in values:
+        if not limits.min <= value <= limits.max:
+            raise OverflowError(f"{name}: {value} does not fit into {dtype}; give a wider dtype, or a float")
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The n × m matrix with ones on its diagonal."""
+    n, m = _shape("eye", (n, n if m is None else m))
     return _finish(np.eye(n, m, dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype())), device, requires_grad)
 
 
@@ -189,12 +211,21 @@ def arange(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """The numbers start, start + step, ... below end; int64 if all three are ints."""
+    """The numbers start, start + step, ... below end; int64 if all three are ints.
+
+    For an integer dtype the fractions of start and step are cut off first, for int64 those of end, too, as in PyTorch.
+    """
     if end is None:
         start, end = 0, start
     start = 0 if start is None else start
     if end is None:
         raise TypeError("arange: where to end is missing; give arange(end) or arange(start, end)")
+    start, end, step = (
+        _number("arange", what, value) for what, value in (("start", start), ("end", end), ("step", step))
+    )
+    for what, value in (("start", start), ("end", end), ("step", step)):
+        if not math.isfinite(value):
+            raise ValueError(f"arange: {what} is {value}; expected a finite number")
     if step == 0 or (end - start) / step < 0:
         raise ValueError(f"arange: step {step} does not lead from {start} to {end}")
     if dtype is None:
@@ -203,15 +234,36 @@ def arange(
             if all(isinstance(x, int | np.integer) for x in (start, end, step))
             else dtypes.get_default_dtype()
         )
-    return _finish(np.arange(start, end, step).astype(dtypes.as_dtype(dtype)), device, requires_grad)
+    found = dtypes.as_dtype(dtype)
+    if (end - start) / step > 2**48:
+        raise ValueError(f"arange: from {start} to {end} by {step} there are more numbers than any memory holds")
+    if found.kind == "f" or all(isinstance(x, int | np.integer) for x in (start, end, step)):
+        return _finish(np.arange(start, end, step).astype(found), device, requires_grad)
+    if found == dtypes.bool or not int(step):
+        raise ValueError(
+            f"arange: step {step} from {start} to {end} can't be counted in {found}; give another dtype, or round the "
+            "numbers yourself, .to(dtype)"
+        )
+    first, by = int(start), int(step)
+    count = (int(end) - first) / by if found == dtypes.int64 else (end - start) / step
+    return _finish((first + by * np.arange(math.ceil(count))).astype(found), device, requires_grad)
 
 
 def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`steps` numbers from start to end inclusive, equally spaced."""
-    dtype = dtypes.as_dtype(dtype or dtypes.get_default_dtype())
-    return _finish(np.linspace(start, end, steps, dtype=dtype), device, requires_grad)
+    """`steps` numbers from start to end inclusive, equally spaced; integers lose their fraction, towards 0."""
+    found = dtypes.as_dtype(dtype or dtypes.get_default_dtype())
+    for what, value in (("start", start), ("end", end)):
+        if isinstance(value, Tensor) and value.ndim:
+            raise TypeError(f"linspace: {what} has shape {value.shape}; expected a number, or a 0-d tensor")
+    start, end = _number("linspace", "start", start), _number("linspace", "end", end)
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise ValueError(f"linspace: start is {start} and end {end}; expected finite numbers")
+    if isinstance(steps, bool) or not hasattr(steps, "__index__") or steps < 0:
+        raise TypeError(f"linspace: steps is {steps!r}; expected an int of at least 0, how many numbers there are")
+    numbers = np.linspace(start, end, steps, dtype=found if found.kind == "f" else None)
+    return _finish(numbers if found.kind == "f" else numbers.astype(dtypes.int64).astype(found), device, requires_grad)
 
 
 # -- like another tensor ----------------------------------------------------------------------------------
@@ -240,7 +292,9 @@ def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """One value in the shape and dtype of `input`, on its device."""
-    out = np.full_like(input.array, fill_value, dtype=_like_dtype(input, dtype), order="C")
+    found, fill_value = _like_dtype(input, dtype), _number("full_like", "fill_value", fill_value)
+    _check_holds("full_like", found, fill_value)
+    out = np.full_like(input.array, fill_value, dtype=found, order="C")
     return _finish(out, device, requires_grad)
 
 
@@ -329,18 +383,34 @@ def randint(
     generator: Generator | None = None,
     dtype: Any = None,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Integers in [low, high), or in [0, low) when called as randint(high, size)."""
     if size is None:
         low, high, size = 0, low, high
-    if high <= low:
-        raise ValueError(f"randint: the range [{low}, {high}) is empty; high must be above low")
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    low, high = integer_range("randint", dtype, low, high)
     drawn = _rng(generator).integers(low, high, _shape("randint", (size,)))
-    return _finish(np.asarray(drawn).astype(dtype), device, False)
+    return _finish(np.asarray(drawn).astype(dtype), device, requires_grad)
+
+
+def integer_range(name: str, dtype: np.dtype, low: Any, high: Any) -> tuple[int, int]:
+    """low and high as ints, if integers of [low, high) can be drawn for `dtype`."""
+    low, high = _number(name, "low", low), _number(name, "high", high)
+    for what, value in (("low", low), ("high", high)):
+        if not isinstance(value, int | np.integer):
+            raise TypeError(f"{name}: {what} is {value!r} of type {type(value).__name__}; expected an int")
+    if high <= low:
+        raise ValueError(f"{name}: the range [{low}, {high}) is empty; high must be above low")
+    _check_holds(name, dtypes.int64 if dtype.kind == "f" else dtype, low, high - 1)
+    if dtype == dtypes.bool and not 0 <= low <= high - 1 <= 1:
+        raise OverflowError(f"{name}: [{low}, {high}) does not fit into bool, which holds 0 and 1")
+    return int(low), int(high)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """A random permutation of 0 .. n - 1."""
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    (n,) = _shape("randperm", (n,))
+    _check_holds("randperm", dtype, max(n - 1, 0))
     return _finish(_rng(generator).permutation(n).astype(dtype), device, False)

@@ -163,4 +163,4 @@ def bind_to_node() -> None:
     Node.operation = property(lambda self: self.plan.operation)  # type: ignore[attr-defined]
     Node.name = property(lambda self: self.plan.operation.name)  # type: ignore[attr-defined]
     Node.next_functions = property(next_functions)  # type: ignore[attr-defined]
-    Node.__repr__ = describe_node  # type: ignore[method-assign]
+    Node.__repr__ = describe_node  # type: ignore[assignment]

@@ -3,11 +3,12 @@
 Three cases. A leaf that requires a gradient refuses (under no_grad it does not: that is how parameters are updated).
 A tensor that takes no part in recording is just overwritten. Otherwise the tensor is overwritten *and* becomes the
 result of the operation in the graph, so that what is computed from it later flows back through the change.
-Each change counts up the version that backward compares (see autograd.py).
+Each change counts up the version that backward compares (see core/backward.py).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,10 @@ from ..core.tensor import LEAF, Tensor, wrap
 from ..device import beside, host, is_array, namespace, on_cpu
 from ..errors import GradientError
 from ..ops import arithmetic, indexing
+from ..ops.shapes import fits
 from ..random import Generator
 from ..random import generator as _rng
+from .creation import integer_range
 from .gradients import move_to_node
 
 
@@ -64,6 +67,7 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
             with Block(recording=False):
                 result = operation(self, *args, **kwargs)
         _check_fit(name, self, result)
+        _refuse_read_only(name, self)
         if recorded:
             return _become(self, _cast_like(self, result))
         self.array[...] = result.array
@@ -87,6 +91,17 @@ def _check_fit(name: str, x: Tensor, result: Tensor) -> None:
             f"{name}: the result is {result.dtype}, which cannot be stored in a tensor of {x.dtype}; "
             "convert the tensor first, e.g. with .float()"
         )
+
+
+def _refuse_read_only(name: str, x: Tensor) -> None:
+    """Refuse memory that can't be written, and say where it came from."""
+    if not on_cpu(x.array) or x.array.flags.writeable:
+        return
+    if 0 in x.array.strides:
+        source = "was made by expand (or broadcast_to), so several of its places share one number"
+    else:
+        source = "looks at a NumPy array that is read-only"
+    raise GradientError(f"{name}: this tensor (shape {x.shape}) {source}; write into a .clone() of it")
 
 
 def _cast_like(x: Tensor, result: Tensor) -> Tensor:
@@ -156,6 +171,9 @@ def _assign(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
         x.array[key] = raw
     except (ValueError, IndexError) as error:
         raise _explained(name, x, key, raw, error) from None
+    except OverflowError:
+        dtypes.fit(name, raw, x.dtype)  # says what fits
+        raise
     x._version[0] += 1
     return x
 
@@ -168,6 +186,7 @@ def _assigned(name: str, x: Tensor, key: Any, value: Tensor) -> Tensor:
 
 
 def _explained(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> Exception:
+    _refuse_read_only(name, x)
     try:
         place = x.array[key].shape
     except IndexError:
@@ -284,18 +303,25 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [from_, to); returns the tensor. (PyTorch's `from` is a word of Python's.)"""
+    _check_floating("uniform_", self)
+    if not -math.inf < from_ <= to < math.inf:
+        raise GradientError(f"uniform_: the bounds are {from_} and {to}; expected finite numbers, the lower one first")
     return _filled("uniform_", self, _rng(generator).uniform(from_, to, self.shape))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers; returns the tensor."""
+    _check_floating("normal_", self)
+    if not std >= 0:
+        raise GradientError(f"normal_: std={std}; expected a standard deviation, at least 0")
     return _filled("normal_", self, mean + std * _rng(generator).standard_normal(self.shape))
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with exponential numbers of rate lambd; returns the tensor."""
-    if not self.is_floating_point():
-        raise GradientError(f"exponential_: expected a floating-point tensor, this one is {self.dtype}; use .float()")
+    _check_floating("exponential_", self)
+    if not lambd > 0:
+        raise GradientError(f"exponential_: lambd={lambd}; expected a rate above 0, one over the mean")
     return _filled("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
 
 
@@ -304,16 +330,28 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     chances = host(p.array) if isinstance(p, Tensor) else np.asarray(p)
     if not ((chances >= 0) & (chances <= 1)).all():
         raise GradientError(f"bernoulli_: p is {p}; expected probabilities, between 0 and 1")
+    if not fits(chances.shape, self.shape):
+        raise GradientError(
+            f"bernoulli_: p has shape {chances.shape}, the tensor {self.shape}; give probabilities that broadcast to it"
+        )
     return _filled("bernoulli_", self, _rng(generator).random(self.shape) < chances)
 
 
-def random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None) -> Tensor:
+def random_(
+    self: Tensor, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None
+) -> Tensor:
     """Fill with integers in [from_, to); given one number in [0, from_), given none with all that the dtype holds."""
-    low, high = from_, to
+    low, high = (0, from_) if to is None else (from_, to)
     if high is None:
         most = 2 ** (24 if self.dtype == dtypes.float32 else 53) if self.is_floating_point() else None
-        low, high = 0, low or most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
+        high = most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
+    low, high = integer_range("random_", self.dtype, 0 if low is None else low, high)
     return _filled("random_", self, _rng(generator).integers(low, high, self.shape))
+
+
+def _check_floating(name: str, x: Tensor) -> None:
+    if not x.is_floating_point():
+        raise GradientError(f"{name}: expected a floating-point tensor, this one is {x.dtype}; use .float()")
 
 
 def _filled(name: str, x: Tensor, drawn: Any) -> Tensor:

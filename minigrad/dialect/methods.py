@@ -23,13 +23,13 @@ def _comparable(x: Any) -> bool:
 
 
 OPERATORS = {
-    "__pos__": a.positive_,
+    "__pos__": f.positive,
     "__abs__": a.absolute,
     "__invert__": a.invert,
-    "__floordiv__": a.floor_divide,
-    "__rfloordiv__": lambda x, other: a.floor_divide(other, x),
-    "__mod__": a.remainder,
-    "__rmod__": lambda x, other: a.remainder(other, x),
+    "__floordiv__": f.floor_divide,
+    "__rfloordiv__": lambda x, other: f.floor_divide(other, x),
+    "__mod__": f.remainder,
+    "__rmod__": lambda x, other: f.remainder(other, x),
     "__lt__": a.less,
     "__le__": a.less_equal,
     "__gt__": a.greater,
@@ -42,6 +42,10 @@ OPERATORS = {
     "__ror__": a.bitwise_or,
     "__xor__": a.bitwise_xor,
     "__rxor__": a.bitwise_xor,
+    "__lshift__": a.left_shift,
+    "__rlshift__": lambda x, other: a.left_shift(other, x),
+    "__rshift__": a.right_shift,
+    "__rrshift__": lambda x, other: a.right_shift(other, x),
     "__getitem__": inplace.getitem,
     "__setitem__": inplace.setitem,
 }
@@ -49,14 +53,14 @@ OPERATORS = {
 # -- methods ----------------------------------------------------------------------------------------------
 
 
-def _softmax(self: Tensor, dim: int) -> Tensor:
-    """exp(self) / Σ exp(self) along `dim`."""
-    return losses.softmax(self, axis(dim, self.ndim))
+def _softmax(self: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """exp(self) / Σ exp(self) along `dim`, computed in `dtype`."""
+    return losses.softmax(self if dtype is None else f.to(self, dtype), axis(dim, self.ndim))
 
 
-def _log_softmax(self: Tensor, dim: int) -> Tensor:
-    """log softmax(self), without underflow."""
-    return losses.log_softmax(self, axis(dim, self.ndim))
+def _log_softmax(self: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """log softmax(self), without underflow, computed in `dtype`."""
+    return losses.log_softmax(self if dtype is None else f.to(self, dtype), axis(dim, self.ndim))
 
 
 def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -79,8 +83,8 @@ METHODS = {
     "div": f.div,
     "divide": f.div,
     "true_divide": a.divide,
-    "floor_divide": a.floor_divide,
-    "remainder": a.remainder,
+    "floor_divide": f.floor_divide,
+    "remainder": f.remainder,
     "pow": a.power,
     "sqrt": a.sqrt,
     "square": a.square,
@@ -186,7 +190,7 @@ METHODS = {
     "int": lambda x: f.to(x, dtypes.int32),
     "bool": lambda x: f.to(x, dtypes.bool),
     "cpu": lambda x: f.to(x, device=CPU),
-    "cuda": lambda x, device=None: f.to(x, device="cuda" if device is None else device),
+    "cuda": lambda x, device=None, non_blocking=False: f.to(x, device="cuda" if device is None else device),
     "copy_": inplace.copy_,
     "fill_": inplace.fill_,
     "zero_": inplace.zero_,
@@ -217,15 +221,15 @@ METHODS = {
 
 SAME_NAME = (
     "addcdiv addcmul addmm addmv argsort baddbmm bernoulli bincount bmm broadcast_to clamp_max clamp_min "
-    "count_nonzero cumprod diag diag_embed diagonal dot frac index_add index_copy index_fill kthvalue "
-    "masked_scatter median mm movedim multinomial mv nan_to_num nonzero outer ravel repeat_interleave scatter "
+    "count_nonzero cumprod diag diag_embed diagonal dot fill_diagonal_ frac index_add index_copy index_fill kthvalue "
+    "masked_scatter median mm movedim multinomial mv nan_to_num nonzero outer positive ravel repeat_interleave scatter "
     "select sort take take_along_dim tile topk trace tril triu unflatten unique"
 )
 """Methods that are the function of the same name."""
 for _name in SAME_NAME.split():
     METHODS[_name] = getattr(f, _name)
 METHODS |= {
-    "fmod": a.fmod,
+    "fmod": f.fmod,
     "trunc": a.trunc,
     "fix": a.trunc,
     "sgn": a.sign,
@@ -240,9 +244,11 @@ METHODS |= {
     "bitwise_or": a.bitwise_or,
     "bitwise_xor": a.bitwise_xor,
     "bitwise_not": a.invert,
+    "bitwise_left_shift": a.left_shift,
+    "bitwise_right_shift": a.right_shift,
     "xlogy": f.xlogy,
     "moveaxis": f.movedim,
-    "swapaxes": f.transpose,
+    "swapaxes": f.swapaxes,
     "swapdims": f.transpose,
     "short": lambda x: f.to(x, dtypes.int16),
     "char": lambda x: f.to(x, dtypes.int8),
@@ -271,8 +277,8 @@ for _symbol, _name, _operation in (
     ("*=", "mul", a.multiply),
     ("/=", "div", f.div),
     ("**=", "pow", a.power),
-    ("//=", "floor_divide", a.floor_divide),
-    ("%=", "remainder", a.remainder),
+    ("//=", "floor_divide", f.floor_divide),
+    ("%=", "remainder", f.remainder),
     ("&=", "bitwise_and", a.bitwise_and),
     ("|=", "bitwise_or", a.bitwise_or),
     ("^=", "bitwise_xor", a.bitwise_xor),

@@ -89,6 +89,9 @@ class Distribution:
             raise TypeError(
                 f"{self._name}: sample_shape must be a tuple of ints, got {sample_shape!r}; for n draws pass (n,)"
             )
+        for n in sample_shape:
+            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+                raise ValueError(f"{self._name}: sample_shape is {sample_shape!r}; expected ints of at least 0")
         return (*sample_shape, *self._batch_shape, *self._event_shape)
 
     # -- what a distribution says about itself ------------------------------------------------------------
@@ -232,11 +235,6 @@ def parameters(*given: Any) -> tuple[Tensor, ...]:
             "broadcast; give them one shape, or one number for all"
         ) from None
     return tuple(x if x.shape == full else shapes.broadcast_to(x, full) for x in found)
-
-
-def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
-    """Whether an array of `shape` can be stretched to the shape `into`."""
-    return len(shape) <= len(into) and all(n in (1, m) for n, m in zip(shape[::-1], into[::-1], strict=False))
 
 
 def one_of(name: str, probs: Any, logits: Any) -> None:

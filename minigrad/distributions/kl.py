@@ -15,10 +15,11 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from ..dialect.functions import softplus
 from ..ops import arithmetic, reductions
+from ..ops.shapes import fits
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .constraints import smallest
-from .distribution import Distribution, fits
+from .distribution import Distribution
 from .independent import Independent
 from .normal import Normal
 from .squashed import SquashedNormal
@@ -110,7 +111,8 @@ def _normal(p: Normal, q: Normal) -> Tensor:
 @register_kl(Bernoulli, Bernoulli)
 def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
     """The sum over x = 1 and x = 0 of p(x) (log p(x) - log q(x)); log p(1) = -softplus(-l), log p(0) = -softplus(l)."""
-    one, zero = p.probs, 1 - p.probs
+    one = p.probs
+    zero: Tensor = 1 - one  # type: ignore[assignment]
     kl_one = one * (softplus(-q.logits) - softplus(-p.logits))
     kl_zero = zero * (softplus(q.logits) - softplus(p.logits))
     if q._probs is not None:  # what q rules out and p doesn't

@@ -22,8 +22,9 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from ..device import device_of, host, put
 from ..ops import arithmetic, densities, reductions, special
+from ..ops.shapes import fits
 from . import constraints
-from .distribution import Distribution, constant, fits, normal_noise
+from .distribution import Distribution, constant, normal_noise
 from .normal import Normal
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)

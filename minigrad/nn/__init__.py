@@ -1,6 +1,6 @@
 """Networks: modules with parameters (module.py), the layers they are built from, and how weights start (init.py)."""
 
-from . import functional, init, utils
+from . import functional, init, modules, utils
 from .activations import (
     ELU,
     GELU,
@@ -104,5 +104,6 @@ __all__ = [
     "Unflatten",
     "functional",
     "init",
+    "modules",
     "utils",
 ]

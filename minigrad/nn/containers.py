@@ -50,7 +50,7 @@ class Sequential(Module):
         """The input after every layer in turn."""
         for layer, relu in self._steps:
             if relu is None:
-                # layer(input) is 0.1 µs slower, which only hooks are worth
+                # layer(input) takes longer, which only hooks are worth
                 hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
                 input = layer(input) if hooked else layer.forward(input)
             elif fuse and not observed and _does_only(layer, _LINEAR) and _does_only(relu, _RELU):

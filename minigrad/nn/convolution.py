@@ -1,18 +1,16 @@
-"""Layers for images and sequences: convolutions and pooling (computed in ops/convolution.py and ops/pooling.py)."""
+"""Layers for images and sequences: convolutions and pooling (see dialect/convolution.py and dialect/pooling.py)."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
-from ..ops import pooling
-from ..ops.convolution import conv1d, conv2d, conv_transpose2d
-from ..ops.windows import sizes
+from ..dialect import pooling
+from ..dialect.convolution import conv1d, conv2d, conv_transpose2d
+from ..dialect.windows import sizes
 from . import init
-from .layers import _empty
+from .layers import _empty, check_size
 from .module import Module
 from .parameter import Parameter
 
@@ -41,8 +39,7 @@ class _Convolution(Module):
         super().__init__()
         kind = type(self).__name__
         for name, n in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-                raise ValueError(f"{kind}: {name} must be an int of at least 1, got {n!r}; give the number of channels")
+            check_size(kind, name, n, 1)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"{kind}: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}; "

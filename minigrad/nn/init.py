@@ -29,6 +29,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     param: the negative slope of "leaky_relu" (0.01 by default). Raises ValueError for an unknown nonlinearity.
     """
     if nonlinearity == "leaky_relu":
+        if param is not None and (isinstance(param, bool) or not isinstance(param, int | float)):
+            raise ValueError(f"calculate_gain: param={param!r}; expected the negative slope of leaky_relu, a number")
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in _GAINS:
         known = ", ".join([*_GAINS, "leaky_relu"])
@@ -38,13 +40,17 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with numbers uniform in [a, b)."""
-    _check("uniform_", tensor)
+    _check_random("uniform_", tensor)
+    if not (math.isfinite(a) and math.isfinite(b) and a <= b):
+        raise GradientError(f"uniform_: the bounds are {a} and {b}; expected finite numbers, the lower one first")
     return _fill(tensor, _engine_generator(generator).uniform(a, b, tensor.shape))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers of the given mean and standard deviation."""
-    _check("normal_", tensor)
+    _check_random("normal_", tensor)
+    if not std >= 0:
+        raise GradientError(f"normal_: std={std}; expected a standard deviation, at least 0")
     return _fill(tensor, _engine_generator(generator).standard_normal(tensor.shape) * std + mean)
 
 
@@ -60,7 +66,9 @@ def trunc_normal_(
 
     Raises ValueError if [a, b] is empty or so far from the mean that next to none would fall into it.
     """
-    _check("trunc_normal_", tensor)
+    _check_random("trunc_normal_", tensor)
+    if not std > 0:
+        raise ValueError(f"trunc_normal_: std={std}; expected a standard deviation above 0 (see constant_)")
     if a >= b or mean + 5 * std < a or mean - 5 * std > b:
         raise ValueError(
             f"trunc_normal_: [{a}, {b}] is empty or more than 5 standard deviations from the mean {mean} (std {std}); "
@@ -101,12 +109,14 @@ def eye_(tensor: Tensor) -> Tensor:
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in ±gain √(6 / (fan_in + fan_out)) (Glorot & Bengio 2010, eq. 16)."""
+    _check_gain("xavier_uniform_", gain)
     bound = gain * math.sqrt(6 / sum(_fans("xavier_uniform_", tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with standard deviation gain √(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+    _check_gain("xavier_normal_", gain)
     std = gain * math.sqrt(2 / sum(_fans("xavier_normal_", tensor)))
     return normal_(tensor, 0.0, std, generator)
 
@@ -142,7 +152,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     uniform over the orthogonal matrices once R's diagonal is made positive (Mezzadri 2007, section 5).
     Raises ValueError for fewer than two dimensions.
     """
-    _check("orthogonal_", tensor)
+    _check_random("orthogonal_", tensor)
     if tensor.ndim < 2:
         raise ValueError(
             f"orthogonal_: expected at least two dimensions, got shape {tensor.shape}; use normal_ or zeros_ for a bias"
@@ -186,6 +196,17 @@ def _check(who: str, tensor: Any) -> None:
         raise GradientError(
             f"{who}: this tensor was made by '{tensor._node.name}'; initialise the leaf it was computed from"
         )
+
+
+def _check_random(who: str, tensor: Any) -> None:
+    _check(who, tensor)
+    if not tensor.is_floating_point():
+        raise GradientError(f"{who}: this tensor is {tensor.dtype}, which cannot hold the numbers drawn; use .float()")
+
+
+def _check_gain(who: str, gain: float) -> None:
+    if not gain >= 0:
+        raise ValueError(f"{who}: gain={gain}; expected a factor of at least 0, as calculate_gain gives it")
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:

@@ -17,7 +17,7 @@ from ..ops.normalization import layer_norm
 from ..ops.shapes import axis, reshape
 from . import functional as F
 from . import init
-from .functional.layers import check_embedding
+from .functional.layers import check_embedding, check_probability, resolve_row
 from .module import Module
 from .parameter import Parameter
 
@@ -51,8 +51,7 @@ class Linear(Module):
     ) -> None:
         super().__init__()
         for name, n in (("in_features", in_features), ("out_features", out_features)):
-            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-                raise ValueError(f"Linear: {name} must be an int of at least 0, got {n!r}; give a dimension's size")
+            check_size("Linear", name, n, 0)
         self.in_features, self.out_features = int(in_features), int(out_features)
         self.weight = Parameter(_empty((self.out_features, self.in_features), dtype))
         self.bias = Parameter(_empty((self.out_features,), dtype)) if bias else None
@@ -117,6 +116,10 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
+        for n in unflattened_size:
+            check_size("Unflatten", "each of unflattened_size", n, -1)
+        if list(unflattened_size).count(-1) > 1:
+            raise ValueError(f"Unflatten: unflattened_size={tuple(unflattened_size)}; only one of the sizes may be -1")
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -143,8 +146,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p={p}; expected the probability of a zero, between 0 and 1")
+        check_probability("Dropout", p)
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -183,16 +185,18 @@ class Embedding(Module):
     ) -> None:
         super().__init__()
         check_embedding("Embedding", max_norm, scale_grad_by_freq, sparse)
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(
-                f"Embedding: padding_idx={padding_idx} is none of the {num_embeddings} rows; expected "
-                f"{-num_embeddings} to {num_embeddings - 1}"
-            )
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        for name, n in (("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)):
+            check_size("Embedding", name, n, 0)
+        self.num_embeddings, self.embedding_dim = int(num_embeddings), int(embedding_dim)
+        self.padding_idx = None if padding_idx is None else resolve_row("Embedding", padding_idx, self.num_embeddings)
         if _weight is None:
-            self.weight = Parameter(_empty((num_embeddings, embedding_dim), dtype))
+            self.weight = Parameter(_empty((self.num_embeddings, self.embedding_dim), dtype))
             self.reset_parameters()
+        elif _weight.shape != (num_embeddings, embedding_dim):
+            raise ValueError(
+                f"Embedding: _weight has shape {_weight.shape}; expected ({num_embeddings}, {embedding_dim}): see "
+                "Embedding.from_pretrained"
+            )
         else:
             self.weight = Parameter(_weight, requires_grad=not _freeze)
         if device is not None:
@@ -259,7 +263,9 @@ class LayerNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        sizes = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else normalized_shape
+        sizes = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+        for n in sizes:
+            check_size("LayerNorm", "each of normalized_shape", n, 0)
         self.normalized_shape = tuple(int(n) for n in sizes)
         if not self.normalized_shape:
             raise ValueError("LayerNorm: normalized_shape is empty; give the sizes of the last dimensions")
@@ -291,6 +297,12 @@ class LayerNorm(Module):
         """PyTorch's words."""
         affine = f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         return f"{self.normalized_shape}, eps={self.eps}, {affine}"
+
+
+def check_size(who: str, name: str, n: Any, least: int) -> None:
+    """Refuse what is no size of a dimension of at least `least`."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < least:
+        raise ValueError(f"{who}: {name} must be an int of at least {least}, got {n!r}; give a dimension's size")
 
 
 def _empty(shape: tuple[int, ...], dtype: Any) -> Tensor:

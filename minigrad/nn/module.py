@@ -8,6 +8,7 @@ more than its operations.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -210,22 +211,26 @@ class Module(Hooked):
 
     # -- state on its way in and out ----------------------------------------------------------------------
 
-    def state_dict(self, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
+    def state_dict(self, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
         """Dotted name -> tensor, for all parameters and persistent buffers.
 
         The tensors look at the module's memory: `clone()` what shall stay as it is now.
         keep_vars: give the parameters themselves instead of detached tensors.
         """
-        return {
-            prefix + name: value if keep_vars else value.detach()
+        return OrderedDict(
+            (prefix + name, value if keep_vars else value.detach())
             for name, value, saved in self._members("", recurse=True, once=False)
             if saved
-        }
+        )
 
-    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copy the values of `state_dict` into the parameters and buffers.
 
         strict: False tolerates missing and unexpected keys, and returns them.
+        assign: let the module hold the given tensors themselves, in their dtype and on their device. An optimizer that
+            was made before goes on with the old ones.
 
         Raises RuntimeError that names every missing, unexpected and misshapen key; nothing has been changed then.
         """
@@ -256,11 +261,23 @@ class Module(Hooked):
                 + f"\nbuild the module as it was when it was saved{hint}"
             )
         for name, held in own.items():
-            if name in state_dict:
+            if name in state_dict and assign:
+                self._hold(name, held, state_dict[name])
+            elif name in state_dict:
                 # In place: an optimizer may hold this memory as a part of its flat buffer.
                 held.array[...] = beside(state_dict[name].array, held.array)
                 held._version[0] += 1
         return IncompatibleKeys(missing, unexpected)
+
+    def _hold(self, name: str, held: Tensor, given: Tensor) -> None:
+        """Let `given` take the place of `held`, the parameter or buffer of that dotted name."""
+        *path, attribute = name.split(".")
+        module: Any = self
+        for child in path:
+            module = getattr(module, child)
+        if isinstance(held, Parameter) and not isinstance(given, Parameter):
+            given = Parameter(given, requires_grad=held.requires_grad)
+        setattr(module, attribute, given)
 
     # -- changing the whole tree --------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..core.tensor import Tensor, wrap
 from ..errors import GradientError
-from ..ops.normalization import batch_norm
 from . import init
-from .layers import _empty
+from .functional import batch_norm
+from .layers import _empty, check_size
 from .module import Module
 from .parameter import Parameter
 
@@ -39,11 +39,7 @@ class _BatchNorm(Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        if isinstance(num_features, bool) or not isinstance(num_features, int | np.integer) or num_features < 1:
-            raise ValueError(
-                f"{type(self).__name__}: num_features must be an int of at least 1, got {num_features!r}; "
-                "give the number of channels"
-            )
+        check_size(type(self).__name__, "num_features", num_features, 1)
         self.num_features, self.eps, self.momentum = int(num_features), eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(_empty((self.num_features,), dtype)) if affine else None

@@ -50,7 +50,7 @@ mish = op(
 hardtanh = op(
     # clamp, but for the slope at the bounds, which is 0 here and 1 there: PyTorch's conventions.
     lambda x, low, high: np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high)),
-    vjp=lambda g, x, low, high: g * (x > low) * (x < high),
+    vjp=lambda g, x, low, high: g * ~(x <= low) * ~(x >= high),  # a NaN passes its cotangent on
     name="hardtanh",
     elementwise=True,
     cases=unary(real, -0.6, 0.7),

@@ -38,8 +38,12 @@ def add_product(x: Any, weight: Any, bias: Any) -> Any:
         raise product_needs_one_dtype("linear", x, weight)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise _misfit(x, weight)
-    y = x.dot(weight.T)  # 0.3 µs below `@`
+    y = x.dot(weight.T)  # quicker than `@`
     if bias is not None:
+        if bias.dtype is not y.dtype and bias.dtype != y.dtype:
+            raise GradientError(
+                f"linear: input and weight are {y.dtype}, the bias is {bias.dtype}; convert it, bias.to(weight.dtype)"
+            )
         try:
             y += bias
         except ValueError:
@@ -77,7 +81,7 @@ def _sum_rows(g: Any, bias_shape: tuple[int, ...]) -> Any:
 linear = op(
     add_product,  # x Wᵀ + b in one node: the bias costs no broadcasting and no node of its own
     vjp=dict(
-        x=lambda g, weight: np.dot(g, weight),  # for matrices the same as `@`, and 0.4 µs below it
+        x=lambda g, weight: np.dot(g, weight),  # for matrices the same as `@`, and quicker
         weight=_weight_slope,
         bias=_sum_rows,
     ),

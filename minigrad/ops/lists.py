@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core.operation import Operation, Plan
 from ..core.call import bind
+from ..core.operation import Operation, Plan
 
 
 class ListOperation(Operation):

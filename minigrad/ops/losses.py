@@ -162,7 +162,7 @@ def _huber(x: Any, target: Any, delta: float, reduction: str) -> Any:
     clipped = np.minimum(d, delta)
     if reduction == "none" or not d.size:
         return _reduce(clipped * (d - 0.5 * clipped), reduction)
-    c = clipped.ravel()  # the sum of c (d - ½ c) by two dot products, 2 µs cheaper than by elements
+    c = clipped.ravel()  # the sum of c (d - ½ c) by two dot products
     check_reduction(reduction)
     total = c.dot(d.ravel()) - 0.5 * c.dot(c)
     return total / d.dtype.type(d.size) if reduction == "mean" else total
@@ -192,7 +192,7 @@ def _nll(log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: str
 
 
 def _nll_terms(log_p: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
-    """log p of each sample's class, and each sample's weight (0 where ignored)."""
+    """log p of each sample's class, and each sample's weight; both 0 where ignored, because 0 · ∞ would be NaN."""
     kept = target != ignore_index
     safe = np.where(kept, target, 0)
     dim = min(1, log_p.ndim - 1)
@@ -202,7 +202,7 @@ def _nll_terms(log_p: Any, target: Any, weight: Any, ignore_index: int) -> tuple
         else safe.astype(log_p.dtype)
     )
     w = kept.astype(log_p.dtype) if weight is None else weight[safe] * kept
-    return picked, w
+    return np.where(kept, picked, picked.dtype.type(0)), w
 
 
 def _nll_slope(g: Any, shape: tuple, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:

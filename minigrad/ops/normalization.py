@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor
 from ..errors import GradientError
 from .reductions import mean
 from .shapes import reshape, sum_to
@@ -41,16 +40,19 @@ def _normalised_slope(g: Any, x: Any, weight: Any, dims: tuple[int, ...], eps: f
     return (g - mean(g, dims, True) - normalised * along) / s
 
 
-def _check_dtypes(name: str, x: Any, weight: Any) -> None:
-    if weight is not None and weight.dtype != x.dtype:
-        raise GradientError(
-            f"{name}: the input is {x.dtype}, the weight {weight.dtype}; "
-            "convert one of them with .float() or .double()"
-        )
+def _check_dtypes(name: str, x: Any, weight: Any, bias: Any) -> None:
+    if x.dtype.kind != "f":
+        raise GradientError(f"{name}: the input is {x.dtype}; expected floating-point numbers: use .float()")
+    for what, given in (("weight", weight), ("bias", bias)):
+        if given is not None and given.dtype != x.dtype:
+            raise GradientError(
+                f"{name}: the input is {x.dtype}, the {what} {given.dtype}; "
+                "convert one of them with .float() or .double()"
+            )
 
 
 def _layer_norm(x: Any, weight: Any, bias: Any, n: int, eps: float) -> Any:
-    _check_dtypes("layer_norm", x, weight)
+    _check_dtypes("layer_norm", x, weight, bias)
     y, _ = _normalised(x, _last(n), eps)
     if weight is not None:
         y = y * weight
@@ -70,6 +72,7 @@ layer_norm = op(
         (real(2, 3, 4), real(3, 4), real(3, 4), 2, 1e-2),
         (real(2, 3, 4), real(4), None, 1, 1e-5),
         (real(4), real(4), real(4), 1, 1e-5),
+        (real(0, 4), real(4), real(4), 1, 1e-5),
     ],
 )
 
@@ -77,32 +80,35 @@ layer_norm = op(
 # -- over the batch ---------------------------------------------------------------------------------------
 
 
-def _across(ndim: int) -> tuple[int, ...]:
+def dims_but_channels(ndim: int) -> tuple[int, ...]:
     """All dimensions but the channels', which is dimension 1."""
     return (0, *range(2, ndim))
 
 
-def _beside(c: Any, ndim: int) -> Any:
+def reshape_channels(c: Any, ndim: int) -> Any:
     """A number for each channel, (C,), in the shape in which it broadcasts: (C, 1, 1) beside (N, C, H, W)."""
     return c if c is None else reshape(c, (len(c),) + (1,) * (ndim - 2))
 
 
 def _batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
-    _check_dtypes("batch_norm", x, weight)
-    y, _ = _normalised(x, _across(x.ndim), eps)
+    _check_dtypes("batch_norm", x, weight, bias)
+    y, _ = _normalised(x, dims_but_channels(x.ndim), eps)
     if weight is not None:
-        y *= _beside(weight, x.ndim)
+        y *= reshape_channels(weight, x.ndim)
     if bias is not None:
-        y += _beside(bias, x.ndim)
+        y += reshape_channels(bias, x.ndim)
     return y
 
 
 batch_statistics_norm = op(
     _batch_norm,
     vjp=dict(
-        x=lambda g, x, weight, eps: _normalised_slope(g, x, _beside(weight, x.ndim), _across(x.ndim), eps),
+        x=lambda g, x, weight, eps: _normalised_slope(
+            g, x, reshape_channels(weight, x.ndim), dims_but_channels(x.ndim), eps
+        ),
         weight=lambda g, x, weight_shape, eps: reshape(
-            sum_to(g * _normalised(x, _across(x.ndim), eps)[0], weight_shape + (1,) * (x.ndim - 2)), weight_shape
+            sum_to(g * _normalised(x, dims_but_channels(x.ndim), eps)[0], weight_shape + (1,) * (x.ndim - 2)),
+            weight_shape,
         ),
         bias=lambda g, bias_shape: reshape(sum_to(g, bias_shape + (1,) * (g.ndim - 2)), bias_shape),
     ),
@@ -113,59 +119,3 @@ batch_statistics_norm = op(
         (real(2, 2, 3), real(2), None, 1e-5),
     ],
 )
-
-
-def batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """(input - mean) / √(variance + eps) · weight + bias, per channel: input is (N, C) or (N, C, ...), the rest (C,).
-
-    training: normalise with the mean and variance of this batch, and move the running ones towards them, in place,
-        by the fraction `momentum` (the running variance towards the unbiased one). Otherwise normalise with the
-        running ones.
-
-    Raises RuntimeError for statistics of another shape and without any, ValueError for a batch of one value a channel.
-    """
-    ndim, shape = input.ndim, input.shape
-    if ndim < 2:
-        raise GradientError(f"batch_norm: the input has shape {shape}; expected (batch, channels, ...): use unsqueeze")
-    named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
-    for name, tensor in named.items():
-        if tensor is not None and tensor.shape != (shape[1],):
-            raise GradientError(
-                f"batch_norm: the input of shape {shape} has {shape[1]} channels, but {name} has shape {tensor.shape}; "
-                f"expected ({shape[1]},): build the layer for {shape[1]} channels"
-            )
-    if training:
-        count = input.numel() // max(shape[1], 1)
-        if count == 1:
-            raise ValueError(
-                f"batch_norm: an input of shape {shape} has one value per channel, whose variance is 0; "
-                "give larger batches, or call .eval() to normalise with the running statistics"
-            )
-        if running_mean is not None and running_var is not None:
-            _track(input.array, running_mean, running_var, momentum, count)
-        return batch_statistics_norm(input, weight, bias, eps)
-    if running_mean is None or running_var is None:
-        raise GradientError("batch_norm: there are no running statistics to use; pass them, or training=True")
-    y = (input - _beside(running_mean, ndim)) / _beside((running_var + eps).sqrt(), ndim)
-    if weight is not None:
-        y = y * _beside(weight, ndim)
-    return y if bias is None else y + _beside(bias, ndim)
-
-
-def _track(x: Any, running_mean: Tensor, running_var: Tensor, momentum: float, count: int) -> None:
-    dims = _across(x.ndim)
-    average = mean(x, dims, True)
-    centred = x - average
-    unbiased = np.add.reduce(centred * centred, axis=dims) / (count - 1)
-    for running, new in ((running_mean, average.reshape(-1)), (running_var, unbiased)):
-        running.array += momentum * (new - running.array)
-        running._version[0] += 1

@@ -46,6 +46,7 @@ def ones(n: int, dtype: Any) -> Any:
     return np.ones(n, dtype)
 
 
+_FLOAT32 = np.dtype(np.float32)
 _SHORT = 512
 
 
@@ -84,7 +85,7 @@ mean = op(
 )
 
 
-def _var(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+def _mean_square_deviation(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
     if dim is None and not keepdim:  # of everything: as products of vectors, half the time
         x = x.ravel()
         centred = x - np.add.reduce(x) / x.dtype.type(x.size)
@@ -94,19 +95,46 @@ def _var(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
     return np.add.reduce(centred * centred, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(max(n - correction, 0))
 
 
+def _spread(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
+    """The variance; where the squares leave the range of float32, in float64. (On a GPU, to look would be to wait.)"""
+    if type(x) is np.ndarray:
+        y = _mean_square_deviation(x, dim, keepdim, correction)
+        if x.dtype != _FLOAT32 or _float32_holds(y):
+            return y
+    return _mean_square_deviation(x.astype(np.float64), dim, keepdim, correction)
+
+
+def _float32_holds(squares: Any) -> bool:
+    if not squares.ndim:
+        return 1e-30 < float(squares) < 1e38
+    # argmin and argmax are vectorised, min and max are not
+    return not squares.size or (
+        squares.item(squares.argmin()) > 1e-30 and squares.item(squares.argmax()) < 1e38  # neither holds for NaN
+    )
+
+
+def _as(x: Any, y: Any) -> Any:
+    """y in the dtype of x; too large a variance is infinite."""
+    if y.dtype == x.dtype:
+        return y
+    with np.errstate(over="ignore"):
+        return y.astype(x.dtype)
+
+
 def _centred(x: Any, dim: Any) -> Any:
     return x - mean(x, dim, True)
 
 
 var = op(
-    _var,
+    lambda x, dim, keepdim, correction: _as(x, _spread(x, dim, keepdim, correction)),
     vjp=lambda g, x, dim, keepdim, correction: (
         unreduce(g * 2 / (_count(x.shape, dim) - correction), x.shape, dim, keepdim) * _centred(x, dim)
     ),
+    name="var",
     cases=[(x, dim, keepdim, 1) for x, dim, keepdim in _cases(real)[:-1]] + [(real(3, 4), 0, False, 0)],
 )
 std = op(
-    lambda x, dim, keepdim, correction: np.sqrt(_var(x, dim, keepdim, correction)),
+    lambda x, dim, keepdim, correction: _as(x, np.sqrt(_spread(x, dim, keepdim, correction))),
     vjp=lambda g, y, x, dim, keepdim, correction: (
         unreduce(
             # the slope at a deviation of 0 is taken as 0: with y = 0 replaced by 1 it is, by the factor x - mean
@@ -215,6 +243,25 @@ norm2 = op(
     ),
     name="norm",
     cases=_cases(real),
+)
+
+
+def _norm_of_order(x: Any, p: float, dim: Any, keepdim: bool) -> Any:
+    with np.errstate(divide="ignore"):  # of a negative order, 0 ** p is infinite, and the norm is 0
+        return np.add.reduce(np.abs(x) ** p, axis=_axis(x, dim), keepdims=keepdim) ** (1 / p)
+
+
+def _norm_slope(g: Any, y: Any, x: Any, p: float, dim: Any, keepdim: bool) -> Any:
+    # |x|ᵖ⁻¹ y¹⁻ᵖ, but 0 for elements that are 0, and where the norm is 0: no 0 * ∞ is formed.
+    of_norm = where(y == 0, 0.0, g) * where(y == 0, 1.0, y) ** (1 - p)
+    return unreduce(of_norm, x.shape, dim, keepdim) * np.sign(x) * where(x == 0, 1.0, np.abs(x)) ** (p - 1)
+
+
+norm_of_order = op(
+    _norm_of_order,  # (Σ |x|ᵖ)¹ᐟᵖ
+    vjp=_norm_slope,
+    name="norm_of_order",
+    cases=[(x, p, dim, keepdim) for (x, dim, keepdim), p in zip(_cases(real), (3, 2.5, 3, -1, 0.5, 4, 3), strict=True)],
 )
 cumsum = op(
     lambda x, dim: np.cumsum(x, axis=dim, dtype=np.int64 if x.dtype.kind in "bui" else None),

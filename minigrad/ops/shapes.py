@@ -12,6 +12,11 @@ from ..device import zeros_beside
 from .table import TABLE, op, real
 
 
+def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` can be stretched to the shape `into`."""
+    return len(shape) <= len(into) and all(n in (1, m) for n, m in zip(shape[::-1], into[::-1], strict=False))
+
+
 def axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """`dim` (None, an int or a sequence) as sorted non-negative axes of an `ndim`-dimensional array.
 
@@ -88,6 +93,46 @@ transpose = op(
     name="transpose",
     view=True,
     cases=[(real(3, 4), 0, 1), (real(2, 3, 4), -1, 0), (real(2, 3, 4), 1, 1), (real(), 0, -1)],
+)
+
+
+def _diagonal(x: Any, offset: int, dim1: int, dim2: int) -> Any:
+    y = np.diagonal(x, offset, dim1, dim2)
+    if type(y) is np.ndarray:  # a view that NumPy marks as read-only
+        y.flags.writeable = x.flags.writeable
+    return y
+
+
+def _diagonal_into(total: Any, g: Any, shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> None:
+    part = _diagonal(total, offset, dim1, dim2)
+    part += g
+
+
+def _place_diagonal(x: Any, shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Any:
+    y = zeros_beside(x, shape)
+    _diagonal(y, offset, dim1, dim2)[...] = x
+    return y
+
+
+diagonal = op(
+    _diagonal,
+    vjp=lambda g, x_shape, offset, dim1, dim2: place_diagonal(g, x_shape, offset, dim1, dim2),
+    into=_diagonal_into,
+    name="diagonal",
+    view=True,
+    cases=[
+        (real(3, 3), 0, 0, 1),
+        (real(2, 4), 1, 0, 1),
+        (real(4, 2), -1, 1, 0),
+        (real(2, 3, 4), 0, -1, 0),
+        (real(2, 2), 5, 0, 1),
+    ],
+)
+place_diagonal = op(
+    _place_diagonal,  # zeros of a shape, with x on a diagonal
+    vjp=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2),
+    name="place_diagonal",
+    cases=[(real(3), (3, 3), 0, 0, 1), (real(2), (2, 4), 1, 0, 1), (real(3, 2), (2, 3, 4), 0, -1, 0)],
 )
 flip = op(
     lambda x, dims: np.flip(x, dims).copy(),  # PyTorch's is no view either

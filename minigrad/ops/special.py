@@ -16,11 +16,18 @@ sin = op(np.sin, vjp=lambda g, x: g * np.cos(x), fractional=True)
 cos = op(np.cos, vjp=lambda g, x: -g * np.sin(x), fractional=True)
 tan = op(np.tan, vjp=lambda g, y: g * (1 + y * y), fractional=True, cases=unary(lambda *shape: within(-1, 1, *shape)))
 atan = op(np.arctan, vjp=lambda g, x: g / (1 + x * x), name="atan", fractional=True)
+
+
+def _square_of_radius(a: Any, b: Any) -> Any:
+    """a² + b², but 1 at the origin: there the slopes of the angle are taken as 0."""
+    return where((a == 0) & (b == 0), 1.0, a * a + b * b)
+
+
 atan2 = op(
     np.arctan2,  # the angle of the point (b, a), in (-π, π]
     vjp=dict(
-        a=lambda g, a, b: g * b / (a * a + b * b),
-        b=lambda g, a, b: -g * a / (a * a + b * b),
+        a=lambda g, a, b: g * b / _square_of_radius(a, b),
+        b=lambda g, a, b: -g * a / _square_of_radius(a, b),
     ),
     name="atan2",
     fractional=True,
@@ -57,7 +64,8 @@ def _xlogy(a: Any, b: Any) -> Any:
     """a log b, with 0 log 0 = 0."""
     if isinstance(b, int | float):  # a number's logarithm must not bring its own dtype
         b = a.dtype.type(b)
-    return np.where(a == 0, 0, a * np.log(np.where(a == 0, 1, b)))
+    is_zero = (a == 0) & (b == b)  # a NaN stays a NaN
+    return np.where(is_zero, 0, a * np.log(np.where(is_zero, 1, b)))
 
 
 xlogy = op(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,22 +17,36 @@ from ..dialect.grad_modes import enable_grad
 from ..speed.flat import Flat, Piece
 
 _NOT_SETTINGS = ("params", "param_names", "initial_lr")  # what a group may hold besides settings
+_MADE_ANEW = ("param_groups", "_flats", "_all", "_state", "_entered", "_keeps_memory")  # by a copy
 
 
 class Optimizer:
-    """The base of all optimizers. A subclass says what it remembers (`_names`) and how a piece changes (`_update`).
+    """The base of all optimizers.
 
     param_groups: a list of dicts. "params" holds the tensors, the other entries are settings, which may be changed
         between steps: `for group in optimizer.param_groups: group["lr"] *= 0.5`.
+    state: what is remembered about each parameter, a dict of dicts.
 
-    The parameters' arrays become views of one flat array (see flat.py); values and Tensor objects stay the same.
-    Views made before (by `detach()` or `state_dict()`) keep looking at the old memory: make them afterwards.
-    Two optimizers may share parameters.
+    To write an optimizer, define `step`, as in PyTorch:
+
+        class Plain(Optimizer):
+            def __init__(self, params, lr=0.1):
+                super().__init__(params, {"lr": lr})
+
+            def step(self, closure=None):
+                for group in self.param_groups:
+                    for p in group["params"]:
+                        p.data.add_(p.grad, alpha=-group["lr"])
+
+    The built-in ones define what they remember per element (`_names`) and how a piece of flat memory changes
+    (`_update`) instead. The parameters' arrays become views of one flat array as far as nobody else looks at their
+    memory (see speed/flat.py); values and Tensor objects stay the same. Two optimizers may share parameters.
     """
 
     _counts_steps = True  # whether "step" is a part of each parameter's state, as PyTorch has it
     _remembers_at_once = False  # whether a parameter has state before its first step
     _stepped = False  # since when a schedule looks (see lr_scheduler.py)
+    _keeps_memory = False  # whether the state lies in memory of the caller's (see remember_in)
 
     def __init__(self, params: Any, defaults: dict[str, Any], **unsupported: bool) -> None:
         """unsupported: switches that raise if they are on: capturable (for CUDA graphs), differentiable (the step).
@@ -43,9 +60,7 @@ class Optimizer:
                     "it out, and write steps that are to be differentiated with operators"
                 )
         self.defaults = defaults
-        self.param_groups: list[dict[str, Any]] = []
-        self._flats: list[list[Flat]] = []  # per group, one per dtype
-        self._all: list[Tensor] = []
+        self._begin()
         is_module = callable(getattr(params, "parameters", None))
         if is_module or isinstance(params, Tensor | Mapping) or not isinstance(params, Iterable):
             hint = "; pass its .parameters()" if is_module else "; put it into a list"
@@ -59,13 +74,24 @@ class Optimizer:
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
+    def _begin(self) -> None:
+        """Start without any parameters."""
+        self.param_groups: list[dict[str, Any]] = []
+        self._flats: list[list[Flat]] = []  # per group, one per dtype; none if a subclass has a `step` of its own
+        self._all: list[Tensor] = []
+        self._state: Any = None  # what `state` is; None until somebody asks for it
+        self._entered: set[Tensor] = set()  # the parameters that had an entry there
+
     @property
     def _kind(self) -> str:
         return type(self).__name__
 
     def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
         """What is remembered per element under these settings."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{self._kind}: define step(self, closure=None), which changes each p of each group's \"params\" by its "
+            "p.grad; self.state[p] is a dict for what it remembers"
+        )
 
     def _update(self, group: dict[str, Any], flat: Flat, piece: Piece) -> None:
         """One step of a piece, in place."""
@@ -116,15 +142,20 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if self._state is not None:
+            self._read_state()
         for i, group in enumerate(self.param_groups):
-            names = self._names(group)
-            for flat in self._flats[i]:
-                if not flat.adopt(names):
-                    self._lay_out(i)
+            names, flats = self._names(group), self._flats[i]
+            for flat in flats:
+                if not flat.is_in_place(names):
+                    flats = self._lay_out(i)
                     break
-            for flat in self._flats[i]:
+            for flat in flats:
                 for piece in flat.gather():
                     self._update(group, flat, piece)
+        if self._state is not None:
+            self._write_state(self._state)
+            self._count_changes()
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -167,9 +198,10 @@ class Optimizer:
         group = {"params": parameters, **self.defaults, **param_group}
         self._check(group)
         self.param_groups.append(group)
-        self._flats.append([])
         self._all += parameters
-        self._lay_out(len(self.param_groups) - 1)
+        self._flats.append([])
+        if self._has_pieces:
+            self._lay_out(len(self.param_groups) - 1)
 
     def _named_apart(self, param_group: dict[str, Any]) -> dict[str, Any]:
         """The group with its parameters as a list, and their names, if there are any (named_parameters), in another."""
@@ -202,17 +234,59 @@ class Optimizer:
         if p.dtype.kind != "f":
             raise ValueError(f"{self._kind}: cannot optimize a tensor of dtype {p.dtype}; convert it with .float()")
 
-    def _lay_out(self, i: int) -> None:
+    @property
+    def _has_pieces(self) -> bool:
+        """Whether a step is written for pieces of flat memory, or, in a subclass, for parameters."""
+        return type(self)._update is not Optimizer._update
+
+    def _lay_out(self, i: int) -> list[Flat]:
         """Make the flat arrays of group i, keeping what is remembered so far."""
         group = self.param_groups[i]
-        before = self.state if self._flats[i] else {}
+        names = self._names(group)
+        if any(not set(flat.names) <= set(names) for flat in self._flats[i]):
+            self._state = self.state  # keeps what is of no use under the present settings, as in PyTorch
+        shown = self._state
+        remembered: dict[Tensor, tuple[int, Mapping[str, Any]]] = {}
+        for flat in self._flats[i]:
+            flat.settle()
+            remembered |= {p: (flat.steps[j], flat.remembered(j)) for j, p in enumerate(flat.parameters)}
+        if shown is not None:
+            remembered = {p: (self._read_step(shown.get(p) or {}), shown.get(p) or {}) for p in group["params"]}
         kinds: dict[Any, list[Tensor]] = {}
         for p in group["params"]:
             kinds.setdefault((p.dtype, type(p.array)), []).append(p)
-        names = self._names(group)
-        self._flats[i] = [Flat(parameters, names) for parameters in kinds.values()]
+        plans = []
+        for parameters in kinds.values():
+            before = [remembered.get(p, (0, {})) for p in parameters]
+            state = [
+                [self._keep(group, name, p, old.get(name)) for p, (_, old) in zip(parameters, before, strict=True)]
+                for name in names
+            ]
+            # Without "step" the state itself says whether there was a step: none counts that left nothing behind.
+            steps = [
+                n if self._counts_steps or all(old.get(name) is not None for name in names) else 0 for n, old in before
+            ]
+            plans.append((parameters, names, state, steps))
         for flat in self._flats[i]:
-            self._remember(group, flat, [before.get(p, {}) for p, _ in flat.pairs])
+            flat.release()
+        flats = self._flats[i] = [Flat(*plan) for plan in plans]
+        if shown is not None:
+            self._enter(flats)
+        return flats
+
+    def _keep(self, group: dict[str, Any], name: str, p: Tensor, tensor: Any) -> Tensor:
+        """The tensor in which `name` is remembered about p: the one given, if it is of p's dtype and on its device."""
+        if tensor is None:
+            return wrap(np.full_like(p.array, self._initially(group, name)))
+        if not isinstance(tensor, Tensor) or tensor.shape != p.shape:
+            given = f"shape {tensor.shape}" if isinstance(tensor, Tensor) else f"type {type(tensor).__name__}"
+            raise ValueError(
+                f"{self._kind}: state[parameter]['{name}'] has {given}, expected a tensor of the parameter's shape "
+                f"{p.shape}, such as zeros_like(parameter)"
+            )
+        if tensor.dtype == p.dtype and tensor.device == p.device:
+            return tensor
+        return wrap(beside(tensor.array, p.array).astype(p.dtype))
 
     def remember_in(self, **memory: Any) -> None:
         """Keep what is remembered in 1-d arrays of the caller's, and go on from what stands in them.
@@ -234,29 +308,110 @@ class Optimizer:
                 f"{self._kind}.remember_in: expected an array for each of {list(flat.names)}, got {list(memory)}"
             )
         for name, array in memory.items():
-            if (array.shape, array.dtype) != (flat.values.shape, flat.values.dtype):
+            if (array.shape, array.dtype) != (flat.gradient.shape, flat.gradient.dtype):
                 raise ValueError(
                     f"{self._kind}.remember_in: {name} has shape {array.shape} and dtype {array.dtype}, expected "
-                    f"{flat.values.shape} and {flat.values.dtype}, as the parameters have end to end"
+                    f"{flat.gradient.shape} and {flat.gradient.dtype}, as the parameters have end to end"
                 )
         flat.settle()
-        flat.state = [memory[name] for name in flat.names]
+        for name, row in zip(flat.names, flat.state, strict=True):
+            for tensor, (start, stop) in zip(row, pairwise(flat.bounds), strict=True):
+                tensor.array = memory[name][start:stop].reshape(tensor.shape)
         flat.start()
+        self._keeps_memory = True
 
     # -- state on its way in and out ----------------------------------------------------------------------
 
     @property
-    def state(self) -> dict[Tensor, dict[str, Any]]:
-        """Parameter -> what is remembered about it: "step" and tensors on the optimizer's own memory."""
-        found = {}
+    def state(self) -> MutableMapping[Any, Any]:
+        """Parameter -> what is remembered about it, a dict: "step" and tensors on the optimizer's own memory.
+
+        A parameter without an entry gets an empty one, and what is written there counts from the next step on:
+        `optimizer.state[p]["exp_avg"] = t` makes t the average that the steps change in place, and an empty entry makes
+        the optimizer begin anew.
+        """
+        # From the first look on it is the truth: every step reads it and writes it. Until then only flat memory is.
+        if self._state is None:
+            self._state = defaultdict(dict)
+            self._write_state(self._state)
+        return self._state
+
+    @state.setter
+    def state(self, state: MutableMapping[Any, Any]) -> None:
+        self._state = state
+
+    def _write_state(self, state: Any) -> Any:
+        """Enter into `state` what is remembered of every step so far."""
         for flats in self._flats:
             for flat in flats:
                 flat.settle()
-                for i, (p, _) in enumerate(flat.pairs):
+                for i, p in enumerate(flat.parameters):
                     if (flat.steps[i] or self._remembers_at_once) and (flat.names or self._counts_steps):
-                        step = {"step": wrap(np.array(flat.steps[i], dtypes.float32))} if self._counts_steps else {}
-                        found[p] = step | {name: wrap(a) for name, a in flat.remembered(i).items()}
-        return found
+                        entry = state.setdefault(p, {})
+                        if self._counts_steps:
+                            self._write_step(entry, flat.steps[i])
+                        entry.update(flat.remembered(i))
+                        if state is self._state:
+                            self._entered.add(p)
+        return state
+
+    def _count_changes(self) -> None:
+        """Count a step as a change in place of what `state` holds: backward must not take it for what it was."""
+        for p in self._all:
+            for value in (self._state.get(p) or {}).values() if p._grad is not None else ():
+                if isinstance(value, Tensor):
+                    value._version[0] += 1
+
+    def _enter(self, flats: list[Flat]) -> None:
+        """Complete the entries that the user made."""
+        for flat in flats:
+            for i, p in enumerate(flat.parameters):
+                entry = self._state.get(p)
+                if entry:
+                    entry.update(flat.remembered(i))
+                    self._entered.add(p)
+                else:
+                    self._entered.discard(p)
+
+    def _read_state(self) -> None:
+        """Take notice of what the user changed in `state`."""
+        for i, flats in enumerate(self._flats):
+            if not all(self._is_as_entered(flat) for flat in flats):
+                self._lay_out(i)
+
+    def _is_as_entered(self, flat: Flat) -> bool:
+        """Whether the user's state holds the tensors that the flat memory holds, where they were; reads the steps."""
+        steps = list(flat.steps)
+        for i, p in enumerate(flat.parameters):
+            entry = self._state.get(p)
+            if bool(entry) != (p in self._entered):
+                return False
+            if entry:
+                if any(entry.get(name) is not tensor for name, tensor in flat.remembered(i).items()):
+                    return False
+                if self._counts_steps:
+                    steps[i] = self._read_step(entry)
+        if any(tensor.array is not array for tensor, array in flat.state_pairs):
+            return False
+        if steps != flat.steps:
+            flat.steps = steps
+            flat.start()
+        return True
+
+    def _read_step(self, entry: Mapping[str, Any]) -> int:
+        """How many steps an entry of the state counts."""
+        if not self._counts_steps:
+            return 1 if entry else 0
+        step = entry.get("step")
+        return 0 if step is None else int(step)
+
+    def _write_step(self, entry: MutableMapping[str, Any], count: int) -> None:
+        """Write the number of steps into the tensor that is there, which others may hold."""
+        step = entry.get("step")
+        if isinstance(step, Tensor):
+            step.array[...] = count
+        else:
+            entry["step"] = wrap(np.array(count, dtypes.float32)) if step is None else count
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything that the next steps depend on, in PyTorch's format.
@@ -264,13 +419,14 @@ class Optimizer:
         {"state": {parameter number: {"step": ..., ...}}, "param_groups": [{"lr": ..., "params": [numbers]}]}
         """
         number = {id(p): i for i, p in enumerate(self._all)}
-        state = self.state
+        if self._state is None:
+            state = self._write_state({})
+        else:
+            self._read_state()
+            state = self._state
+        keys = [*(p for p in self._all if state.get(p)), *(key for key in state if id(key) not in number)]
         return {
-            "state": {
-                i: {name: wrap(t.array.copy()) for name, t in state[p].items()}
-                for i, p in enumerate(self._all)
-                if p in state
-            },
+            "state": {number.get(id(key), key): _copy_entry(state[key]) for key in keys},
             "param_groups": [
                 {**group, "params": [number[id(p)] for p in group["params"]]}
                 for group in self.param_groups
@@ -304,28 +460,35 @@ class Optimizer:
         entries = {}
         for p, i in zip(self._all, numbers, strict=True):
             entry = state_dict["state"].get(i) or state_dict["state"].get(str(i)) or {}
-            entries[p] = self._check_entry(i, p, entry, groups)
+            entries[p] = self._check_entry(i, p, entry, groups) if self._has_pieces else entry
+        others = {k: v for k, v in state_dict["state"].items() if k not in {*numbers, *map(str, numbers)}}
+        if self._state is not None and not self._keeps_memory:
+            self._flats = [[] for _ in self.param_groups]  # who holds what was remembered, keeps it
+        self._state, self._entered = None, set()
         for i, (group, settings) in enumerate(zip(self.param_groups, groups, strict=True)):
             group.update(settings)
-            if any(flat.names != self._names(group) for flat in self._flats[i]):
-                self._lay_out(i)
-            for flat in self._flats[i]:
-                self._remember(group, flat, [entries[p] for p, _ in flat.pairs])
+            if self._has_pieces:
+                names, flats = self._names(group), self._flats[i]
+                if not flats or not all(flat.is_in_place(names) for flat in flats):
+                    self._lay_out(i)
+                for flat in self._flats[i]:
+                    self._remember(group, flat, [entries[p] for p in flat.parameters])
+        self._load_others(entries, others)
 
     def _check_entry(self, i: int, p: Tensor, entry: Mapping[str, Any], groups: list[dict]) -> Mapping[str, Any]:
         entry = {name: value for name, value in entry.items() if value is not None}
         group = next(g for g in groups if any(q is p for q in g["params"]))
         expected = {*self._names(group), *(["step"] if self._counts_steps else [])}
-        if entry and set(entry) != expected:
+        if entry and not (expected <= set(entry) and ("step" in entry) == self._counts_steps):
             raise ValueError(
                 f"{self._kind}.load_state_dict: parameter {i} has the state {sorted(entry)}, expected "
                 f"{sorted(expected)}; load it into the same kind of optimizer with the same settings"
             )
-        for name, value in entry.items():
-            if name != "step" and getattr(value, "shape", None) != p.shape:
+        for name in self._names(group) if entry else ():
+            if getattr(entry[name], "shape", None) != p.shape:
                 raise ValueError(
                     f"{self._kind}.load_state_dict: '{name}' of parameter {i} has shape "
-                    f"{getattr(value, 'shape', None)}, the parameter {p.shape}; "
+                    f"{getattr(entry[name], 'shape', None)}, the parameter {p.shape}; "
                     "build the network as it was when it was saved"
                 )
         return entry
@@ -333,21 +496,37 @@ class Optimizer:
     def _remember(self, group: dict[str, Any], flat: Flat, entries: list[Mapping[str, Any]]) -> None:
         """Write per-parameter state, {} for none, into the flat arrays."""
         for i, entry in enumerate(entries):
-            flat.steps[i] = int(entry.get("step", 1 if entry else 0))
-            for name, array in flat.remembered(i).items():
-                array[...] = beside(entry[name].array, array) if name in entry else self._initially(group, name)
+            flat.steps[i] = self._read_step(entry)
+            for name, t in flat.remembered(i).items():
+                t.array[...] = beside(entry[name].array, t.array) if name in entry else self._initially(group, name)
         flat.start()
+
+    def _load_others(self, entries: Mapping[Tensor, Mapping[str, Any]], others: Mapping[Any, Any]) -> None:
+        """Put into `state` what the flat memory has no place for: what a user, or an optimizer of the user's, keeps."""
+        step = ["step"] if self._counts_steps else []
+        known = {p: {*flat.names, *step} for flats in self._flats for flat in flats for p in flat.parameters}
+        for p, entry in entries.items():
+            for name, value in entry.items():
+                if name not in known.get(p, ()):
+                    self.state[p][name] = _copy_value(value, p if name != "step" else None)
+        for key, value in others.items():
+            self.state[key] = _copy_entry(value)
 
     # A copy (or another process) lays out its own parameters: copied arrays would not be views of each other.
     def __getstate__(self) -> dict[str, Any]:
-        return {"defaults": self.defaults, "groups": self.param_groups, "state_dict": self.state_dict()}
+        attributes = {name: value for name, value in self.__dict__.items() if name not in _MADE_ANEW}
+        return {"attributes": attributes, "groups": self.param_groups, "state_dict": self.state_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.defaults = state["defaults"]
-        self.param_groups, self._flats, self._all = [], [], []
+        self.__dict__.update(state["attributes"])
+        self._begin()
         for group in state["groups"]:
             self.add_param_group(group)
         self.load_state_dict(state["state_dict"])
+        # Whoever copies still holds the arrays. So the parameters are laid out once more at the first step.
+        for flats in self._flats:
+            for flat in flats:
+                flat.release()
 
     def __repr__(self) -> str:
         lines = []
@@ -355,3 +534,17 @@ class Optimizer:
             settings = [f"    {name}: {group[name]}" for name in sorted(group) if not name.startswith("param")]
             lines += [f"Parameter Group {i}", *settings]
         return f"{self._kind} (\n" + "\n".join(lines) + "\n)"
+
+
+def _copy_entry(entry: Any) -> Any:
+    """A copy of a parameter's state, or of whatever else `state` holds."""
+    if not isinstance(entry, Mapping):
+        return _copy_value(entry)
+    return {name: _copy_value(value) for name, value in entry.items()}
+
+
+def _copy_value(value: Any, p: Tensor | None = None) -> Any:
+    """A copy of what is remembered. A tensor gets p's dtype and device if p is given, as PyTorch has it."""
+    if not isinstance(value, Tensor):
+        return copy.deepcopy(value)
+    return wrap(value.array.copy() if p is None else beside(value.array, p.array).astype(p.dtype))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from ..core.operation import Operation
 from ..core.tensor import Tensor
 from ..device import device_of, is_array
@@ -25,7 +26,7 @@ def check_inputs(operation: Operation, inputs: Sequence) -> None:
                 )
             if type(x.array) is not np.ndarray:
                 refuse_two_devices(operation, inputs)
-    if operation.name == "subtract" and any(getattr(x, "dtype", None) == bool for x in inputs):
+    if operation.name == "subtract" and any(getattr(x, "dtype", None) == dtypes.bool for x in inputs):
         raise GradientError(
             "subtract: '-' is not defined for bool tensors; for 1 - mask use ~mask or logical_not(mask), "
             "or convert the mask with .float()"

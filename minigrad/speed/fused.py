@@ -11,7 +11,7 @@ from ..ops.table import TABLE, op, real
 
 linear_relu = op(
     lambda x, weight, bias: rectify(add_product(x, weight, bias)),
-    vjp=dict(y=lambda g, y: g * (y > 0), **TABLE["linear"].vjp),
+    vjp=dict(y=lambda g, y: g * (y != 0), **TABLE["linear"].vjp),
     name="linear_relu",
     cases=[
         (real(5, 3), real(4, 3), real(4)),

@@ -153,7 +153,8 @@ def bind_list(operation: ListOperation) -> Callable:
 
     def apply(tensors: Any, *parameters: Any) -> Any:
         inputs = [*tensors]
-        arrays, needed = [], 0
+        arrays: list[Any] = []
+        needed = 0
         if observed and here.modes.observer is not None:
             return call(operation, inputs, *parameters)
         for i, x in enumerate(inputs):
@@ -184,7 +185,8 @@ class QuickPlan(Plan):
         super().__init__(operation, needed)
         items = "".join(f"{w}, " if w in self.known else f"{w.removesuffix('_shape')}.shape, " for w in self.wanted)
         counters = [f"v{i}" for i in range(len(operation.inputs))] + ["v"]
-        watched = "".join(f"({counters[role]}, {counters[role]}[0], {role}), " for role in self.roles if role is not None)
+        kept = [role for role in self.roles if role is not None]
+        watched = "".join(f"({counters[role]}, {counters[role]}[0], {role}), " for role in kept)
         self.keep = eval(f"lambda {', '.join(self.known)}: ({items})")  # type: ignore[method-assign]
         self.watch = eval(f"lambda {', '.join(counters)}: ({watched})")  # type: ignore[method-assign]
 

@@ -1,7 +1,7 @@
 """The flat walk: what core/backward.py does for `loss.backward()`, written out flat for usual graphs.
 
 Every training step passes through it. The function calls that the core's walk makes for each node cost more than what
-they do. What is unusual is done by the core's functions: a second arrival, broadcasting, hooks, a thread that is observed.
+they do. What is unusual is done by the core's functions: a second arrival, broadcasting, hooks, an observed thread.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def send_in_place(node: Node, i: int, rule: Callable, g: Any, kept: tuple, cotan
     on the size of `total`. To take the n rows of a matrix one by one then costs n, not n².
     """
     parent = node.edges[i]
-    held, into = cotangents.get(parent), getattr(node.plan, "into", None)
+    held: Any = cotangents.get(parent)
+    into: Any = getattr(node.plan, "into", None)
     unusual = into is None or held is None or isinstance(held, Tensor) or not held.ndim
     if unusual or (modes.observed and modes.here.modes.observer is not None):
         return send(node, i, rule, g, kept, cotangents, owned)

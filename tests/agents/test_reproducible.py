@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 
+import minigrad as mg
 from agents import Agent, evaluate
+from agents.core.randomness import RandomTree
 from tests.agents.conftest import assert_same_state, env_of
 
 
@@ -44,3 +49,28 @@ def test_a_run_on_disk_learns_the_same(agent_type: type[Agent], tmp_path) -> Non
     env = env_of(agent_type)
     without, recorded = agent_type(env).learn(300), agent_type(env).learn(300, run=tmp_path / "run")
     assert_same_state(without, recorded, but="/metrics")
+
+
+def test_the_engines_numbers_of_two_agents_in_two_threads() -> None:
+    def draw(seed: int, found: list) -> None:
+        tree = RandomTree(seed)
+        for _ in range(50):
+            with tree.engine():
+                found += mg.randn(3).tolist()
+
+    alone: list[list] = [[], []]
+    for seed in range(2):
+        draw(seed, alone[seed])
+    together: list[list] = [[], []]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=draw, args=(seed, together[seed])) for seed in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert together == alone
+    assert alone[0] != alone[1]

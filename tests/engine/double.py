@@ -176,6 +176,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     flat = property(lambda self: (_wrap(np.asarray(x)) for x in _held(self).flat))
     T = property(lambda self: self.transpose())
     device = property(lambda self: _Device())
+    __cuda_array_interface__ = property(lambda self: _held(self).__array_interface__)
 
     # -- NumPy's protocols
 
@@ -343,6 +344,8 @@ def _call(function: Any, table: dict[str, str], args: tuple, kwargs: dict) -> An
     result = function(*_unwrap(args, name), **{k: _unwrap(v, name) for k, v in kwargs.items()})
     if kwargs.get("out") is not None:
         return kwargs["out"]
+    if name == "diagonal":  # CuPy's view may be written through
+        result.flags.writeable = True
     sources = tuple(x for a in args for x in (a if isinstance(a, tuple | list) else (a,)))
     return _wrap(result if not isinstance(result, bool) or "share" in name else np.bool_(result), sources)
 

@@ -9,6 +9,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "swap:b:a": "both rules are the identity",
     },
     "pow": {
+        "differentiate_base: if isinstance(b, int | float) -> if False": "a shortcut: the general way takes numbers",
         "differentiate_exponent: a > 0 -> a >= 0": "0 was dealt with before",
     },
     "to_device": {
@@ -31,8 +32,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "exchange:scale:x:loc": "the density is symmetric about loc",
     },
     "matmul": {
-        "differentiate_left: b.T if len(b.shape) == 2 else np.swapaxes(b, -1, -2) -> np.swapaxes(b, -1, -2)": "a shortcut",
-        "differentiate_right: a.T if len(a.shape) == 2 else np.swapaxes(a, -1, -2) -> np.swapaxes(a, -1, -2)": "a shortcut",
+        "differentiate_left: b.T if len(b.shape) == 2 else np.swapaxes(b, -1, -2) -> np.swapaxes(b, -1, -2)": "same",
+        "differentiate_right: a.T if len(a.shape) == 2 else np.swapaxes(a, -1, -2) -> np.swapaxes(a, -1, -2)": "same",
     },
     "linear": {
         "_weight_slope: if len(x.shape) != 2 -> if True": "a shortcut: the shape would not change",

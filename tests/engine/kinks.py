@@ -46,6 +46,8 @@ KINKS: dict[str, list[tuple[list, np.ndarray, list]]] = {
         known([0.0, 4.0], 0.5, cotangent=[3.0, 2.0], gradients=[[INF, 0.5]]),
         known(0.0, [0.0, 1.0, -1.0], cotangent=[5.0, 3.0, 2.0], gradients=[[0.0, 0.0, -INF]]),
         known(-2.0, [2.0, 3.0], cotangent=[5.0, 3.0], gradients=[[NAN, NAN]]),
+        known([NAN, INF], 0, cotangent=[3.0, 2.0], gradients=[[0.0, 0.0]]),
+        known([NAN, INF], [0.0, 0.0], cotangent=[3.0, 2.0], gradients=[[0.0, 0.0], [NAN, INF]]),
         known(
             [0.0, 0.0, 0.0, 2.0, 0.0],
             [0.0, 1.0, 3.0, 0.0, -1.0],
@@ -81,6 +83,12 @@ KINKS: dict[str, list[tuple[list, np.ndarray, list]]] = {
     "prod": [
         known([2.0, 0.0, 3.0], 0, False, cotangent=2.0, gradients=[[0.0, 12.0, 0.0]]),
         known([2.0, 0.0, 0.0], 0, False, cotangent=2.0, gradients=[[0.0, 0.0, 0.0]]),
+    ],
+    "atan2": [known([0.0, 0.0], [0.0, 2.0], cotangent=[3.0, 4.0], gradients=[[0.0, 2.0], [0.0, 0.0]])],
+    "norm_of_order": [
+        known([[0.0, 0.0], [0.0, -2.0]], 3, 1, False, cotangent=[2.0, 5.0], gradients=[[[0.0, 0.0], [0.0, -5.0]]]),
+        known([[0.0, 0.0], [0.0, 4.0]], 0.5, 1, False, cotangent=[2.0, 5.0], gradients=[[[0.0, 0.0], [0.0, 5.0]]]),
+        known([0.0, 2.0], -1, 0, False, cotangent=5.0, gradients=[[0.0, 0.0]]),
     ],
     "norm": [known([[0.0, 0.0], [3.0, 4.0]], 1, False, cotangent=[2.0, 5.0], gradients=[[[0.0, 0.0], [3.0, 4.0]]])],
     "std": [

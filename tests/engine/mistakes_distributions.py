@@ -34,6 +34,18 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
         ["Categorical", "logits", "-inf", "leave at least one finite"],
     ),
     (
+        "half a draw",
+        lambda: d.Normal(0.0, 1.0).sample((1.5,)),
+        ValueError,
+        ["Normal", "sample_shape is (1.5,)", "ints of at least 0"],
+    ),
+    (
+        "an infinite yes",
+        lambda: d.Bernoulli(logits=mg.zeros(2)).log_prob(mg.tensor([1.0, math.inf])),
+        ValueError,
+        ["Bernoulli.log_prob", "0 or 1", "inf"],
+    ),
+    (
         "a negative scale",
         lambda: d.Normal(mg.zeros(2), mg.tensor([1.0, -1.0])),
         ValueError,

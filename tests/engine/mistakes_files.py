@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import tempfile
 from collections.abc import Callable
@@ -32,13 +33,34 @@ def flipped(data: bytes) -> bytes:
 
 FILE_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
     ("saving a module", lambda: save(net(), "x.safetensors"), TypeError, ["got Sequential", ".state_dict()"]),
-    ("saving a tensor", lambda: save(mg.ones(2), "x.safetensors"), TypeError, ["got Tensor", "{'name': tensor}"]),
+    ("saving a class", lambda: save({"net": nn.Linear}, "x.safetensors"), TypeError, ["'net'", "type", "state_dict()"]),
+    ("saving a set", lambda: save([{1, 2}], "x.safetensors"), TypeError, ["'0'", "set", "lists, tuples and dicts"]),
+    ("a key that is no word", lambda: save({nn.Tanh(): 1}, "x.safetensors"), TypeError, ["Tanh", "expected a str"]),
+    (
+        "a file opened for text",
+        lambda: save(mg.ones(2), io.StringIO()),
+        TypeError,
+        ["binary file", "StringIO", "'wb'"],
+    ),
+    ("reading a file opened for text", lambda: load(io.StringIO("x")), TypeError, ["'StringIO'", "'rb'"]),
+    (
+        "reading on where writing stopped",
+        lambda: load(io.BytesIO()),
+        ValueError,
+        ["'BytesIO'", "0 bytes", "seek(0)"],
+    ),
+    (
+        "a directory that is not there",
+        lambda: save(mg.ones(2), "nowhere/x.safetensors"),
+        FileNotFoundError,
+        ["no directory", "nowhere", "make it first"],
+    ),
     ("a path first", lambda: save({"w": mg.ones(2)}, {"w": 1}), TypeError, ["path", "got dict", "comes first"]),
     (
-        "saving an array",
-        lambda: save({"a": {"w": np.ones(2)}}, "x.safetensors"),
+        "saving an array of words",
+        lambda: save({"a": {"w": np.array(["left"])}}, "x.safetensors"),
         TypeError,
-        ["'a.w'", "ndarray", "minigrad.tensor"],
+        ["'a.w'", "<U4", "float32", "a list"],
     ),
     ("saving a module in a dict", lambda: save({"net": net()}, "x.safetensors"), TypeError, ["'net'", ".state_dict()"]),
     (
@@ -46,6 +68,12 @@ FILE_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]
         lambda: save({"a.b": mg.ones(1), "a": {"b": mg.ones(1)}}, "x.safetensors"),
         ValueError,
         ["'a.b'", "rename"],
+    ),
+    (
+        "a tensor with the name of the metadata",
+        lambda: save({"__metadata__": mg.ones(1)}, "x.safetensors"),
+        ValueError,
+        ["'__metadata__'", "rename"],
     ),
     (
         "a file that is not there",
@@ -69,8 +97,8 @@ FILE_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]
     ),
     (
         "loading with pickle",
-        lambda: load("x.pt", weights_only=False),
+        lambda: load(file_with(lambda d: pickle.dumps({"w": 1})), weights_only=False),
         ValueError,
-        ["weights_only=False", "leave it out"],
+        ["is a pickle", "unpickling can run anything", "safetensors.torch.save_file"],
     ),
 ]

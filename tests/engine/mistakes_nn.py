@@ -312,6 +312,12 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
         ValueError,
         ["nesterov=True with momentum=0", "above 0"],
     ),
+    (
+        "Nesterov with dampening",
+        lambda: optim.SGD(net().parameters(), lr=0.1, momentum=0.9, dampening=0.5, nesterov=True),
+        ValueError,
+        ["nesterov=True", "dampening=0.5", "no dampening"],
+    ),
     ("a group without params", lambda: optim.SGD([{"lr": 0.1}]), ValueError, ["'lr'", "'params'", "add it"]),
     (
         "a misspelt setting",

@@ -38,6 +38,20 @@ def one_milestone_too_many():
     schedules.SequentialLR(optimizer, [schedules.StepLR(optimizer, 5)], [3])
 
 
+def a_group_without_a_function():
+    optimizer = sgd()
+    schedule = schedules.LambdaLR(optimizer, lambda epoch: 0.9**epoch)
+    optimizer.add_param_group({"params": net().parameters()})
+    optimizer.step()
+    schedule.step()
+
+
+def a_moment_of_another_shape():
+    optimizer = optim.Adam(net().parameters())
+    optimizer.state[optimizer.param_groups[0]["params"][0]]["exp_avg"] = mg.zeros(3)
+    optimizer.step()
+
+
 OPTIM_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
     (
         "names for some parameters only",
@@ -159,6 +173,36 @@ OPTIM_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]
         one_milestone_too_many,
         ValueError,
         ["1 schedules and 1 milestones", "between each two"],
+    ),
+    (
+        "an optimizer that defines no step",
+        lambda: type("Mine", (optim.Optimizer,), {})(net().parameters(), {"lr": 0.1}).step(),
+        NotImplementedError,
+        ["Mine", "define step(self, closure=None)", "p.grad", "self.state[p]"],
+    ),
+    (
+        "three betas",
+        lambda: optim.Adam(net().parameters(), betas=(0.9, 0.99, 0.999)),
+        ValueError,
+        ["Adam", "betas=(0.9, 0.99, 0.999)", "two numbers", "(0.9, 0.999)"],
+    ),
+    (
+        "a moment of another shape",
+        a_moment_of_another_shape,
+        ValueError,
+        ["Adam", "'exp_avg'", "(3,)", "(8, 4)", "zeros_like(parameter)"],
+    ),
+    (
+        "a schedule without a function for a group that was added",
+        a_group_without_a_function,
+        ValueError,
+        ["LambdaLR", "1 functions for 2 parameter groups", "lr_lambdas.append"],
+    ),
+    (
+        "a plateau in a sequence",
+        lambda: schedules.ChainedScheduler([schedules.ReduceLROnPlateau(sgd())]),
+        ValueError,
+        ["ChainedScheduler", "ReduceLROnPlateau", "takes a metric", "by itself"],
     ),
     (
         "a plateau that raises the rate",

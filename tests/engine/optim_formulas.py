@@ -91,7 +91,7 @@ SETTINGS = [
     *(("Adam", s) for s in (
         {}, {"lr": 0.1, "betas": (0.5, 0.9)}, {"eps": 1e-2}, {"weight_decay": 0.1}, {"amsgrad": True},
         {"maximize": True, "weight_decay": 0.1}, {"amsgrad": True, "weight_decay": 0.01, "betas": (0.0, 0.9)},
-        {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True},
+        {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}, {"maximize": True},
     )),
     *(("AdamW", s) for s in (
         {}, {"lr": 0.1}, {"weight_decay": 0}, {"lr": 0.1, "weight_decay": 0.5, "amsgrad": True, "maximize": True},

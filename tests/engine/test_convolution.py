@@ -108,6 +108,24 @@ def test_same_and_valid_and_one_dimension_and_no_batch():
     assert gradcheck(lambda *t: F.conv1d(*t, stride=2, padding=1), [line, kernel, b])
 
 
+def test_an_output_padding_that_makes_room_for_another_window():
+    """Values of PyTorch 2.13. The rows it adds hold zeros, or what the padding had cut off; no pixel more is made."""
+    x = mg.ones(1, 1, 4, 4, dtype=mg.float64, requires_grad=True)
+    w = mg.ones(1, 1, 2, 2, dtype=mg.float64, requires_grad=True)
+    y = F.conv_transpose2d(x, w, stride=2, dilation=4, output_padding=3)
+    assert y.shape == (1, 1, 14, 14)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.full((1, 1, 4, 4), 4.0))
+    np.testing.assert_array_equal(w.grad.numpy(), np.full((1, 1, 2, 2), 16.0))
+    settings = dict(stride=2, dilation=4, output_padding=3, padding=1)
+    assert gradcheck(lambda x, w: F.conv_transpose2d(x, w, **settings), [tensor(1, 1, 2, 2), tensor(1, 1, 2, 2)])
+    assert gradgradcheck(lambda x, w: F.conv_transpose2d(x, w, **settings), [tensor(1, 1, 2, 2), tensor(1, 1, 2, 2)])
+    x, w = mg.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), mg.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
+    y = F.conv_transpose2d(x, w, stride=1, dilation=3, output_padding=2, padding=1)
+    expected = [[4, 0, 30, 40, 0], [0] * 5, [200, 0, 1000, 2000, 0], [400, 0, 3000, 4000, 0], [0] * 5]
+    np.testing.assert_array_equal(y.numpy()[0, 0], expected)
+
+
 def test_a_small_convolutional_network_to_second_order():
     net = nn.Sequential(
         nn.Conv2d(1, 2, 3, stride=2, padding=1),
@@ -174,6 +192,15 @@ def test_max_pooling_of_what_is_not_finite():
     np.testing.assert_array_equal(y.numpy(), [[[nan, nan], [-inf, -inf]]])
 
 
+def test_a_pooling_window_that_steps_over_the_image():
+    """PyTorch gives -inf, the index of no pixel, and writes the gradient there."""
+    with pytest.raises(RuntimeError, match="nothing but padding"):
+        F.max_pool1d(mg.ones(1, 1, 2), 2, stride=1, padding=1, dilation=3)
+    y, places = F.max_pool1d(mg.arange(6.0).reshape(1, 1, 6), 2, padding=1, dilation=2, return_indices=True)
+    np.testing.assert_array_equal(y.numpy(), [[[1, 3, 5]]])
+    np.testing.assert_array_equal(places.numpy(), [[[1, 3, 5]]])
+
+
 def test_pooling_windows_that_overlap_and_that_stick_out():
     x = mg.arange(25, dtype=mg.float64).reshape(1, 1, 5, 5).requires_grad_()
     assert F.max_pool2d(x, 2).shape == (1, 1, 2, 2)
@@ -215,6 +242,24 @@ def test_batch_norm_normalises_and_remembers():
     expected = (raw - mean[:, None]) / np.sqrt(var[:, None] + 1e-5)
     np.testing.assert_allclose(layer(x).detach().numpy(), expected)
     assert layer.num_batches_tracked.item() == 1
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (0, 2, 3), (4, 2, 0), (0, 2, 3, 3)])
+def test_an_empty_batch_spoils_nothing(shape):
+    layer = (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(2)
+    x = mg.zeros(*shape, requires_grad=True)
+    layer(x).sum().backward()
+    assert x.grad.shape == shape
+    for name, expected in {"running_mean": [0, 0], "running_var": [1, 1], "num_batches_tracked": 1}.items():
+        np.testing.assert_array_equal(layer.state_dict()[name].numpy(), expected)  # as in PyTorch, it is counted
+    np.testing.assert_array_equal(layer.weight.grad.numpy(), [0, 0])
+    assert layer.eval()(x).shape == shape
+
+
+def test_the_eps_of_batch_norm():
+    x = mg.tensor([[1.0], [3.0]])
+    y = F.batch_norm(x, mg.ones(1), mg.full((1,), 4.0), eps=0.0)  # in evaluation only a negative one is refused
+    np.testing.assert_array_equal(y.numpy(), [[0], [1]])
 
 
 def test_batch_norm_with_the_average_of_all_batches():

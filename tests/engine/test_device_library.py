@@ -731,6 +731,32 @@ def test_optimizers(name):
 
 
 @on_double
+def test_parameters_on_a_gpu_are_one_piece_except_where_somebody_looks():
+    net, watched = [nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2)).cuda() for _ in range(2)]
+    held, before = watched[0].bias.data, watched[0].bias.tolist()
+    for module, pieces in ((net, 1), (net, 1), (net[2], 1), (watched, 3)):
+        optimizer = optim.SGD(module.parameters(), lr=0.5)
+        for p in module.parameters():
+            p.grad = mg.ones_like(p).detach()
+        optimizer.step()
+        assert len(optimizer._flats[0][0]._pieces) == pieces
+    np.testing.assert_allclose(held.tolist(), np.array(before) - 0.5, rtol=1e-6)
+    assert watched[0].bias.tolist() == held.tolist()
+
+
+@on_double
+def test_one_optimizer_of_parameters_on_both_devices():
+    p, q = mg.zeros(2, requires_grad=True), mg.zeros(3, device="cuda", requires_grad=True)
+    optimizer = optim.SGD([p, q], lr=1.0, momentum=0.5)
+    for expected in (-1, -2.5):
+        p.grad, q.grad = mg.ones(2), mg.ones(3, device="cuda")
+        optimizer.step()
+        assert p.tolist() == [expected] * 2
+        assert q.tolist() == [expected] * 3
+    assert optimizer.state[q]["momentum_buffer"].device == there
+
+
+@on_double
 def test_weights_files(tmp_path):
     net, optimizer = training("cuda", OPTIMIZERS["Adam"])
     path = tmp_path / "state.safetensors"

@@ -86,7 +86,6 @@ STRICTER_THERE = {
     r"expected target dtype to be Long|expected scalar type Long|Expected dtype int32/int64|type LongTensor": (
         "every integer dtype names classes and places"
     ),
-    r"ZeroDivisionError": "NumPy warns of an integer divided by zero and gives 0",
     r"can't assign a (numpy|list)": "NumPy numbers and lists may be assigned",
     r"Index put requires the source and destination dtypes match|did not match|expected dtype .* for `(end|weight)`"
     r"|expected scalar type Double but found Float|argument alpha must not be": "the dtypes are promoted or converted",

@@ -123,6 +123,11 @@ def test_kl_of_what_is_impossible():
     sure, half = d.Bernoulli(probs=1.0), d.Bernoulli(probs=0.5)
     assert d.kl_divergence(sure, half).item() == pytest.approx(math.log(2), rel=1e-5)
     assert d.kl_divergence(half, sure).item() == math.inf
+    p, q = (d.Categorical(logits=mg.tensor(x, dtype=mg.float64)) for x in ([0.0, 1.0], [2.0, 0.0]))
+    # Σ p log p/q with p = (1, e) / (1 + e), q = (e², 1) / (e² + 1); the other way round it is 0.8287
+    e = math.e
+    assert d.kl_divergence(p, q).item() == pytest.approx((e - 2) / (1 + e) + math.log((1 + e**2) / (1 + e)))
+    assert d.kl_divergence(p, q).item() == pytest.approx(1.00684, abs=1e-5)
 
 
 # -- draws ------------------------------------------------------------------------------------------------

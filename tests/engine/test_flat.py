@@ -105,6 +105,15 @@ def test_float64_and_float32_parameters_in_one_group():
         np.testing.assert_allclose(np.abs(values(p) - v), 1e-3, rtol=1e-3)  # Adam's first step is ±lr
 
 
+def test_a_float64_parameter_beside_float32_ones_keeps_its_digits():
+    p, q = mg.zeros(1, requires_grad=True), mg.zeros(1, dtype=mg.float64, requires_grad=True)
+    optimizer = optim.SGD([p, q], lr=1.0, momentum=0.5)
+    p.grad, q.grad = mg.ones(1), mg.tensor([1 + 2.0**-40], dtype=mg.float64)
+    optimizer.step()
+    assert q.item() == -1 - 2.0**-40
+    assert optimizer.state[q]["momentum_buffer"].item() == 1 + 2.0**-40
+
+
 # -- parameters whose memory is changed by others ---------------------------------------------------------------------
 
 
@@ -214,6 +223,32 @@ def test_optimizers_that_remember_in_the_same_arrays_are_one():
     pair[0].load_state_dict(single.state_dict())
     np.testing.assert_array_equal(memory["square_avg"][:12], values(state[0]["square_avg"]).ravel())
     assert pair[1].state[shared[1]]["momentum_buffer"].tolist() == state[1]["momentum_buffer"].tolist()
+
+
+def test_steps_are_counted_on_in_other_memory():
+    (p,) = leaves((2,))
+    optimizer = optim.Adam([p])
+    for _ in range(3):
+        set_gradients([p])
+        optimizer.step()
+    optimizer.remember_in(exp_avg=np.ones(2, np.float32), exp_avg_sq=np.ones(2, np.float32))
+    assert optimizer.state_dict()["state"][0]["step"].item() == 3
+    set_gradients([p])
+    optimizer.step()
+    assert optimizer.state[p]["step"].item() == 4
+
+
+def test_memory_of_the_callers_is_kept_when_the_parameters_are_laid_out_anew():
+    p, q = leaves((2,), (3,))
+    memory = np.zeros(5, np.float32)
+    optimizer = optim.SGD([p, q], lr=1.0, momentum=0.5)
+    optimizer.remember_in(momentum_buffer=memory)
+    for expected in (1.0, 1.5, 1.75):
+        p.data = mg.zeros(2)
+        p.grad, q.grad = mg.ones(2), mg.ones(3)
+        optimizer.step()
+        assert memory.tolist() == [expected] * 5
+        assert p.tolist() == [-expected] * 2
 
 
 def test_memory_that_does_not_fit_is_refused():

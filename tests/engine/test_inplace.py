@@ -82,7 +82,7 @@ ARGUMENTS = {
 """What the methods that have no row above are called with."""
 OTHERS = {"requires_grad_", "detach_"}  # these change no values
 RANDOM = {"uniform_", "normal_", "bernoulli_", "exponential_", "random_"}
-MATRICES = {"addmm_", "tril_", "triu_"}
+MATRICES = {"addmm_", "tril_", "triu_", "fill_diagonal_"}
 WHOLE = {"bitwise_and_", "bitwise_or_", "bitwise_xor_"}  # of integers
 EVERY = {n for n in dir(mg.Tensor) if n.endswith("_") and not n.startswith("_")} - OTHERS
 
@@ -211,7 +211,7 @@ def test_an_empty_dimension_is_unflattened():
 
 
 def test_what_pytorch_copies_is_no_view():
-    for copied in (lambda x: x.flip(0), lambda x: x.flip(0, 1), lambda x: x.roll(0), lambda x: x[[0]], lambda x: +x):
+    for copied in (lambda x: x.flip(0), lambda x: x.flip(0, 1), lambda x: x.roll(0), lambda x: x[[0]], lambda x: -x):
         x = mg.ones(1, 2)
         copied(x).mul_(5)
         assert x.tolist() == [[1, 1]]

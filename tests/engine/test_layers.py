@@ -151,9 +151,41 @@ def test_init_distributions():
         assert fill() is w
         assert abs(values(w).mean() - mean) < 4 * std / math.sqrt(w.numel())
         assert abs(values(w).std() / std - 1) < 0.02
-    nn.init.trunc_normal_(w, std=1.0, a=-0.5, b=1.0)
-    assert -0.5 <= values(w).min() < -0.49
-    assert 0.99 < values(w).max() <= 1.0
+
+
+def test_a_truncated_normal_is_drawn_again_and_not_clipped():
+    """Clipping would put 31 % and 16 % of the numbers onto the bounds. The mean is (φ(a) - φ(b)) / (Φ(b) - Φ(a))."""
+    mg.manual_seed(1)
+    w = nn.init.trunc_normal_(mg.empty(400, 100, dtype=mg.float64), std=1.0, a=-0.5, b=1.0)
+    assert -0.5 < values(w).min() < -0.49
+    assert 0.99 < values(w).max() < 1.0
+    density = [math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi) for x in (-0.5, 1.0)]
+    between = 0.5 * (math.erf(1 / math.sqrt(2)) + math.erf(0.5 / math.sqrt(2)))
+    assert abs(values(w).mean() - (density[0] - density[1]) / between) < 4 * 0.42 / 200
+    shifted = nn.init.trunc_normal_(mg.empty(1000), mean=2.0, std=0.5, a=1.0, b=2.0)
+    assert 1 <= values(shifted).min() <= values(shifted).max() <= 2
+
+
+def test_gains():
+    """PyTorch's documentation of calculate_gain, and eq. 10 of He et al. 2015 for a slope a: √(2 / ((1 + a²) fan))."""
+    gains = {"linear": 1, "conv2d": 1, "sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+    for name, gain in gains.items():
+        assert nn.init.calculate_gain(name) == pytest.approx(gain)
+    assert nn.init.calculate_gain("leaky_relu") == pytest.approx(math.sqrt(2 / (1 + 0.01**2)))
+    assert nn.init.calculate_gain("leaky_relu", 2.0) == pytest.approx(math.sqrt(2 / 5))
+    mg.manual_seed(0)
+    normal = nn.init.kaiming_normal_(mg.empty(200, 100), a=2.0)
+    assert values(normal).std() == pytest.approx(math.sqrt(2 / 5 / 100), rel=0.02)
+    uniform = nn.init.kaiming_uniform_(mg.empty(200, 100), a=2.0)
+    assert values(uniform).max() == pytest.approx(math.sqrt(3) * math.sqrt(2 / 5 / 100), rel=0.001)
+
+
+def test_clipping_leaves_a_little_less_than_the_limit():
+    """The scale is limit / (norm + 1e-6), as in PyTorch, so that a norm of 0 divides nothing by 0."""
+    p = nn.Parameter(mg.zeros(2, dtype=mg.float64))
+    p.grad = mg.tensor([3e-6, 4e-6], dtype=mg.float64)
+    assert nn.utils.clip_grad_norm_([p], 3e-6).item() == pytest.approx(5e-6)
+    np.testing.assert_allclose(values(p.grad), [1.5e-6, 2e-6])
 
 
 def test_init_counts_the_places_of_a_kernel():
@@ -251,6 +283,37 @@ def test_clip_grad_norm_can_refuse_what_is_not_finite():
     assert np.isnan(values(parameters[0].grad)).all()  # as in PyTorch: the trouble shows everywhere
 
 
+def test_clip_grad_norm_divides_by_a_little_more_than_the_norm():
+    """PyTorch's max_norm / (norm + 1e-6)."""
+    (p,) = with_gradients([1e-6, 0.0])
+    nn.utils.clip_grad_norm_([p], 1e-6)
+    np.testing.assert_allclose(values(p.grad), [5e-7, 0], rtol=1e-5)
+
+
+def test_clip_grad_norm_has_the_gradients_dtype_and_bears_empty_ones():
+    p = nn.Parameter(mg.zeros(2, dtype=mg.float64))
+    p.grad = mg.tensor([3.0, -4.0], dtype=mg.float64)
+    empty = nn.Parameter(mg.zeros(0, dtype=mg.float64))
+    empty.grad = mg.zeros(0, dtype=mg.float64)
+    for kind, total in ((2.0, 5.0), (math.inf, 4.0), (1.0, 7.0)):
+        norm = nn.utils.clip_grad_norm_([empty, p], 100.0, norm_type=kind)
+        assert (norm.item(), norm.dtype) == (total, mg.float64)
+    assert nn.utils.clip_grad_norm_(with_gradients([3.0, 4.0]), 100.0).dtype == mg.float32
+
+
+def test_clip_grad_norm_refuses_what_makes_no_sense():
+    for norm_type in (0, -1.0, math.nan):
+        with pytest.raises(ValueError, match=r"norm_type=.* expected a positive number or inf"):
+            nn.utils.clip_grad_norm_(with_gradients([3.0]), 1.0, norm_type=norm_type)
+    with pytest.raises(ValueError, match="limit must be a number of at least 0, got nan"):
+        nn.utils.clip_grad_norm_(with_gradients([3.0]), math.nan)
+    for g in (math.inf, -math.inf):
+        parameters = with_gradients([g])
+        with pytest.raises(RuntimeError, match="the norm of the gradients is inf"):
+            nn.utils.clip_grad_norm_(parameters, 1.0, error_if_nonfinite=True)
+        assert values(parameters[0].grad).tolist() == [g]
+
+
 def test_clip_grad_value():
     parameters = with_gradients([3.0, -0.5], [-4.0])
     nn.utils.clip_grad_value_(parameters, 1.0)
@@ -266,6 +329,17 @@ def test_parameters_to_vector_and_back():
     nn.utils.vector_to_parameters(mg.arange(13).float(), net.parameters())
     assert values(net[1].weight).tolist() == [[9, 10, 11]]
     assert values(net[1].bias).tolist() == [12]
+    for wrong in (12, 14):
+        with pytest.raises(ValueError, match=rf"\({wrong},\), the parameters have 13 elements"):
+            nn.utils.vector_to_parameters(mg.zeros(wrong), net.parameters())
+
+
+def test_vector_to_parameters_is_a_change_in_place_that_backward_notices():
+    p = nn.Parameter(mg.ones(2))
+    loss = (p * p).sum()
+    nn.utils.vector_to_parameters(mg.zeros(2), [p])
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
 
 
 # -- against PyTorch ------------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,6 +59,49 @@ def test_losses_are_their_functions(reduction):
         np.testing.assert_array_equal(values(loss), values(F.kl_div(log_p, q, reduction=reduction)))
 
 
+def test_an_ignored_sample_counts_nothing_even_where_it_is_impossible():
+    """Masked choices have log-probability -inf: 0 · inf must not spoil the sum. PyTorch's values."""
+    log_p = mg.tensor([[-math.inf, 0.0], [-1.0, -2.0]], requires_grad=True)
+    for reduction, expected in {"none": [0, 2], "sum": 2, "mean": 2}.items():
+        np.testing.assert_array_equal(values(F.nll_loss(log_p, mg.tensor([-100, 1]), reduction=reduction)), expected)
+    F.nll_loss(log_p, mg.tensor([-100, 1])).backward()
+    np.testing.assert_array_equal(values(log_p.grad), [[0, 0], [0, -1]])
+    logits = mg.tensor([[-math.inf, 0.0], [1.0, 1.0]])
+    smooth = F.cross_entropy(logits, mg.tensor([-100, 1]), label_smoothing=0.5)
+    np.testing.assert_allclose(values(smooth), math.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_cross_entropy_of_an_empty_batch_and_of_ignored_samples(smoothing):
+    """A mean of nothing is NaN, a sum 0, as in PyTorch; the gradient is 0."""
+    for rows, target in ((0, mg.zeros(0, dtype=mg.int64)), (2, mg.tensor([-100, -100]))):
+        for reduction, expected in {"mean": math.nan, "sum": 0.0, "none": [0.0] * rows}.items():
+            x = mg.zeros(rows, 3, requires_grad=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of 0 / 0
+                loss = F.cross_entropy(x, target, reduction=reduction, label_smoothing=smoothing)
+            np.testing.assert_array_equal(values(loss), expected)
+            loss.sum().backward()
+            np.testing.assert_array_equal(values(x.grad), np.zeros((rows, 3)))
+
+
+def test_class_weights_take_the_dtype_of_the_logits():
+    weight = mg.tensor([1.0, 3.0], dtype=mg.float64)
+    for target in (mg.tensor([0, 1]), mg.tensor([[1.0, 0.0], [0.0, 1.0]])):
+        loss = F.cross_entropy(mg.zeros(2, 2), target, weight, reduction="sum")
+        assert loss.dtype == mg.float32
+        np.testing.assert_allclose(values(loss), 4 * math.log(2), rtol=1e-6)
+
+
+def test_softmax_without_a_dimension_warns():
+    for name in ("softmax", "log_softmax", "softmin"):
+        with pytest.warns(UserWarning, match=f"{name}: without dim, dimension 1"):
+            y = getattr(F, name)(mg.eye(2))
+        np.testing.assert_array_equal(values(y), values(getattr(F, name)(mg.eye(2), 1)))
+    with pytest.warns(UserWarning, match="dimension 0 of a 3-d"):
+        F.softmax(mg.ones(2, 2, 2))
+
+
 def test_the_divergence_of_a_batch():
     log_p, q = F.log_softmax(mg.randn(4, 3), 1), F.softmax(mg.randn(4, 3), 1)
     expected = (values(q) * (np.log(values(q)) - values(log_p))).sum() / 4
@@ -77,6 +123,13 @@ def test_cosine_similarity():
 
 
 # -- shapes -------------------------------------------------------------------------------------------------------
+
+
+def test_the_least_norm_of_cosine_similarity():
+    x = mg.tensor([[3.0, 4.0]])
+    assert nn.CosineSimilarity(eps=10.0)(x, x).item() == 0.25  # 25 / (10 · 10)
+    assert F.cosine_similarity(x * 1e-4, x * 1e-4).item() == pytest.approx(1.0)  # a larger norm is not changed
+    assert F.cosine_similarity(x, mg.zeros(1, 2)).item() == 0.0
 
 
 def test_unflatten_undoes_flatten():
@@ -131,6 +184,90 @@ def test_dropout_in_place():
     assert 0 < (values(x) == 0).sum() < 50
 
 
+IN_PLACE = ["ReLU", "ReLU6", "LeakyReLU", "ELU", "SELU", "SiLU", "Mish", "Hardtanh", "Hardsigmoid", "Hardswish"]
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_activations_in_place_are_their_functions_in_place(name):
+    function = getattr(F, {"LeakyReLU": "leaky_relu"}.get(name, name.lower()))
+    x = mg.tensor([-2.0, -0.5, 0.5, 7.0])
+    expected = values(function(x))
+    assert not np.array_equal(expected, values(x))
+    for activate in (getattr(nn, name)(inplace=True), lambda x: function(x, inplace=True)):
+        y = x.clone()
+        assert activate(y) is y
+        np.testing.assert_array_equal(values(y), expected)
+    plain, changed = mg.ones(3, requires_grad=True), mg.ones(3, requires_grad=True)
+    getattr(nn, name)()(plain * 0.3).sum().backward()
+    getattr(nn, name)(inplace=True)(changed * 0.3).sum().backward()
+    np.testing.assert_array_equal(values(changed.grad), values(plain.grad))
+
+
+def test_relu_in_place_inside_a_network():
+    """The numbers and gradients are those of a ReLU that is not in place; the input of the network stays."""
+    mg.manual_seed(0)
+    x = mg.randn(5, 4)
+    before = values(x).copy()
+    nets = [nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace), nn.Linear(3, 1)) for inplace in (False, True)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    for net in nets:
+        net(x).sum().backward()
+    np.testing.assert_array_equal(values(x), before)
+    for p, q in zip(*(net.parameters() for net in nets), strict=True):
+        np.testing.assert_array_equal(values(p.grad), values(q.grad))
+    assert repr(nets[1][1]) == "ReLU(inplace=True)"
+
+
+def test_a_draw_of_gumbel_softmax_is_a_choice():
+    """The largest element is k with probability softmax(logits)[k]; a small tau makes the draw nearly one-hot."""
+    mg.manual_seed(0)
+    logits = mg.tensor([0.0, 1.0, 2.0]).expand(4000, 3)
+    drawn = F.gumbel_softmax(logits, tau=0.5)
+    np.testing.assert_allclose(values(drawn).sum(1), 1, rtol=1e-5)
+    chosen = np.bincount(values(drawn).argmax(1), minlength=3) / 4000
+    np.testing.assert_allclose(chosen, values(F.softmax(logits[0], 0)), atol=4 * 0.5 / math.sqrt(4000))
+    spread = [values(F.gumbel_softmax(logits, tau=tau)).max(1).mean() for tau in (0.1, 1.0, 10.0)]
+    assert spread[0] > 0.9 > spread[1] > 0.5 > spread[2]
+    x, y = (logits[:2].clone().double().requires_grad_() for _ in range(2))
+    cotangent = mg.tensor([[1.0, 2.0, 4.0]] * 2, dtype=mg.float64)
+    mg.manual_seed(1)
+    hard = F.gumbel_softmax(x, tau=0.7, hard=True)
+    mg.manual_seed(1)
+    soft = F.gumbel_softmax(y, tau=0.7)
+    np.testing.assert_allclose(np.sort(values(hard), 1), [[0, 0, 1]] * 2, atol=1e-12)
+    np.testing.assert_array_equal(values(hard).argmax(1), values(soft).argmax(1))
+    hard.backward(cotangent)
+    soft.backward(cotangent)
+    np.testing.assert_allclose(values(x.grad), values(y.grad))
+
+
+# -- borders ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("borders", "mode", "expected"),  # PyTorch's
+    [
+        ((-1, 1), "reflect", [1, 2, 3, 4, 3]),
+        ((4, -4), "reflect", [4, 3, 2, 1, 0]),
+        ((-5, 4), "reflect", [3, 2, 1, 0]),
+        ((-1, 2), "replicate", [1, 2, 3, 4, 4, 4]),
+        ((4, -5), "replicate", [0, 0, 0, 0]),
+        ((-1, -1), "replicate", [1, 2, 3]),
+        ((-1, 1), "circular", [1, 2, 3, 4, 1]),
+        ((1, -1), "circular", [3, 0, 1, 2, 3]),
+        ((-2, 2), "circular", [2, 3, 4, 2, 3]),
+        ((2, -2), "circular", [1, 2, 0, 1, 2]),
+        ((-3, -1), "circular", [3]),
+        ((-1, 2), "constant", [1, 2, 3, 4, 0, 0]),
+    ],
+)
+def test_negative_borders_cut_off(borders, mode, expected):
+    x = mg.arange(5.0).reshape(1, 5).requires_grad_()
+    y = F.pad(x, borders, mode)
+    np.testing.assert_array_equal(values(y)[0], expected)
+    assert gradcheck(lambda x: F.pad(x, borders, mode), (x.detach().double().requires_grad_(),))
+
+
 # -- embedding ----------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +309,40 @@ def test_embedding_from_given_rows():
 
 
 # -- parameters in lists ------------------------------------------------------------------------------------------
+
+
+def test_the_places_where_pytorch_keeps_things():
+    from minigrad.nn.modules.activation import ReLU
+    from minigrad.nn.modules.batchnorm import BatchNorm1d
+    from minigrad.nn.modules.container import Sequential
+    from minigrad.nn.modules.conv import Conv2d
+    from minigrad.nn.modules.distance import CosineSimilarity
+    from minigrad.nn.modules.dropout import Dropout
+    from minigrad.nn.modules.flatten import Flatten
+    from minigrad.nn.modules.linear import Linear
+    from minigrad.nn.modules.loss import MSELoss
+    from minigrad.nn.modules.module import Module
+    from minigrad.nn.modules.normalization import LayerNorm
+    from minigrad.nn.modules.pooling import MaxPool2d
+    from minigrad.nn.modules.sparse import Embedding
+    from minigrad.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
+    from minigrad.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
+
+    for thing in (ReLU, BatchNorm1d, Sequential, Conv2d, CosineSimilarity, Dropout, Flatten, Linear, MSELoss, Module,
+                  LayerNorm, MaxPool2d, Embedding):  # fmt: skip
+        assert getattr(nn, thing.__name__) is thing
+        assert thing is Module or getattr(nn.modules, thing.__name__) is thing
+    for function in (clip_grad_norm_, clip_grad_value_, parameters_to_vector, vector_to_parameters):
+        assert getattr(nn.utils, function.__name__) is function
+    layers = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)}
+    assert layers - {"Parameter"} <= set(dir(nn.modules))
+
+
+def test_a_padding_row_of_given_rows_gets_no_gradient():
+    layer = nn.Embedding.from_pretrained(mg.ones(3, 2), freeze=False, padding_idx=-1)
+    assert layer.padding_idx == 2
+    layer(mg.tensor([0, 2, 2])).sum().backward()
+    np.testing.assert_array_equal(values(layer.weight.grad), [[1, 1], [0, 0], [0, 0]])
 
 
 def test_a_parameter_list_is_a_list_whose_parameters_are_found():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import math
 import re
 import sys
 import textwrap
@@ -21,6 +22,8 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # when run as a script
+
+from differences import ROWS
 
 import minigrad as mg
 import minigrad.nn as nn
@@ -42,7 +45,7 @@ class Mistake(NamedTuple):
         """Make the mistake."""
         if callable(self.code):
             return self.code()
-        names = {"mg": mg, "np": np, "nn": nn, "F": F, "optim": optim, "copy": copy}
+        names = {"mg": mg, "np": np, "math": math, "nn": nn, "F": F, "optim": optim, "copy": copy}
         exec(compile(textwrap.dedent(self.code).strip(), "<the user's script>", "exec"), names)
         return None
 
@@ -77,6 +80,29 @@ CATALOGUE: dict[str, list[Mistake]] = {
         same("arange of nothing", "mg.arange()", T, "missing", "where to end", "arange(end)"),
         same("integers from randn", "mg.randn(3, dtype=mg.int64)", T, "got int64", "floating-point", "use randint"),
         same("an empty range", "mg.randint(5, 5, (2,))", V, "[5, 5)", "empty", "high must be above low"),
+        same("an endless range", "mg.arange(0, float('inf'))", V, "arange: end is inf", "expected", "a finite number"),
+        same("more numbers than there is memory", "mg.arange(0, 1e30)", V, "arange", "1e+30", "any memory"),
+        same("a step that is cut to 0", "mg.arange(0, 3, 0.5, dtype=mg.int64)", V, "step 0.5", "int64", "another dtype"),
+        same("a word to count to", "mg.arange('a')", T, "arange: end is 'a'", "expected", "a number"),
+        same("a fraction of steps", "mg.linspace(0, 3, 1.0)", T, "linspace: steps is 1.0", "an int", "how many numbers"),
+        same("a vector to begin with", "mg.linspace(mg.ones(1), mg.ones(1), 1)", T, "linspace: start has shape (1,)", "a number", "0-d tensor"),
+        same("a line without an end", "mg.linspace(0, float('nan'), 3)", V, "linspace", "nan", "expected finite numbers"),
+        same("a negative identity", "mg.eye(-1)", V, "eye", "must not be negative", "-1"),
+        same("a number that full can't hold", "mg.full((2,), 300, dtype=mg.uint8)", OverflowError, "full: 300", "uint8", "a wider dtype"),
+        same("NaN as an integer", "mg.full((2,), float('nan'), dtype=mg.int64)", OverflowError, "nan", "int64", "a float"),
+        same("full of a list", "mg.full((2,), [1, 2])", T, "fill_value is [1, 2]", "expected", "a number"),
+        same("a fraction to draw below", "mg.randint(0, 2.5, (2,))", T, "randint: high is 2.5", "expected an int", "float"),
+        same("integers beyond the dtype", "mg.randint(0, 300, (2,), dtype=mg.uint8)", OverflowError, "randint: 299", "uint8", "a wider dtype"),
+        same("a negative permutation", "mg.randperm(-1)", V, "randperm", "must not be negative", "-1"),
+        same("uniform bounds the wrong way round", "mg.ones(2).uniform_(3, -1)", R, "uniform_", "3 and -1", "the lower one first"),
+        same("a negative deviation", "mg.zeros(2).normal_(0, -1)", R, "normal_", "std=-1", "at least 0"),
+        same("normal numbers in integers", "mg.zeros(2, dtype=mg.int64).normal_()", R, "normal_", "int64", ".float()"),
+        same("a rate of 0", "mg.zeros(2).exponential_(0)", R, "exponential_", "lambd=0", "above 0"),
+        same("probabilities of another shape", "mg.zeros(2).bernoulli_(mg.ones(3))", R, "bernoulli_", "(3,)", "broadcast"),
+        same("nothing to draw from", "mg.zeros(2).random_(0)", V, "random_", "[0, 0)", "high must be above low"),
+        same("numbers too large for a mask", "mg.zeros(2, dtype=mg.bool).random_(3)", OverflowError, "random_", "bool", "0 and 1"),
+        same("a state that is a seed", "mg.set_rng_state(3)", T, "got int", "expected a state", "use manual_seed"),
+        same("a stream that is NumPy's", "with mg.random.using(np.random.default_rng(0)): pass", T, "got Generator", "expected a minigrad.Generator", "using"),
         same("a seed that is no int", 'mg.manual_seed("42")', T, "got str ('42')", "expected an int", "an int"),
         same("an integer default dtype", "mg.set_default_dtype(mg.int64)", T, "got int64", "floating-point", "expected"),
         same("a method that is not there", "mg.ones(3).sorted_by_reward()", A, "'Tensor'", "no attribute", "'sorted_by_reward'"),
@@ -89,6 +115,15 @@ CATALOGUE: dict[str, list[Mistake]] = {
         same("compared with a string", 'mg.ones(3) < "a"', T, "got str", "expected a Tensor or a number", "minigrad.tensor"),
         same("1 - mask", "1 - mg.tensor([True, False])", R, "bool tensors", "not defined", "use ~mask"),
         same("an integer to a negative power", "mg.tensor([1, 2]) ** -1", R, "integers", "negative power", ".float()"),
+        same("an integer divided by zero", "mg.tensor([5]) // 0", ZeroDivisionError, "an integer was divided by 0", "keep the divisor away from 0", ".float()"),
+        same("the remainder of a division by zero", "7 % mg.tensor([2, 0])", ZeroDivisionError, "remainder (%)", "divided by 0", ".float()"),
+        same("a number that frames can't hold", "mg.zeros(2, dtype=mg.uint8).masked_fill(mg.tensor([True, False]), 300)", R, "300 does not fit into uint8", "holds 0 to 255", ".long() or .float()"),
+        same("an infinite integer", "mg.tensor([5]).masked_fill(mg.tensor([True]), -math.inf)", R, "masked_fill: int64 cannot hold -inf", "convert the tensor first", ".float()"),
+        same("close to a number", "mg.isclose(mg.ones(1), 2)", T, "other must be a Tensor", "got int", "as_tensor"),
+        same("the larger of two numbers", "mg.max(2, 3)", T, "max: input must be a Tensor", "got int", "as_tensor"),
+        same("a bound for a number", "mg.clamp_max(2, mg.ones(1))", T, "input must be a Tensor", "got int", "as_tensor"),
+        same("xlogy of two numbers", "mg.xlogy(2, 3)", T, "input must be a Tensor", "got int", "as_tensor"),
+        same("a negative tolerance", "mg.allclose(mg.ones(1), mg.ones(1), atol=-1)", R, "atol=-1", "tolerances", "at least 0"),
         same("the sign of a bool", "mg.tensor([True]).sign()", R, "bool", "not defined", ".float()"),
         same("a bound that is no number", 'mg.ones(3).clamp(max="1")', R, "clamp", "not defined", "numbers"),
         same("clamp without bounds", "mg.ones(3).clamp()", R, "neither bound", "expected min, max or both", "clamp(min=0)"),
@@ -114,6 +149,8 @@ CATALOGUE: dict[str, list[Mistake]] = {
         same("dim and axis", "mg.ones(2, 3).sum(0, axis=1)", T, "dim=0 and axis=1", "mean the same", "give one"),
         same("max over two dimensions", "mg.ones(2, 3).max((0, 1))", T, "(0, 1)", "one int", "use amax"),
         same("the largest of nothing", "mg.ones(0).max()", R, "(0,)", "at least one", "check numel()"),
+        same("two dimensions without a tuple", "mg.ones(2, 3).sum(0, 1)", T, "keepdim is 1", "True or False", "go in a tuple"),
+        same("the mean as an integer", "mg.ones(2).mean(dtype=mg.int64)", R, "mean: dtype=int64", "cannot hold a fraction", "give a float dtype"),
         same("the mean of integers", "mg.tensor([1, 2]).mean()", R, "int64", "floating-point", ".float()"),
         same("a reshape that does not fit", "mg.ones(2, 3).reshape(4)", R, "(4,)", "6 elements", "must multiply to that"),
         same("two unknown sizes", "mg.ones(2, 3).reshape(-1, -1)", R, "(-1, -1)", "(2, 3)", "at most one may be -1"),
@@ -122,6 +159,14 @@ CATALOGUE: dict[str, list[Mistake]] = {
         same("a dimension permuted twice", "mg.ones(2, 3).permute(0, 0)", V, "(0, 0)", "twice", "name each once"),
         same("pieces that do not add up", "mg.ones(2, 3).split([1, 3], 1)", R, "[1, 3]", "sum to 3", "the size of dimension 1"),
         same("pieces of size 0", "mg.ones(2, 3).split(0)", R, "got 0", "must be positive", "size of a piece"),
+        same("a part of a number", "mg.tensor(1.0).narrow(0, 0, 1)", R, "narrow", "a 0-d tensor", "reshape it to (1,)"),
+        same("pieces of a number", "mg.tensor(1.0).split(1)", R, "split", "a 0-d tensor", "reshape it to (1,)"),
+        same("the slices of a number", "mg.tensor(1.0).unbind(0)", I, "unbind", "a 0-d tensor", ".item()"),
+        same("a slice of a number", "mg.tensor(1.0).select(0, 0)", I, "select", "a 0-d tensor", ".item()"),
+        same("a number rolled", "mg.tensor(1.0).roll(0, 0)", I, "roll", "a 0-d tensor", "dimension 0"),
+        same("two shifts for one dimension", "mg.arange(4).roll((2, 1), 0)", R, "2 shifts (2, 1)", "1 dims 0", "one shift for each dimension"),
+        same("a bool as a place", "mg.ones(3, 3).narrow(0, mg.tensor(True), 2)", T, "start must be an int", "a tensor of bool", "0-d integer tensor"),
+        same("a diagonal of one dimension", "mg.ones(3, 3).diagonal(0, 1, 1)", R, "dim1=1 and dim2=1", "the same dimension", "give two"),
         same("no chunks", "mg.ones(2, 3).chunk(0)", R, "got 0", "must be positive", "number of chunks"),
         same("too few repeats", "mg.ones(2, 3).repeat(2)", R, "got 1", "(2, 3)", "give one per dimension"),
         same("narrow beyond the end", "mg.ones(2, 3).narrow(1, 2, 5)", R, "2 to 7", "3 elements", "expected a part"),
@@ -313,6 +358,9 @@ CATALOGUE: dict[str, list[Mistake]] = {
         same("a result too large", "mg.ones(3).add_(mg.ones(2, 3))", R, "(2, 3)", "(3,)", "only the argument can be broadcast"),
         same("a fraction into integers", "mg.tensor([1, 2]).add_(0.5)", R, "float32", "int64", ".float()"),
         same("integers divided in place", "n = mg.tensor([1, 2]); n /= 2", R, "float32", "int64", ".float()"),
+        same("a place of expanded memory", "mg.zeros(1).expand(3)[0] = 1.0", R, "made by expand", "share one number", ".clone()"),
+        same("an array that is read-only", "a = np.ones(2, np.float32); a.flags.writeable = False; mg.from_numpy(a).add_(1)", R, "add_", "a NumPy array that is read-only", ".clone()"),
+        same("a frame's number too large", "mg.zeros(2, dtype=mg.uint8)[0] = 300", R, "300 does not fit into uint8", "0 to 255", ".long() or .float()"),
         same("fill_ with several values", "mg.ones(3).fill_(mg.ones(3))", R, "(3,)", "a number or a 0-d tensor", "use copy_"),
     ],
     "Leaving the engine": [
@@ -397,8 +445,8 @@ def message_of(row: Mistake) -> str:
         with np.errstate(all="ignore"):
             row.make()
     except Exception as error:
-        # The engine's own RuntimeError and ValueError
-        own = {mg.GradientError: RuntimeError, mg.distributions.ParameterError: ValueError}
+        # The engine's own RuntimeError, ZeroDivisionError and ValueError
+        own = {mg.GradientError: RuntimeError, mg.errors.DivisionByZeroError: ZeroDivisionError, mg.distributions.ParameterError: ValueError}
         exact = own.get(type(error), type(error)) is row.exception
         if not exact:
             raise AssertionError(
@@ -429,7 +477,18 @@ INTRODUCTION = """\
 # Mistakes, and what the engine says
 
 Each message says what was given, what was expected and how to mend it. Written by
-`python tests/engine/test_mistakes.py` from the catalogue there, which is tested.
+`python tests/engine/test_mistakes.py` from the catalogue there, which is tested. At the end stands
+[where we differ from PyTorch on purpose](#where-we-differ-from-pytorch-on-purpose).
+"""
+
+DIFFERENCES = """\
+## Where we differ from PyTorch on purpose
+
+PyTorch is version 2.13 on the CPU; T is the module, F its `nn.functional`. Each line is run by
+`tests/engine/test_differences.py`, here and in PyTorch.
+
+| code | here | in PyTorch | why |
+|---|---|---|---|
 """
 
 
@@ -459,7 +518,9 @@ def page() -> str:
                 cells.append("<br>".join(f"`{line}`" for line in code.splitlines()))
             lines.append(f"| {' | '.join(cells)} | **{row.exception.__name__}** {_cell(_said(row))} |")
         lines.append("")
-    return "\n".join(lines)
+    different = [f"| `{code}` | {here} | {there} | {_cell(why)} |" for code, here, there, why in ROWS]
+    lines.append(DIFFERENCES + "\n".join(different))
+    return "\n".join(lines) + "\n"
 
 
 def test_the_page_is_up_to_date():

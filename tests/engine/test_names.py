@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ NOT_AS_DOCUMENTED = {
     "expand",
     "repeat",
     "random_",
+    "swapaxes",
+    "view",
 }
 
 MODULES = {"torch": minigrad, "F": minigrad.nn.functional, "Tensor": minigrad.Tensor}
@@ -126,6 +129,91 @@ def make_signatures() -> dict[str, dict[str, str]]:
 
 SIGNATURES = json.loads(FIXTURE.read_text())
 
+# -- the arguments as PyTorch's parser knows them, of every function and method that is here --------------
+
+ARGUMENTS_FIXTURE = Path(__file__).parent / "torch_arguments.json"
+HOMES = {"function": minigrad, "method": minigrad.Tensor}
+
+
+def make_arguments() -> dict[str, list[str]]:
+    """ "function add" -> its forms, such as "input other *alpha" (a star: by keyword only), from PyTorch's sources."""
+    import torchgen
+
+    text = (Path(torchgen.__file__).parent / "packaged/ATen/native/native_functions.yaml").read_text()
+    found: dict[str, set[str]] = {}
+    for entry in text.split("\n- func: ")[1:]:
+        form = re.match(r"(\w+)(\.\w+)?\((.*)\) -> ", entry)
+        if form is None or "Dimname" in form[3] or re.search(r"[ *](out|values|max|min|out_dtype)[,)!]", form[3] + ")"):
+            continue
+        by_keyword, words = False, []
+        for part in re.sub(r"\[[^]]*\]", "", form[3]).split(", "):
+            if part == "*":
+                by_keyword = True
+                continue
+            word = part.split("=")[0].split()[-1] if part else ""
+            if word and word not in LEFT_OUT - {"descending", "reduce"}:
+                words.append("*" * by_keyword + {"self": "input"}.get(word, word))
+        variants = re.search(r"variants: ([a-z, ]*[a-z])", entry)
+        for variant in variants[1].split(", ") if variants else ["function"]:
+            if callable(getattr(HOMES[variant], form[1], None)):
+                found.setdefault(f"{variant} {form[1]}", set()).add(" ".join(words))
+    return {name: sorted(forms) for name, forms in sorted(found.items())}
+
+
+ARGUMENTS = json.loads(ARGUMENTS_FIXTURE.read_text()) if ARGUMENTS_FIXTURE.exists() else {}
+NOT_BY_KEYWORD = {
+    "from",  # a word of Python's: uniform_(from_=0)
+    "path",  # einsum finds the order itself
+    "tensors",  # einsum's operands, given one by one
+    "implicit",  # for PyTorch's own use in expand
+}
+ACCEPTED = {  # forms that are answered, or left out, although the words or their places differ
+    *("function max: input other", "function min: input other", "method max: input other", "method min: input other"),
+    *(f"{home} {name}: input unbiased" for home in HOMES for name in ("std", "var", "std_mean", "var_mean")),
+    *(f"{home} scatter: input dim index value" for home in HOMES),
+    *(f"{home} scatter: input dim index value *reduce" for home in HOMES),
+    *(f"{home} split: input split_size dim" for home in HOMES),
+    "function repeat_interleave: repeats *output_size",
+    *(f"function randint: high size{rest} *dtype *device" for rest in ("", " *generator")),
+    *(f"function randint_like: input high{rest} *dtype *device" for rest in ("", " *generator")),
+    *(f"function {name}: input *generator *dtype *device" for name in ("rand_like", "randn_like")),
+    "function arange: end *dtype *device",
+    "method random_: input to *generator",
+    "method to: input other non_blocking copy",
+    "method where: condition input other",
+}
+
+
+def lacking(function: Any, form: str) -> list[str]:
+    """The arguments of a form of PyTorch's that this function does not take by that name or at that place."""
+    signature = inspect.signature(function)
+    ours = list(signature.parameters.values())
+    if any(p.kind is p.VAR_KEYWORD for p in ours):
+        return []
+    wanted = form.split()
+    names = [p.name for p in ours]
+    several = next((i for i, p in enumerate(ours) if p.kind is p.VAR_POSITIONAL), len(ours))
+    missing = []
+    for i, word in enumerate(wanted):
+        name = word.lstrip("*")
+        if name in NOT_BY_KEYWORD or (i == 0 and name == "input"):
+            continue
+        if name not in names or not (word.startswith("*") or names.index(name) == i or i >= several):
+            missing.append(word)
+    return missing
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_every_function_and_method_takes_pytorchs_arguments(name):
+    home, _, word = name.partition(" ")
+    function = getattr(HOMES[home], word)
+    operation = getattr(function, "operation", None)
+    for form in ARGUMENTS[name]:
+        if operation is not None:
+            assert len(operation.inputs) == len(form.split()), f"{name}({form})"
+        elif f"{name}: {form}" not in ACCEPTED:
+            assert not lacking(function, form), f"{name}({form}) is {inspect.signature(function)} here"
+
 
 @pytest.mark.parametrize(("home", "name"), [(home, name) for home, text in NAMES.items() for name in text.split()])
 def test_the_name_is_there_with_pytorchs_parameters(home, name):
@@ -156,7 +244,9 @@ def test_the_fixture_is_pytorchs():
     """Written anew with `python tests/engine/test_names.py`."""
     pytest.importorskip("torch")
     assert make_signatures() == SIGNATURES
+    assert make_arguments() == ARGUMENTS
 
 
 if __name__ == "__main__":
     FIXTURE.write_text(json.dumps(make_signatures(), indent=1, sort_keys=True) + "\n")
+    ARGUMENTS_FIXTURE.write_text(json.dumps(make_arguments(), indent=1, sort_keys=True) + "\n")

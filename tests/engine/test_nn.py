@@ -161,6 +161,48 @@ def test_load_state_dict_not_strict_returns_what_did_not_match():
     assert values(net.weight).tolist() == [[1, 1]]
 
 
+def test_the_names_of_a_state_dict_may_have_a_prefix():
+    assert list(nn.Linear(1, 1).state_dict(prefix="net.")) == ["net.weight", "net.bias"]
+
+
+def test_a_parameter_in_the_place_of_a_buffer_is_no_buffer_any_more():
+    module = nn.Module()
+    module.register_buffer("scale", mg.ones(1), persistent=False)
+    module.register_buffer("nothing", None)
+    assert list(module.state_dict()) == []
+    module.scale = nn.Parameter(mg.ones(1))
+    assert [name for name, _ in module.named_parameters()] == ["scale"]
+    assert list(module.buffers()) == []
+    assert list(module.state_dict()) == ["scale"]
+    module.again = module.scale
+    assert len(list(module.parameters(recurse=False))) == len(list(module.parameters())) == 1
+
+
+def test_a_state_dict_is_ordered():
+    state = nn.Linear(1, 1).state_dict()
+    state.move_to_end("weight")
+    assert list(state) == ["bias", "weight"]
+
+
+def test_load_state_dict_can_hold_the_given_tensors_themselves():
+    net = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
+    net[0].bias.requires_grad_(False)
+    state = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1)).double().state_dict()
+    assert net.load_state_dict(state, assign=True) == ([], [])
+    for name, held in net.state_dict().items():
+        assert np.shares_memory(held.array, state[name].array)
+    assert net[0].weight.dtype == mg.float64
+    assert isinstance(net[0].weight, nn.Parameter)
+    assert (net[0].weight.requires_grad, net[0].bias.requires_grad) == (True, False)
+    assert net[1].running_mean is state["1.running_mean"]
+    mine = nn.Parameter(mg.ones(1, 2))
+    net[0].load_state_dict({"weight": mine}, strict=False, assign=True)
+    assert net[0].weight is mine
+    with pytest.raises(RuntimeError, match="shape"):
+        net[0].load_state_dict({"weight": mg.ones(3)}, strict=False, assign=True)
+    assert net[0].weight is mine
+
+
 def test_load_state_dict_converts_the_dtype():
     net = nn.Linear(2, 1)
     net.load_state_dict({"weight": mg.ones(1, 2, dtype=mg.float64), "bias": mg.ones(1)})

@@ -115,6 +115,38 @@ def test_settings_may_change_between_steps():
         np.testing.assert_allclose(before - values(p), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("looked", [False, True])
+def test_momentum_that_is_switched_on_later_starts_from_the_gradient(looked):
+    """The first step with momentum is not dampened, whatever steps there were without; the second is 0.9 + 0.25.
+
+    While it is switched off, its buffer is kept, also in a state_dict.
+    """
+    p = mg.zeros(1, requires_grad=True)
+    optimizer = optim.SGD([p], lr=1.0)
+    steps = []
+    for momentum in (0, 0, 0.9, 0.9, 0, 0.9):
+        optimizer.param_groups[0].update(momentum=momentum, dampening=0.75)
+        before, p.grad = p.item(), mg.ones(1)
+        optimizer.step()
+        steps.append(before - p.item())
+        assert not looked or ("momentum_buffer" in optimizer.state[p]) == (len(steps) > 2)
+        saved, optimizer = optimizer.state_dict(), optim.SGD([p]) if not looked else optimizer
+        optimizer.load_state_dict(saved)
+    assert steps == pytest.approx([1, 1, 1, 1.15, 1, 0.9 * 1.15 + 0.25])
+
+
+def test_the_largest_average_is_kept_while_amsgrad_is_switched_off():
+    """The step is g / √(v / (1 - 0.5ᵗ)); v is half of 2² after the first gradient, and halves; the largest is kept."""
+    p = mg.zeros(1, requires_grad=True)
+    optimizer = optim.Adam([p], lr=1.0, betas=(0.0, 0.5), eps=0.0, amsgrad=True)
+    for gradient, amsgrad, v in ((2.0, True, 2.0), (1e-3, False, 1.0), (1e-3, True, 2.0)):
+        optimizer.param_groups[0]["amsgrad"] = amsgrad
+        before, p.grad = p.item(), mg.tensor([gradient])
+        optimizer.step()
+        step = int(optimizer.state_dict()["state"][0]["step"])
+        assert before - p.item() == pytest.approx(gradient / (v / (1 - 0.5**step)) ** 0.5, rel=1e-3)
+
+
 def test_zero_grad():
     parameters = leaves((2,), (3,))
     optimizer = optim.SGD(parameters)
@@ -211,6 +243,67 @@ def test_loading_restores_the_settings():
     assert optimizer.param_groups[0]["lr"] == 0.5
     assert optimizer.param_groups[0]["momentum"] == 0.9
     assert optimizer.param_groups[0]["params"] == list(net.parameters())
+
+
+def test_a_state_that_went_through_json_is_loaded():
+    """There, numbers that are keys become strings, and tuples lists."""
+    net = network()
+    optimizer = optim.Adam(net.parameters(), betas=(0.5, 0.75))
+    train(net, optimizer, 2)
+    saved = optimizer.state_dict()
+    saved["state"] = {str(i): entry for i, entry in saved["state"].items()}
+    saved["param_groups"][0]["betas"] = [0.5, 0.75]
+    again = optim.Adam(network().parameters())
+    again.load_state_dict(saved)
+    assert again.param_groups[0]["betas"] == (0.5, 0.75)
+    state = again.state[again.param_groups[0]["params"][1]]
+    assert state["step"].item() == 2
+    np.testing.assert_array_equal(values(state["exp_avg"]), values(optimizer.state[net[0].bias]["exp_avg"]))
+
+
+def test_loaded_settings_bring_their_state_along():
+    net = network()
+    optimizer = optim.Adam(net.parameters(), amsgrad=True)
+    train(net, optimizer, 2)
+    again = optim.Adam(network().parameters())
+    train(network(), again, 1)
+    again.load_state_dict(optimizer.state_dict())
+    for i, entry in optimizer.state_dict()["state"].items():
+        loaded = again.state_dict()["state"][i]
+        assert list(loaded) == ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
+        np.testing.assert_array_equal(values(loaded["max_exp_avg_sq"]), values(entry["max_exp_avg_sq"]))
+
+
+def test_what_pytorch_saves_of_parameters_without_steps_is_loaded():
+    """A buffer that is None, and no entry at all: both are as before the first step."""
+    for entry in ({"momentum_buffer": None}, {}):
+        (p,) = leaves((1,))
+        optimizer = optim.SGD([p], lr=1.0, momentum=0.5, dampening=0.75)
+        optimizer.load_state_dict({"state": {0: entry}, "param_groups": optimizer.state_dict()["param_groups"]})
+        before, p.grad = values(p), mg.ones(1)
+        optimizer.step()
+        np.testing.assert_allclose(values(p), before - 1, rtol=1e-6)
+    adagrad = optim.Adagrad(leaves((2,)), initial_accumulator_value=0.5)
+    adagrad.load_state_dict({"state": {}, "param_groups": adagrad.state_dict()["param_groups"]})
+    assert adagrad.state_dict()["state"][0]["sum"].tolist() == [0.5, 0.5]
+
+
+def test_going_back_to_an_earlier_state_goes_back_in_steps():
+    net = network()
+    optimizer = optim.Adam(net.parameters())
+    train(net, optimizer, 1)
+    saved = optimizer.state_dict()
+    train(net, optimizer, 3)
+    optimizer.load_state_dict(saved)
+    train(net, optimizer, 1)
+    assert optimizer.state_dict()["state"][0]["step"].item() == 2
+
+
+def test_groups_of_other_sizes_are_refused():
+    a, b, c = leaves((2,), (2,), (2,))
+    saved = optim.Adam([{"params": [a, b]}, {"params": [c]}]).state_dict()
+    with pytest.raises(ValueError, match=r"groups of \[1, 2\] parameters, the state_dict of \[2, 1\]"):
+        optim.Adam([{"params": [a]}, {"params": [b, c]}]).load_state_dict(saved)
 
 
 def test_a_state_that_does_not_fit_changes_nothing():

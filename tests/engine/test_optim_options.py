@@ -85,6 +85,39 @@ def test_signatures_are_pytorchs(kind):
             assert ours[name].default == p.default
 
 
+AT_LEAST_0 = {
+    "SGD": ("lr", "momentum", "weight_decay"),
+    "Adam": ("lr", "eps", "weight_decay"),
+    "AdamW": ("lr", "eps", "weight_decay"),
+    "RAdam": ("lr", "eps", "weight_decay"),
+    "RMSprop": ("lr", "eps", "weight_decay", "momentum"),
+    "Adagrad": ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"),
+}
+DEFAULTS = {  # PyTorch's
+    "SGD": {"lr": 1e-3, "momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False},
+    "Adam": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False},
+    "AdamW": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2, "amsgrad": False},
+    "RAdam": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "decoupled_weight_decay": False},
+    "RMSprop": {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0, "momentum": 0, "centered": False},
+    "Adagrad": {"lr": 1e-2, "lr_decay": 0, "weight_decay": 0, "initial_accumulator_value": 0, "eps": 1e-10},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_have_pytorchs_defaults_and_are_checked(kind):
+    make = lambda **settings: getattr(optim, kind)(leaves((2,)), **settings)
+    group = make().param_groups[0]
+    assert {name: group[name] for name in DEFAULTS[kind]} == DEFAULTS[kind]
+    for name in AT_LEAST_0[kind]:
+        make(**{name: 0.0})
+        with pytest.raises(ValueError, match=rf"{kind}: {name}=-0.5; expected a number of at least 0"):
+            make(**{name: -0.5})
+    optimizer = make()
+    with pytest.raises(ValueError, match="lr=-1"):
+        optimizer.add_param_group({"params": leaves((2,)), "lr": -1})
+    assert len(optimizer.param_groups) == 1
+
+
 # -- what was there before the first step ---------------------------------------------------------------------------
 
 

@@ -114,6 +114,7 @@ SAME_NAME = [
     *("cumsum", "gather", "index_select", "softmax", "log_softmax", "cat", "stack"),
     *("sin", "cos", "tan", "atan", "atan2", "atanh", "log2", "log10", "logaddexp", "reciprocal", "rsqrt"),
     *("erf", "erfc", "erfinv", "xlogy", "fmod", "trunc", "logical_xor", "cumprod"),
+    *("diagonal", "bitwise_left_shift", "bitwise_right_shift"),
 ]
 ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "equal": torch.eq,
@@ -135,6 +136,7 @@ ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "prod": lambda x, dim, keepdim: torch.prod(x, dim, keepdim),
     "logsumexp": _over(torch.logsumexp, _all_dims),
     "norm": _over(torch.linalg.vector_norm, lambda x: None),
+    "norm_of_order": lambda x, p, dim, keepdim: torch.linalg.vector_norm(x, p, dim, keepdim),
     "normal_log_prob": lambda x, loc, scale: torch.distributions.Normal(loc, scale).log_prob(x),
     "log_sech2": lambda u: 2 * (np.log(2) - u - F.softplus(-2 * u)),
     "entropy": lambda log_p: -(log_p.exp() * torch.where(log_p == -torch.inf, 0, log_p)).sum(-1),
@@ -145,6 +147,9 @@ ORACLE = {name: getattr(torch, name) for name in SAME_NAME} | {
     "repeat": lambda x, repeats: x.repeat(repeats),
     "widen": lambda x, shape, dim, start: torch.slice_scatter(
         torch.zeros(shape, dtype=x.dtype), x, dim, start, start + x.shape[dim]
+    ),
+    "place_diagonal": lambda x, shape, offset, dim1, dim2: torch.diagonal_scatter(
+        torch.zeros(shape, dtype=x.dtype), x, offset, dim1, dim2
     ),
     "index": lambda x, key: x[_key(x, key)],
     "index_add": _put,
@@ -261,7 +266,9 @@ def test_kinks(name):
                 np.testing.assert_allclose(ours, values[i].grad.numpy(), rtol=1e-12, atol=1e-200)
 
 
-@pytest.mark.parametrize("name", ["maximum", "minimum", "amax", "amin", "clamp", "relu", "abs", "prod", "norm", "std"])
+@pytest.mark.parametrize(
+    "name", ["maximum", "minimum", "amax", "amin", "clamp", "relu", "abs", "prod", "norm", "std", "norm_of_order"]
+)
 def test_random_ties(name):
     """Small integers as floats: ties and zeros everywhere."""
     rng = np.random.default_rng(0)

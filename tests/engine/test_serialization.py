@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import io
 import json
 import os
 import pickle
@@ -96,6 +98,108 @@ def test_nested_plain_values(path):
     assert found == {"name": "net", "inf": float("inf"), "none": {}}
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        "x",
+        "(x, y)",
+        "[x, [y, (x, 2)], {'a': y}]",
+        "({'w': x}, {'w': y})",
+        "{'net': {'w': x}, 'mean': np.ones(3), 'count': np.int64(7), 'half': np.float16([1.5, 2])}",
+        "np.arange(6, dtype='>i4').reshape(2, 3)[:, ::2]",
+        "{(0, 1): 0.5, (0, (2, None)): x, 3: 1, 'a': True, 2.5: None, False: y}",
+        "[]",
+        "3",
+        "'words'",
+        "None",
+        "(np.zeros((0, 2)), np.float32(0.1), float('-inf'), 2**70, True)",
+    ],
+)
+def test_what_can_be_saved_comes_back(path, saved):
+    saved = eval(saved, {"x": mg.tensor([1.0, 2.0]), "y": mg.arange(6).reshape(2, 3), "np": np})
+    buffer = io.BytesIO()
+    save(saved, buffer)
+    save(saved, str(path))
+    with open(path, "rb") as file:
+        from_open_file = load(file)
+    buffer.seek(0)
+    for found in (load(path), from_open_file, load(buffer)):
+        assert_same(found, saved)
+
+
+def assert_same(found, saved):
+    if isinstance(saved, np.generic):
+        assert found == saved
+        return
+    assert type(found) is type(saved)
+    if isinstance(saved, dict):
+        assert list(map(repr, found)) == list(map(repr, saved))  # the order, and 1 is not True
+        for key, value in saved.items():
+            assert_same(found[key], value)
+    elif isinstance(saved, list | tuple):
+        assert len(found) == len(saved)
+        for x, y in zip(found, saved, strict=True):
+            assert_same(x, y)
+    elif hasattr(saved, "shape"):
+        assert (found.dtype, found.shape) == (saved.dtype.newbyteorder("="), saved.shape)
+        assert found.tolist() == saved.tolist()
+    else:
+        assert found == saved
+
+
+def test_a_named_tuple_comes_back_as_a_tuple_and_an_ordered_dict_as_a_dict(path):
+    Point = collections.namedtuple("Point", "x y")
+    save([Point(1, mg.ones(1)), collections.OrderedDict(b=1, a=2)], path)
+    point, ordered = load(path)
+    assert (type(point), point[0], point[1].item()) == (tuple, 1, 1.0)
+    assert list(ordered.items()) == [("b", 1), ("a", 2)]
+
+
+def test_where_tensors_are_put(path):
+    save({"w": mg.ones(2), "a": np.ones(2)}, path)
+    asked = []
+
+    def as_it_is(storage, location):
+        asked.append((storage.tolist(), location))
+        return storage
+
+    for where in (None, "cpu", mg.device("cpu"), as_it_is, lambda s, where: None, {"cuda:0": "cpu"}, {"cpu": "cpu"}):
+        found = load(path, map_location=where)
+        assert found["w"].tolist() == [1, 1]
+        assert type(found["a"]) is np.ndarray
+    assert asked == [([1, 1], "cpu")]
+    assert load(path, map_location=lambda s, where: s.double())["w"].dtype == mg.float64  # what it returns counts
+    for wrong in ("tpu", {"cpu": "tpu"}):
+        with pytest.raises(RuntimeError, match="unknown device 'tpu'"):
+            load(path, map_location=wrong)
+
+
+def test_weights_only_changes_nothing(path):
+    save({"w": mg.ones(1)}, path)
+    for flag in (True, False, None):
+        assert load(path, weights_only=flag)["w"].item() == 1
+
+
+def test_a_link_stays_a_link(path, tmp_path):
+    save(mg.zeros(1), path)
+    link = tmp_path / "latest"
+    link.symlink_to(path)
+    save(mg.ones(1), link)
+    assert link.is_symlink()
+    assert load(path).item() == 1
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"[2,3]", b"[3,2]"), (b'"F32"', b'"I32"'), (b'"w"', b'"v"')])
+def test_the_checksum_covers_shapes_dtypes_and_names(path, old, new):
+    """The numbers are the same bytes; only the header says something else."""
+    save({"w": mg.arange(6.0).reshape(2, 3)}, path)
+    good = path.read_bytes()
+    assert good.count(old) == 1
+    path.write_bytes(good.replace(old, new))
+    with pytest.raises(ValueError, match="damaged"):
+        load(path)
+
+
 def test_every_flipped_bit_is_noticed(path):
     save({"w": mg.arange(5).float(), "b": mg.zeros(2, dtype=mg.int64)}, path)
     good = path.read_bytes()
@@ -141,6 +245,16 @@ def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_a_file_is_replaced_and_never_written_over(path):
+    """Who has opened the old file goes on reading the old one."""
+    save({"w": mg.ones(2)}, path)
+    good = path.read_bytes()
+    with open(path, "rb") as reader:
+        save({"w": mg.zeros(2)}, path)
+        assert reader.read() == good
+    assert load(path)["w"].tolist() == [0, 0]
+
+
 def test_the_file_has_the_usual_permissions(path):
     save({"w": mg.ones(2)}, path)
     (path.parent / "other").write_bytes(b"")
@@ -171,6 +285,10 @@ def test_files_of_other_programs_load_without_our_metadata(path):
 
     safetensors.numpy.save_file({"w": np.ones(2, np.float32)}, path, metadata={"format": "pt"})
     assert load(path)["w"].tolist() == [1, 1]
+    safetensors.numpy.save_file({"half": np.ones(2, np.float16)}, path)
+    with pytest.raises(ValueError, match=r"'half' in .* has the dtype float16"):
+        load(path)
+    safetensors.numpy.save_file({"w": np.ones(2, np.float32)}, path, metadata={"format": "pt"})
     header = path.read_bytes()[8:]
     assert json.loads(header[: header.index(b"}}") + 2])["__metadata__"] == {"format": "pt"}
 

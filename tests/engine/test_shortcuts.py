@@ -236,7 +236,8 @@ def test_anomaly_mode_names_the_users_line_of_a_promotion():
 
 
 def test_anomaly_mode_sees_what_a_rule_for_y_makes():
-    broken = new_row("broken", lambda x, w: x * w, dict(y=lambda g, x: g / (x - x), x=lambda g, w: g * w, w=lambda g, x: g * x))
+    rules = dict(y=lambda g, x: g / (x - x), x=lambda g, w: g * w, w=lambda g, x: g * x)
+    broken = new_row("broken", lambda x, w: x * w, rules)
     x, w = mg.ones(2, requires_grad=True), mg.ones(2)
     with np.errstate(all="ignore"), mg.autograd.detect_anomaly():
         y = broken.apply(x, w).sum()

@@ -14,10 +14,14 @@ from .arithmetic import (
     clamp_min,
     div,
     elu,
+    floor_divide,
+    fmod,
     frac,
     leaky_relu,
     lerp,
     nan_to_num,
+    positive,
+    remainder,
     round,
     softplus,
     sub,
@@ -26,6 +30,7 @@ from .arithmetic import (
 from .comparing import allclose, equal, is_tensor, isclose
 from .conversion import clone, contiguous, to
 from .einsum import einsum
+from .explaining import explain
 from .joining import atleast_1d, atleast_2d, cat, chunk, hstack, meshgrid, narrow, split, stack, unbind, vstack
 from .linalg import (
     addmm,
@@ -36,6 +41,7 @@ from .linalg import (
     diag_embed,
     diagonal,
     dot,
+    fill_diagonal_,
     matmul,
     mm,
     mv,
@@ -93,6 +99,7 @@ from .shapes import (
     reshape,
     roll,
     squeeze,
+    swapaxes,
     t,
     tile,
     transpose,

@@ -10,9 +10,9 @@ import numpy as np
 from ... import dtypes
 from ...core.tensor import Tensor, wrap
 from ...device import as_array
-from ...errors import GradientError
+from ...errors import DivisionByZeroError, GradientError
 from ...ops import arithmetic, special
-from .conversion import to
+from .conversion import check_tensors, to
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
@@ -29,6 +29,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """input / other, as a fraction, or rounded with rounding_mode 'floor' or 'trunc'."""
     if rounding_mode is None:
         return arithmetic.divide(input, other)
+    if rounding_mode in ("floor", "trunc"):
+        _refuse_zero("div", input, other)
     if rounding_mode == "floor":
         return arithmetic.floor_divide(input, other)
     if rounding_mode == "trunc":
@@ -39,6 +41,41 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         inexact = arithmetic.not_equal(arithmetic.multiply(down, other), input)
         return arithmetic.add(down, to(arithmetic.bitwise_and(arithmetic.less(down, 0), inexact), down.dtype))
     raise ValueError(f"div: rounding_mode={rounding_mode!r}; expected None, 'floor' or 'trunc'")
+
+
+def _refuse_zero(name: str, input: Any, other: Any) -> None:
+    """Refuse an integer division by 0. (NumPy's answer to it is 0.)"""
+    arrays = [x.array if isinstance(x, Tensor) else np.asarray(x) for x in (input, other)]
+    if all(x.dtype.kind != "f" for x in arrays) and arrays[0].size and not np.all(arrays[1]):
+        raise DivisionByZeroError(
+            f"{name}: an integer was divided by 0; keep the divisor away from 0, or convert with .float(): "
+            "a float divided by 0 is infinite or NaN"
+        )
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """input / other, rounded down. Integers raise where the divisor is 0."""
+    _refuse_zero("floor_divide (//)", input, other)
+    return arithmetic.floor_divide(input, other)
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """What a division rounded down leaves, with the sign of other. Integers raise where the divisor is 0."""
+    _refuse_zero("remainder (%)", input, other)
+    return arithmetic.remainder(input, other)
+
+
+def fmod(input: Any, other: Any) -> Tensor:
+    """What a division rounded towards 0 leaves, with the sign of input. Integers raise where the divisor is 0."""
+    _refuse_zero("fmod", input, other)
+    return arithmetic.fmod(input, other)
+
+
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself."""
+    if input.dtype == dtypes.bool:
+        raise GradientError("positive: '+' is not defined for bool tensors; convert the mask with .float()")
+    return input
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
@@ -52,8 +89,13 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         if min is not None:
             input = _bounded(input, min, arithmetic.greater_equal)
         return input if max is None else _bounded(input, max, arithmetic.less_equal)
-    if not input.is_floating_point() and (isinstance(min, float) or isinstance(max, float)):
-        input = input.to(dtypes.get_default_dtype())
+    if not input.is_floating_point():
+        if isinstance(min, float) or isinstance(max, float):
+            input = input.to(dtypes.get_default_dtype())
+        elif input.dtype != dtypes.bool:
+            for bound in (min, max):
+                if isinstance(bound, int):
+                    dtypes.fit("clamp", bound, input.dtype)
     return arithmetic.clamp(input, min, max)
 
 
@@ -117,7 +159,9 @@ def frac(input: Tensor) -> Tensor:
 
 def xlogy(input: Any, other: Any) -> Tensor:
     """input * log(other), with 0 log 0 = 0."""
-    if not isinstance(other, Tensor):  # a number's logarithm must not bring its own dtype
+    if not isinstance(other, Tensor):
+        check_tensors("xlogy", input=input)
+        # A number's logarithm must not bring its own dtype
         dtype = dtypes.result_type(input.array, other, fractional=True)
         other = wrap(np.full_like(input.array, other, dtype=dtype, shape=()))
     return special.xlogy(input, other)
@@ -125,11 +169,13 @@ def xlogy(input: Any, other: Any) -> Tensor:
 
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """input, or `min` where it is below."""
+    check_tensors("clamp_min", input=input)
     return clamp(input, min, None)
 
 
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """input, or `max` where it is above."""
+    check_tensors("clamp_max", input=input)
     return clamp(input, None, max)
 
 

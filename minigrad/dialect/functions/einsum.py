@@ -81,6 +81,12 @@ def _parse(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[tuple[st
 def _check_sizes(equation: str, terms: list[str], shapes: tuple[tuple[int, ...], ...]) -> None:
     sizes: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
+        of_letter = dict(zip(term, shape, strict=True))
+        if any(of_letter[letter] != n for letter, n in zip(term, shape, strict=True)):
+            raise GradientError(
+                f"einsum: '{equation}' repeats a letter in one operand, of shape {shape}, where it names two different "
+                "sizes; a diagonal needs equal ones"
+            )
         for letter, n in zip(term, shape, strict=True):
             known = sizes.setdefault(letter, n)
             if known != n and 1 not in (known, n):

@@ -11,7 +11,7 @@ from ...errors import GradientError
 from ...ops import indexing, joining, shapes
 from ...ops.shapes import axis as axis_of
 from .conversion import to
-from .shapes import expand, reshape
+from .shapes import as_index, expand, reshape
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
@@ -32,6 +32,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -
 def _several(name: str, tensors: Any) -> list:
     if isinstance(tensors, Tensor):
         raise TypeError(f"{name}: expected a list or tuple of tensors, got one Tensor; write {name}([a, b, ...])")
+    if not hasattr(tensors, "__iter__"):
+        raise TypeError(f"{name}: expected a list or tuple of tensors, got {type(tensors).__name__}")
     tensors = list(tensors)
     for i, x in enumerate(tensors):
         if not hasattr(x, "dtype"):
@@ -41,10 +43,17 @@ def _several(name: str, tensors: Any) -> list:
     return tensors
 
 
+def _refuse_0d(name: str, input: Tensor) -> None:
+    if not input.ndim:
+        raise GradientError(f"{name}: a 0-d tensor has no dimension to take apart; reshape it to (1,) first")
+
+
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start` on; a view."""
+    _refuse_0d("narrow", input)
     d = axis_of(dim, input.ndim)
     n = input.shape[d]
+    start, length = as_index("narrow", "start", start), as_index("narrow", "length", length)
     start = start + n if start < 0 else start
     if not 0 <= start <= n or length < 0 or start + length > n:
         raise GradientError(
@@ -53,12 +62,19 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return shapes.narrow(input, d, start, length)
 
 
-def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces of the given size along `dim` (the last may be smaller), or of each of the given sizes. Views."""
+def split(
+    tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
+) -> tuple[Tensor, ...]:
+    """Pieces of the given size along `dim` (the last may be smaller), or of each of the given sizes. Views.
+
+    split_size: what PyTorch's method calls its first argument.
+    """
+    split_size_or_sections = split_size if split_size_or_sections is None else split_size_or_sections
+    _refuse_0d("split", tensor)
     d = axis_of(dim, tensor.ndim)
     n = tensor.shape[d]
-    if isinstance(split_size_or_sections, int):
-        size = split_size_or_sections
+    if not isinstance(split_size_or_sections, tuple | list):
+        size = as_index("split", "the size of a piece", split_size_or_sections)
         if size <= 0:
             raise GradientError(f"split: the size of a piece must be positive, got {size}")
         sections = [min(size, n - start) for start in range(0, n, size)] or [0]
@@ -79,12 +95,15 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size along `dim`, the last one possibly smaller."""
     if chunks <= 0:
         raise GradientError(f"chunk: the number of chunks must be positive, got {chunks}")
+    _refuse_0d("chunk", input)
     n = input.shape[axis_of(dim, input.ndim)]
     return split(input, -(-n // chunks), dim) if n else split(input, [0] * chunks, dim)
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, one by one."""
+    if not input.ndim:
+        raise IndexError("unbind: a 0-d tensor has no dimension to take apart; see .item()")
     d = axis_of(dim, input.ndim)
     return tuple(indexing.index(input, (slice(None),) * d + (i,)) for i in range(input.shape[d]))
 

@@ -7,9 +7,9 @@ from typing import Any
 from ...core.tensor import Tensor
 from ...device import namespace
 from ...errors import GradientError
-from ...ops import arithmetic, indexing, linalg, reductions
+from ...ops import arithmetic, linalg, reductions, shapes
 from ...ops.shapes import axis
-from .shapes import movedim, reshape
+from .shapes import reshape
 
 # -- products ---------------------------------------------------------------------------------------------
 
@@ -80,34 +80,27 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alp
 
 
 def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
-    x = x if beta == 1 else arithmetic.multiply(x, beta)
-    return arithmetic.add(x, product if alpha == 1 else arithmetic.multiply(product, alpha))
+    scaled = product if alpha == 1 else arithmetic.multiply(product, alpha)
+    if isinstance(beta, int | float) and beta == 0:  # as in PyTorch, what is in x does not matter: not even NaN
+        return scaled
+    return arithmetic.add(x if beta == 1 else arithmetic.multiply(x, beta), scaled)
 
 
 # -- diagonals and triangles ------------------------------------------------------------------------------
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The elements of a diagonal of the dimensions dim1 and dim2, as the last dimension. A copy, not a view."""
+    """The elements of a diagonal of the dimensions dim1 and dim2, as the last dimension; a view."""
     d1, d2 = axis(dim1, input.ndim), axis(dim2, input.ndim)
     if d1 == d2:
         raise GradientError(f"diagonal: dim1={dim1} and dim2={dim2} are the same dimension; give two")
-    rows, columns = _diagonal_places(input, input.shape[d1], input.shape[d2], offset)
-    x = input if (d1, d2) == (0, 1) else movedim(input, (d1, d2), (0, 1))
-    picked = indexing.index(x, (rows, columns))
-    return picked if picked.ndim == 1 else movedim(picked, 0, -1)
-
-
-def _diagonal_places(like: Tensor, n: int, m: int, offset: int) -> tuple[Any, Any]:
-    length = max(0, min(n, m - offset) if offset >= 0 else min(n + offset, m))
-    steps = namespace(like).arange(length)
-    return steps + max(0, -offset), steps + max(0, offset)
+    return shapes.diagonal(input, offset, d1, d2)
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
+    """A copy of the diagonal of a matrix, or the matrix with a vector on its diagonal."""
     if input.ndim == 2:
-        return indexing.index(input, _diagonal_places(input, input.shape[0], input.shape[1], diagonal))
+        return arithmetic.clone(shapes.diagonal(input, diagonal, 0, 1))
     if input.ndim != 1:
         raise GradientError(
             f"diag: expected a vector or a matrix, got shape {input.shape}; see diagonal and diag_embed"
@@ -115,18 +108,47 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return diag_embed(input, diagonal)
 
 
-def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
-    """Matrices with the last dimension of `input` on their diagonal: (..., n) gives (..., n, n)."""
-    n = input.shape[-1] + abs(offset)
-    key = (Ellipsis, *_diagonal_places(input, n, n, offset))
-    return indexing.index_add(input, (*input.shape[:-1], n, n), key)
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices with the last dimension of `input` on their diagonal: (..., n) gives (..., n, n).
+
+    dim1, dim2: where the rows and the columns of these matrices are in the result.
+    """
+    if not input.ndim:
+        raise GradientError("diag_embed: expected at least one dimension, got a 0-d tensor; reshape it to (1,)")
+    d1, d2 = axis(dim1, input.ndim + 1), axis(dim2, input.ndim + 1)
+    if d1 == d2:
+        raise GradientError(f"diag_embed: dim1={dim1} and dim2={dim2} are the same dimension; give two")
+    sizes = list(input.shape[:-1])
+    for d in sorted((d1, d2)):
+        sizes.insert(d, input.shape[-1] + abs(offset))
+    return shapes.place_diagonal(input, tuple(sizes), offset, d1, d2)
+
+
+def fill_diagonal_(input: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Set the main diagonal to `fill_value`, in place; returns the tensor.
+
+    input: a matrix, or a tensor of more dimensions that all have the same size.
+    wrap: in a tall matrix start anew below the diagonal's end, with one row left out.
+    """
+    if input.ndim < 2 or (input.ndim > 2 and len(set(input.shape)) > 1):
+        raise GradientError(
+            f"fill_diagonal_: expected a matrix, or dimensions of one size, got shape {input.shape}; "
+            "for stacks of matrices use diagonal(dim1=-2, dim2=-1).fill_(...)"
+        )
+    steps = namespace(input).arange(min(input.shape))
+    key = (steps,) * input.ndim
+    if wrap and input.ndim == 2:
+        places = namespace(input).arange(0, input.numel(), input.shape[1] + 1)
+        key = (places // input.shape[1], places % input.shape[1])
+    input[key] = fill_value
+    return input
 
 
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix."""
     if input.ndim != 2:
         raise GradientError(f"trace: expected a matrix, got shape {input.shape}; for stacks use diagonal(...).sum(-1)")
-    return reductions.sum_(diag(input), None, False)
+    return reductions.sum_(diagonal(input), None, False)
 
 
 def _triangle(name: str, x: Tensor, diagonal: int, upper: bool) -> Tensor:

@@ -12,8 +12,8 @@ from ...device import is_array, namespace
 from ...errors import GradientError
 from ...ops import arithmetic, indexing
 from ...ops.shapes import axis
-from .conversion import to
-from .shapes import expand, reshape
+from .conversion import as_element
+from .shapes import as_index, expand, reshape
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
@@ -28,6 +28,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         raise GradientError(
             f"where: condition must be a bool tensor, this one is {condition.dtype}; compare it, e.g. x > 0"
         )
+    if other is None or input is None:
+        raise TypeError("where: expected the condition alone, or with both input and other; one of them is missing")
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = wrap(namespace(condition).asarray(input, dtypes.result_type(input, other)))
     return arithmetic.where(condition, input, other)
@@ -39,10 +41,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise GradientError(
             f"masked_fill: mask must be a bool tensor, this one is {mask.dtype}; convert it with .bool()"
         )
-    if isinstance(value, Tensor) and value.ndim:
-        raise GradientError(f"masked_fill: value must be a number or a 0-d tensor, this one has shape {value.shape}")
-    value = to(value, input.dtype) if isinstance(value, Tensor) else input.array.dtype.type(value)
-    return arithmetic.where(mask, value, input)
+    return arithmetic.where(mask, as_element("masked_fill", input, value), input)
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
@@ -84,9 +83,16 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather`, with input and indices broadcast against each other in the other dimensions (dim=None: flattened)."""
     positions = _index_array("take_along_dim", indices)
+    if positions.dtype.kind not in "iu":
+        raise GradientError(
+            f"take_along_dim: indices must be integers, these are {positions.dtype}; convert them with .long()"
+        )
     if dim is None:
-        return indexing.gather(reshape(input, -1), 0, positions.reshape(-1))
+        return take_along_dim(reshape(input, -1), wrap(positions.reshape(-1)), 0)
     d = axis(dim, input.ndim)
+    n = input.shape[d] if input.ndim else 1
+    indexing.check_bounds("take_along_dim", positions, -n, n)
+    positions = np.where(positions < 0, positions + n, positions)
     if positions.ndim != input.ndim:
         raise GradientError(
             f"take_along_dim: indices have shape {positions.shape} and the input {input.shape}; they must have "
@@ -101,19 +107,32 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     )
 
 
-def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
-    """Each element (or slice along `dim`) several times in a row; `repeats` is a number, or one for each."""
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each element (or slice along `dim`) several times in a row; `repeats` is a number, or one for each.
+
+    A vector of counts alone gives the index to do so with: 0 as often as the first count says, and so on.
+    output_size: the size along `dim` that is expected.
+    """
+    if repeats is None:
+        return repeat_interleave(wrap(namespace(input).arange(input.numel())), input, 0, output_size=output_size)
     if dim is None:
         input, dim = reshape(input, -1), 0
     xp = namespace(input.array)
     n = input.shape[axis(dim, input.ndim)]
     counts = repeats.array.reshape(-1) if isinstance(repeats, Tensor) else xp.asarray(repeats).reshape(-1)
-    if counts.dtype.kind not in "iu" or len(counts) not in (1, n) or bool((counts < 0).any()):
+    dimensions = repeats.ndim if isinstance(repeats, Tensor) else 1
+    if counts.dtype.kind not in "iu" or len(counts) not in (1, n) or bool((counts < 0).any()) or dimensions > 1:
         raise GradientError(
             f"repeat_interleave: repeats must be an int >= 0 or a vector of {n} of them, got {counts.dtype} of "
             f"{len(counts)}"
         )
     places = xp.arange(n).repeat(int(counts[0]) if len(counts) == 1 else counts.tolist())
+    if output_size is not None and output_size != len(places):
+        raise GradientError(
+            f"repeat_interleave: output_size={output_size}, but the repeats add up to {len(places)}; leave it out"
+        )
     return indexing.index_select(input, axis(dim, input.ndim), places)
 
 
@@ -126,8 +145,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice at one place along `dim`; a view without that dimension."""
+    if not input.ndim:
+        raise IndexError("select: a 0-d tensor has no dimension to select from; see .item()")
     d = axis(dim, input.ndim)
-    n = input.shape[d]
-    if not -n <= index < n:
-        raise IndexError(f"select: index {index} is out of bounds for dimension {dim} of size {n}; see .shape")
-    return indexing.index(input, (slice(None),) * d + (int(index),))
+    n, place = input.shape[d], as_index("select", "index", index)
+    if not -n <= place < n:
+        raise IndexError(f"select: index {place} is out of bounds for dimension {dim} of size {n}; see .shape")
+    return indexing.index(input, (slice(None),) * d + (place,))

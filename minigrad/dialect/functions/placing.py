@@ -8,12 +8,13 @@ import numpy as np
 
 from ... import dtypes
 from ...core.tensor import Tensor, wrap
+from ...device import namespace
 from ...errors import GradientError
 from ...ops import arithmetic, indexing
 from ...ops.shapes import axis
-from .conversion import to
+from .conversion import as_element
 from .picking import _index_array
-from .shapes import reshape
+from .shapes import expand, reshape
 
 
 def scatter(
@@ -30,7 +31,7 @@ def scatter(
     positions = _index_array("scatter", index)
     given = value if src is None else src
     if not isinstance(given, Tensor):
-        given = _filled(input, given, positions.shape)
+        given = _filled(input, as_element("scatter", input, given), positions.shape)
     if reduce == "add":
         return scatter_add(input, dim, index, given)
     if given.dtype != input.dtype:
@@ -60,9 +61,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 
 def _filled(like: Tensor, value: Any, shape: tuple[int, ...]) -> Tensor:
-    out = np.empty_like(like.array, shape=shape)
-    out[...] = value
-    return wrap(out)
+    return wrap(np.full_like(like.array, value, shape=shape))
 
 
 def _slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, Tensor, tuple]:
@@ -106,14 +105,21 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """input with one value in the slices along `dim` that a 1-d index names."""
+    """input with one value, a number or a 0-d tensor, in the slices along `dim` that a 1-d index names."""
     x, _, key = _slices("index_fill", input, dim, index, None)  # type: ignore[arg-type]
-    value = to(value, input.dtype) if isinstance(value, Tensor) else _filled(input, value, ())
-    return reshape(indexing.assign(x, value, key), input.shape)
+    value = as_element("index_fill", input, value)
+    d, places = len(key) - 1, key[-1]
+    named = namespace(places).zeros(x.shape[d], bool)
+    named[places] = True  # a mask: the value's gradient counts an element once, however often it is named
+    named = named.reshape([-1 if i == d else 1 for i in range(x.ndim)])
+    return reshape(arithmetic.where(named, value, x), input.shape)
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """input with the places where the mask is True filled with the first elements of source, in order."""
+    """input with the places where the mask is True filled with the first elements of source, in order.
+
+    Input and mask broadcast against each other.
+    """
     if mask.dtype != dtypes.bool:
         raise GradientError(
             f"masked_scatter: mask must be a bool tensor, this one is {mask.dtype}; convert it with .bool()"
@@ -122,7 +128,8 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         raise GradientError(
             f"masked_scatter: the input is {input.dtype}, source {source.dtype}; convert one of them with .to()"
         )
-    where = np.broadcast_to(mask.array, input.shape)
+    shape = np.broadcast_shapes(input.shape, mask.shape)
+    input, where = expand(input, shape), np.broadcast_to(mask.array, shape)
     count = int(where.sum())
     if source.numel() < count:
         raise GradientError(

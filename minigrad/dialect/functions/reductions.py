@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ... import dtypes
 from ...core.tensor import Tensor, wrap
@@ -11,7 +14,7 @@ from ...device import as_array
 from ...errors import GradientError
 from ...ops import arithmetic, reductions
 from ...ops.shapes import axes, axis
-from .conversion import to
+from .conversion import check_tensors, to
 from .shapes import reshape
 
 any_ = builtins.any
@@ -29,11 +32,16 @@ def _which(name: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None)
         dim = int(dim)
     if dim == ():
         dim = None
-    return dim, keepdim if keepdims is None else keepdims
+    keepdim = keepdim if keepdims is None else keepdims
+    if keepdim is not True and keepdim is not False and not isinstance(keepdim, np.bool_):
+        raise TypeError(f"{name}: keepdim is {keepdim!r}, expected True or False; several dimensions go in a tuple")
+    return dim, keepdim
 
 
 def _as_float(name: str, x: Tensor, dtype: Any) -> Tensor:
     if dtype is not None:
+        if dtypes.as_dtype(dtype).kind != "f":
+            raise GradientError(f"{name}: dtype={dtypes.as_dtype(dtype)} cannot hold a fraction; give a float dtype")
         return to(x, dtype)
     if x.array.dtype.kind != "f":
         raise GradientError(
@@ -47,7 +55,12 @@ def sum(
 ) -> Tensor:
     """The sum of all elements, or over the dimensions `dim`."""
     dim, keepdim = _which("sum", dim, keepdim, axis, keepdims)
-    return reductions.sum_(input if dtype is None else to(input, dtype), dim, keepdim)
+    return _in_dtype(reductions.sum_, input, dtype, dim, keepdim)
+
+
+def _in_dtype(reduction: Callable[..., Tensor], input: Tensor, dtype: Any, *how: Any) -> Tensor:
+    """The reduction of the input as `dtype`; integers are added up in int64, so the result is converted again."""
+    return reduction(input, *how) if dtype is None else to(reduction(to(input, dtype), *how), dtype)
 
 
 def mean(
@@ -106,13 +119,16 @@ class Extremes(NamedTuple):
     indices: Tensor
 
 
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Any:
+def max(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: Any = None
+) -> Any:
     """The largest element; along `dim` (values, indices); with a tensor in place of `dim` the elementwise maximum.
 
     Ties: along a dimension the first gets the whole gradient; over all elements they share it.
     """
-    if isinstance(dim, Tensor):
-        return arithmetic.maximum(input, dim)
+    if isinstance(dim, Tensor) or other is not None:
+        return arithmetic.maximum(input, dim if other is None else other)
+    check_tensors("max", input=input)
     dim, keepdim = _which("max", dim, keepdim, axis, keepdims)
     _refuse_empty("max", input, dim)
     if dim is None:
@@ -120,10 +136,13 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = No
     return Extremes(*reductions.max_along(input, _one("max", input, dim), keepdim))
 
 
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Any:
+def min(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: Any = None
+) -> Any:
     """The smallest element; along `dim` (values, indices); with a tensor in place of `dim` the elementwise minimum."""
-    if isinstance(dim, Tensor):
-        return arithmetic.minimum(input, dim)
+    if isinstance(dim, Tensor) or other is not None:
+        return arithmetic.minimum(input, dim if other is None else other)
+    check_tensors("min", input=input)
     dim, keepdim = _which("min", dim, keepdim, axis, keepdims)
     _refuse_empty("min", input, dim)
     if dim is None:
@@ -192,12 +211,10 @@ def prod(
 ) -> Tensor:
     """The product of all elements, or along one dimension; right at zeros too."""
     dim, keepdim = _which("prod", dim, keepdim, axis, keepdims)
-    input = input if dtype is None else to(input, dtype)
     if dim is None:
-        return reductions.prod(reshape(input, -1), 0, False)
-    if not input.ndim:
-        return reductions.prod(reshape(input, 1), _one("prod", input, dim), False)
-    return reductions.prod(input, _one("prod", input, dim), keepdim)
+        return _in_dtype(reductions.prod, reshape(input, -1), dtype, 0, False)
+    d = _one("prod", input, dim)
+    return _in_dtype(reductions.prod, input if input.ndim else reshape(input, 1), dtype, d, keepdim and input.ndim > 0)
 
 
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
@@ -208,7 +225,10 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 
 
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
-    """The vector p-norm of all elements or over `dim`; the gradient at 0 is 0 for p = 2."""
+    """The vector p-norm of all elements or over `dim`; the gradient at 0 is 0."""
+    p = p.item() if isinstance(p, Tensor) else p
+    if not (p is None or p == "fro" or isinstance(p, int | float)):
+        raise ValueError(f"norm: p={p!r}; expected a number, inf, -inf or 'fro' (others need singular values)")
     input = _as_float("norm", input, dtype)
     dim, keepdim = _which("norm", dim, keepdim, None, None)
     if p in (2, "fro", None):
@@ -222,28 +242,48 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
         return reductions.amin(size, dim, keepdim)
     if p == 0:
         return reductions.sum_(to(arithmetic.not_equal(input, 0), input.dtype), dim, keepdim)
-    return arithmetic.power(reductions.sum_(arithmetic.power(size, p), dim, keepdim), 1 / p)
+    return reductions.norm_of_order(input, p, dim, keepdim)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sums along `dim`."""
-    input = input if dtype is None else to(input, dtype)
     d = axis(dim, input.ndim)
-    return reductions.cumsum(input, d) if input.ndim else sum(input)
+    return _in_dtype(reductions.cumsum, input, dtype, d) if input.ndim else sum(input, dtype=dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running products along `dim`; the derivative is right at zeros too."""
-    input = input if dtype is None else to(input, dtype)
     d = axis(dim, input.ndim)
-    return reductions.cumprod(input, d) if input.ndim else prod(input)
+    return _in_dtype(reductions.cumprod, input, dtype, d) if input.ndim else prod(input, dtype=dtype)
 
 
-def var_mean(input: Tensor, dim: Any = None, **how: Any) -> tuple[Tensor, Tensor]:
-    """(var, mean), with the arguments of `var`."""
-    return var(input, dim, **how), mean(input, dim, how.get("keepdim", False))
+def var_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+    axis: Any = None,
+    keepdims: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """(var, mean) over the same dimensions, with the arguments of `var`."""
+    dim, keepdim, correction = _spread_arguments("var_mean", dim, unbiased, keepdim, correction, axis, keepdims)
+    input = _as_float("var_mean", input, None)
+    return reductions.var(input, dim, keepdim, correction), reductions.mean(input, dim, keepdim)
 
 
-def std_mean(input: Tensor, dim: Any = None, **how: Any) -> tuple[Tensor, Tensor]:
-    """(std, mean), with the arguments of `std`."""
-    return std(input, dim, **how), mean(input, dim, how.get("keepdim", False))
+def std_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+    axis: Any = None,
+    keepdims: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """(std, mean) over the same dimensions, with the arguments of `std`."""
+    dim, keepdim, correction = _spread_arguments("std_mean", dim, unbiased, keepdim, correction, axis, keepdims)
+    input = _as_float("std_mean", input, None)
+    return reductions.std(input, dim, keepdim, correction), reductions.mean(input, dim, keepdim)

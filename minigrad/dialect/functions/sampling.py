@@ -49,12 +49,19 @@ def normal(
 
 
 def randint_like(
-    input: Tensor, low: Any, high: Any = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    low: Any,
+    high: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Integers in [low, high), or [0, low), in the shape and dtype of `input`."""
     low, high = (0, low) if high is None else (low, high)
     where = device_of(input.array) if device is None else device
-    drawn = randint(low, high, tuple(input.shape), dtype=_like_dtype(input, dtype), device=where)
+    drawn = randint(low, high, tuple(input.shape), generator=generator, dtype=_like_dtype(input, dtype), device=where)
     return drawn.requires_grad_() if requires_grad else drawn
 
 

@@ -11,9 +11,15 @@ from ...core.tensor import Tensor, wrap
 from ...errors import GradientError
 from ...ops import shapes
 from ...ops.shapes import axes, axis
+from .conversion import contiguous
 
 
-def _sizes(name: str, sizes: tuple) -> tuple[int, ...]:
+def _sizes(name: str, sizes: tuple, named: Any = None, word: str = "") -> tuple[int, ...]:
+    """Ints given one by one, in a tuple or by keyword: reshape(2, 3), reshape((2, 3)), reshape(shape=(2, 3))."""
+    if named is not None:
+        if sizes:
+            raise TypeError(f"{name}: got both {sizes} and {word}={named}; give one of them")
+        sizes = (tuple(named) if isinstance(named, tuple | list) else (named,),)
     if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
         sizes = tuple(sizes[0])
     for n in sizes:
@@ -22,9 +28,21 @@ def _sizes(name: str, sizes: tuple) -> tuple[int, ...]:
     return tuple(int(n) for n in sizes)
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def as_index(name: str, argument: str, value: Any) -> int:
+    """A place or a length: an int, or an integer tensor of no dimensions."""
+    if isinstance(value, Tensor):
+        fits = not value.ndim and value.dtype.kind in "iu"
+    else:
+        fits = hasattr(value, "__index__") and not isinstance(value, bool | np.bool_)
+    if not fits:
+        found = f"a tensor of {value.dtype} and shape {value.shape}" if isinstance(value, Tensor) else repr(value)
+        raise TypeError(f"{name}: {argument} must be an int or a 0-d integer tensor, got {found}")
+    return int(value)
+
+
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """The same elements in another shape; one size may be -1. Shares memory where it can."""
-    sizes = _sizes("reshape", shape)
+    sizes = _sizes("reshape", sizes, shape, "shape")
     try:
         if any(n < -1 for n in sizes):
             raise ValueError
@@ -36,11 +54,13 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         ) from None
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """The same memory in another shape, or (given a dtype) as another type. Raises where `reshape` would copy."""
-    if len(shape) == 1 and isinstance(shape[0], np.dtype):
-        return wrap(input.array.view(shape[0]))
-    out = reshape(input, *shape)
+    if len(sizes) == 1 and isinstance(sizes[0], np.dtype):
+        dtype = sizes[0]
+    if dtype is not None:
+        return wrap(input.array.view(dtype))
+    out = reshape(input, *sizes, shape=size)
     if out.array.size and not np.may_share_memory(out.array, input.array):
         raise GradientError(
             f"view: a tensor of shape {input.shape} with strides {input.array.strides} cannot be seen as {out.shape} "
@@ -61,8 +81,10 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return shapes.reshape(input, (*input.shape[:start], merged, *input.shape[end + 1 :]))
 
 
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, *places: Any, dim: Any = None) -> Tensor:
     """Without the dimensions of size 1, or without those of `dim` that have size 1."""
+    if places:
+        dim = _sizes("squeeze", places, dim, "dim")
     chosen = axes(dim, input.ndim)
     return shapes.reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in chosen))
 
@@ -85,9 +107,14 @@ def t(input: Tensor) -> Tensor:
     return shapes.transpose(input, 0, 1 if input.ndim == 2 else 0)
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """`transpose` under NumPy's name."""
+    return transpose(input, axis0, axis1)
+
+
+def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     """The dimensions in another order; a view."""
-    order = _sizes("permute", dims)
+    order = _sizes("permute", order, dims, "dims")
     if len(axes(order, input.ndim)) != input.ndim:
         raise GradientError(
             f"permute: dims {order} must name each of the {input.ndim} dimensions of {input.shape} once"
@@ -95,16 +122,17 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     return shapes.permute(input, order)
 
 
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """Dimensions of size 1 repeated without copying; -1 keeps a size."""
-    wanted = list(_sizes("expand", sizes))
+    sizes = _sizes("expand", sizes, size, "size")
+    wanted = list(sizes)
     extra = len(wanted) - input.ndim
     for i, n in enumerate(wanted):
         if n == -1 and i >= extra:
             wanted[i] = input.shape[i - extra]
     if extra < 0 or any(n < 0 or (i >= extra and input.shape[i - extra] not in (1, n)) for i, n in enumerate(wanted)):
         raise GradientError(
-            f"expand: a tensor of shape {input.shape} cannot be expanded to {_sizes('expand', sizes)}; "
+            f"expand: a tensor of shape {input.shape} cannot be expanded to {sizes}; "
             "only dimensions of size 1 can grow, and new ones come first: use repeat, or unsqueeze where the new one "
             "belongs"
         )
@@ -116,9 +144,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, *other.shape)
 
 
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
     """Copies side by side: `repeats` says how many along each dimension."""
-    counts = _sizes("repeat", repeats)
+    counts = _sizes("repeat", counts, repeats, "repeats")
     if len(counts) < input.ndim:
         raise GradientError(
             f"repeat: got {len(counts)} counts for a tensor of shape {input.shape}; give one per dimension"
@@ -126,17 +154,28 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return shapes.repeat(input, counts)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *places: Any, dims: Any = None) -> Tensor:
     """The order of the elements reversed along `dims`."""
-    return shapes.flip(input, axes(_sizes("flip", dims), input.ndim))
+    if dims is None and not places:
+        raise TypeError("flip: dims is missing; name the dimensions to reverse: flip(0), or flip(0, 1) for both")
+    return shapes.flip(input, axes(_sizes("flip", places, dims, "dims"), input.ndim))
 
 
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements shifted along `dims`, those pushed out coming in again at the other side."""
-    if dims is None:
-        return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
     as_tuple = lambda v: tuple(v) if isinstance(v, tuple | list) else (v,)
-    return shapes.roll(input, as_tuple(shifts), tuple(axis(d, input.ndim) for d in as_tuple(dims)))
+    steps = as_tuple(shifts)
+    places = (0,) if dims is None else as_tuple(dims)
+    if len(steps) != len(places):
+        raise GradientError(
+            f"roll: got {len(steps)} shifts {shifts} and {len(places)} dims {dims}; give one shift for each dimension"
+            + (" (without dims, one for all elements)" if dims is None else "")
+        )
+    if dims is None:
+        return reshape(shapes.roll(reshape(input, -1), steps, places), input.shape)
+    if not input.ndim:
+        raise IndexError(f"roll: a 0-d tensor has no dimension {dims} to roll along")
+    return shapes.roll(input, steps, tuple(axis(d, input.ndim) for d in places))
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -153,15 +192,15 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     return shapes.permute(input, tuple(moved[d] if d in moved else next(rest) for d in range(input.ndim)))
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
     """Copies side by side, `dims` along each dimension; missing counts, at the front, are 1."""
-    counts = _sizes("tile", dims)
+    counts = _sizes("tile", counts, dims, "dims")
     return shapes.repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
 
-def broadcast_to(input: Tensor, size: Any) -> Tensor:
-    """Expanded to `size` without copying; a view."""
-    return expand(input, *size)
+def broadcast_to(input: Tensor, *sizes: Any, size: Any = None, shape: Any = None) -> Tensor:
+    """Expanded to `size` (which PyTorch's manual calls shape) without copying; a view."""
+    return expand(input, *sizes, size=size if shape is None else shape)
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -177,8 +216,8 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def ravel(input: Tensor) -> Tensor:
-    """All elements in one dimension."""
-    return reshape(input, -1)
+    """All elements in one dimension; a view only if the memory is contiguous, as in PyTorch."""
+    return reshape(contiguous(input), -1)
 
 
 def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:

@@ -15,8 +15,9 @@ from ...device import beside, namespace
 from ...errors import GradientError
 from ...ops import arithmetic, indexing, reductions
 from ...ops.shapes import axis
+from .picking import take_along_dim
 from .reductions import Extremes
-from .shapes import reshape
+from .shapes import as_index, reshape
 
 
 class Sorted(NamedTuple):
@@ -26,7 +27,7 @@ class Sorted(NamedTuple):
     indices: Tensor
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """The indices that sort `input` along `dim`. Equal elements keep their order, stable or not."""
     d, x = axis(dim, input.ndim), input.array
     if not x.ndim:
@@ -37,7 +38,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     return wrap(np.flip(x.shape[d] - 1 - backwards, d).copy())
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Sorted:
     """(values, indices) in order along `dim`. Equal elements keep their order, stable or not."""
     indices = argsort(input, dim, descending)
     return Sorted(_at(input, dim, indices), indices)
@@ -47,6 +48,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     """(values, indices) of the k largest (or smallest) elements along `dim`, in order."""
     d = axis(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
+    k = as_index("topk", "k", k)
     if not 0 <= k <= n:
         raise GradientError(f"topk: k is {k}, but dimension {dim} of {input.shape} has {n} elements; expected 0 to {n}")
     order = argsort(input, dim, descending=largest)
@@ -59,6 +61,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ext
     """(values, indices) of the k-th smallest elements along `dim`, counted from 1."""
     d = axis(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
+    k = as_index("kthvalue", "k", k)
     if not 1 <= k <= n:
         raise GradientError(
             f"kthvalue: k is {k}, but dimension {dim} of {input.shape} has {n} elements; expected 1 to {n}"
@@ -70,19 +73,29 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ext
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The median, of all elements or (values, indices) along `dim`; of an even number the lower one in the middle."""
+    """The median, of all elements or (values, indices) along `dim`; of an even number the lower one in the middle.
+
+    Where there is a NaN, the median is NaN.
+    """
     if dim is None:  # equal elements share the gradient, as in max() of everything
         middle = median(reshape(input.detach(), -1), 0).values
-        lower = (
-            arithmetic.where(arithmetic.less_equal(input, middle), input, -np.inf) if input.requires_grad else middle
-        )
-        return reductions.amax(lower, None, False) if bool((middle == middle).array) and input.requires_grad else middle
+        if not input.requires_grad:
+            return middle
+        is_number = bool((middle == middle).array)  # a NaN is the largest element itself
+        lower = arithmetic.where(arithmetic.less_equal(input, middle), input, -np.inf) if is_number else input
+        return reductions.amax(lower, None, False)
     if input.ndim and not input.shape[axis(dim, input.ndim)]:
         raise GradientError(
             f"median: a tensor of shape {input.shape} has no elements along dim={dim}; check numel() first"
         )
-    n = input.shape[axis(dim, input.ndim)] if input.ndim else 1
-    return kthvalue(input, (n + 1) // 2, dim, keepdim)
+    d = axis(dim, input.ndim)
+    n = input.shape[d] if input.ndim else 1
+    if not input.ndim or input.dtype.kind != "f":
+        return kthvalue(input, (n + 1) // 2, dim, keepdim)
+    order, is_nan = argsort(input, dim).array, np.isnan(input.array)
+    middle = order[(slice(None),) * d + (slice((n - 1) // 2, (n + 1) // 2),)]
+    index = np.where(is_nan.any(axis=d, keepdims=True), is_nan.argmax(axis=d, keepdims=True), middle)  # the first NaN
+    return Extremes(indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d)))
 
 
 def _at(input: Tensor, dim: int, indices: Tensor) -> Tensor:
@@ -102,7 +115,7 @@ def unique(
     """
     d = None if dim is None else axis(dim, input.ndim)
     search: Any = np.unique
-    found = search(input.array, return_inverse=return_inverse, return_counts=return_counts, axis=d)
+    found = search(input.array, return_inverse=return_inverse, return_counts=return_counts, axis=d, equal_nan=False)
     if not (return_inverse or return_counts):
         return wrap(found)
     values, *rest = found
@@ -125,16 +138,25 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
 ) -> Tensor:
     """Where to insert each element of `input` to keep the last dimension of `sorted_sequence` in order.
 
     sorted_sequence: one vector for all, or (..., n) beside an input (..., m). right: after equal elements, not before.
+    sorter: the indices that bring a sequence in order which is not (from argsort). A NaN is the largest number.
     """
     if side not in (None, "left", "right"):
         raise ValueError(f"searchsorted: side={side!r}; expected 'left' or 'right'")
+    if right and side == "left":
+        raise GradientError("searchsorted: right=True and side='left' say the opposite; give one of them")
     right = right or side == "right"
-    edges = sorted_sequence.array
+    edges = sorted_sequence.array if sorter is None else take_along_dim(sorted_sequence, sorter, -1).array
     x = input.array if isinstance(input, Tensor) else beside(np.asarray(input), edges)
     if edges.ndim != 1 and edges.shape[:-1] != x.shape[:-1]:
         raise GradientError(
@@ -144,7 +166,8 @@ def searchsorted(
     if edges.ndim == 1:
         found = namespace(edges).searchsorted(edges, x, side="right" if right else "left")
     else:
-        below = edges[..., None, :] <= x[..., None] if right else edges[..., None, :] < x[..., None]
+        edges, x = edges[..., None, :], x[..., None]
+        below = (edges <= x) | (x != x) if right else (edges < x) | ((x != x) & (edges == edges))
         found = below.sum(-1)
     return wrap(np.asarray(found) if isinstance(found, np.generic) else found).to(np.int32 if out_int32 else np.int64)
 
@@ -154,8 +177,10 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
-def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+def count_nonzero(input: Tensor, *places: Any, dim: Any = None) -> Tensor:
     """How many elements are not 0, of all or over the dimensions `dim`."""
+    if places:
+        dim = places[0] if len(places) == 1 else places
     return reductions.sum_(wrap(input.array != 0), tuple(dim) if isinstance(dim, list) else dim, False)
 
 

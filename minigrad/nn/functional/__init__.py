@@ -1,9 +1,8 @@
 """`minigrad.nn.functional`: layers and losses as functions, with PyTorch's arguments."""
 
+from ...dialect.convolution import conv1d, conv2d, conv_transpose2d
 from ...dialect.functions import softplus
-from ...ops.convolution import conv1d, conv2d, conv_transpose2d
-from ...ops.normalization import batch_norm
-from ...ops.pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
+from ...dialect.pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from .activations import (
     celu,
     elu,
@@ -29,6 +28,7 @@ from .activations import (
     tanh,
     tanhshrink,
 )
+from .batch_norm import batch_norm
 from .layers import (
     cosine_similarity,
     dropout,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from ...random import generator as _rng
 tanh, sigmoid = arithmetic.tanh, arithmetic.sigmoid
 
 
-def _applied(inplace: bool, operation: Callable[..., Tensor], input: Tensor, *settings: Any) -> Tensor:
+def _apply(inplace: bool, operation: Callable[..., Tensor], input: Tensor, *settings: Any) -> Tensor:
     if inplace:
         return in_place(f"{operation.__name__}_", operation)(input, *settings)
     return operation(input, *settings)
@@ -33,17 +34,17 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """input where positive, negative_slope * input elsewhere."""
-    return _applied(inplace, functions.leaky_relu, input, negative_slope)
+    return _apply(inplace, functions.leaky_relu, input, negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """input where positive, alpha * (exp(input) - 1) elsewhere."""
-    return _applied(inplace, functions.elu, input, alpha)
+    return _apply(inplace, functions.elu, input, alpha)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """1.0507 elu(input, 1.6733): keeps mean 0 and variance 1 from layer to layer (Klambauer et al. 2017)."""
-    return _applied(inplace, _selu, input)
+    return _apply(inplace, _selu, input)
 
 
 def _selu(input: Tensor) -> Tensor:
@@ -51,8 +52,13 @@ def _selu(input: Tensor) -> Tensor:
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """input where positive, alpha * (exp(input / alpha) - 1) elsewhere: an elu whose slope is continuous."""
-    return _applied(inplace, _celu, input, alpha)
+    """input where positive, alpha * (exp(input / alpha) - 1) elsewhere: an elu whose slope is continuous.
+
+    alpha: above 0, or the two halves would not meet so.
+    """
+    if not alpha > 0:
+        raise ValueError(f"celu: alpha={alpha}; expected a number above 0")
+    return _apply(inplace, _celu, input, alpha)
 
 
 def _celu(input: Tensor, alpha: float) -> Tensor:
@@ -70,19 +76,19 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """input · sigmoid(input), also called swish."""
-    return _applied(inplace, activations.silu, input)
+    return _apply(inplace, activations.silu, input)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """input · tanh(softplus(input)) (Misra 2019)."""
-    return _applied(inplace, activations.mish, input)
+    return _apply(inplace, activations.mish, input)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """input limited to [min_val, max_val]; at the limits the slope is 0 (clamp's is 1)."""
     if not min_val <= max_val:
         raise ValueError(f"hardtanh: min_val={min_val} is above max_val={max_val}; exchange them")
-    return _applied(inplace, activations.hardtanh, input, min_val, max_val)
+    return _apply(inplace, activations.hardtanh, input, min_val, max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -92,7 +98,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """input / 6 + 1/2 limited to [0, 1]."""
-    return _applied(inplace, _hardsigmoid, input)
+    return _apply(inplace, _hardsigmoid, input)
 
 
 def _hardsigmoid(input: Tensor) -> Tensor:
@@ -101,7 +107,7 @@ def _hardsigmoid(input: Tensor) -> Tensor:
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """input · hardsigmoid(input)."""
-    return _applied(inplace, _hardswish, input)
+    return _apply(inplace, _hardswish, input)
 
 
 def _hardswish(input: Tensor) -> Tensor:
@@ -138,27 +144,35 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     return input / clamp_min(functions.norm(input, p, dim, True), eps)
 
 
-def _implicit_dim(ndim: int) -> int:
-    """The dimension PyTorch normalises when none is given: 0 for 0, 1 or 3 dimensions, otherwise 1."""
-    return 0 if ndim in (0, 1, 3) else 1
+def _dim_of(name: str, dim: int | None, ndim: int) -> int:
+    """`dim`; or, with a warning, the dimension PyTorch takes without one: 0 for 0, 1 or 3 dimensions, otherwise 1."""
+    if dim is not None:
+        return axis(dim, ndim)
+    chosen = 0 if ndim in (0, 1, 3) else 1
+    warnings.warn(
+        f"{name}: without dim, dimension {chosen} of a {ndim}-d tensor is taken; say which one sums to 1, dim=-1 for "
+        "the last",
+        stacklevel=3,
+    )
+    return chosen
 
 
 def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """exp(input) / Σ exp(input) along `dim` (without one: dimension 0 of 0-, 1- and 3-d tensors, otherwise 1)."""
     input = input if dtype is None else input.to(dtype)
-    d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
+    d = _dim_of("softmax", dim, input.ndim)
     return losses.softmax(input, d) if input.ndim else arithmetic.exp(input - input)
 
 
 def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """softmax of -input."""
-    return softmax(-input, dim, dtype=dtype)
+    return softmax(-input, _dim_of("softmin", dim, input.ndim), dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """log softmax(input), computed without forming the softmax, so that no probability underflows to log 0."""
     input = input if dtype is None else input.to(dtype)
-    d = _implicit_dim(input.ndim) if dim is None else axis(dim, input.ndim)
+    d = _dim_of("log_softmax", dim, input.ndim)
     return losses.log_softmax(input, d) if input.ndim else input - input
 
 

@@ -22,13 +22,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def layer_norm(
     input: Tensor,
-    normalized_shape: Sequence[int],
+    normalized_shape: int | Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
     """(input - mean) / √(variance + eps) · weight + bias, over the last dimensions, of the sizes normalized_shape."""
-    sizes = tuple(int(n) for n in normalized_shape)
+    sizes = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
     if not sizes or tuple(input.shape[-len(sizes) :]) != sizes:
         raise GradientError(
             f"layer_norm: normalized_shape is {sizes}, but the input has shape {input.shape}; "
@@ -42,6 +42,9 @@ def layer_norm(
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int64 rows with a 1 at the class: shape (..., num_classes); -1 infers the number of classes."""
+    if num_classes < -1 or (num_classes == -1 and not tensor.numel()):
+        given = "an empty tensor has no largest class" if num_classes == -1 else f"got {num_classes}"
+        raise GradientError(f"one_hot: {given}; give num_classes, the number of classes, or -1 for the largest plus 1")
     return indexing.one_hot(tensor, num_classes)
 
 
@@ -50,13 +53,18 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     training: False returns the input as it is.
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p={p}; expected the probability of a zero, between 0 and 1")
+    check_probability("dropout", p)
     if not training or p == 0:
         return input
     kept = random.generator().random(input.shape) >= p
     scale = wrap(beside((kept / (1 - p if p < 1 else 1)).astype(input.dtype), input.array))
     return input.mul_(scale) if inplace else arithmetic.multiply(input, scale)
+
+
+def check_probability(who: str, p: Any) -> None:
+    """Refuse what is no probability of a zero."""
+    if not isinstance(p, int | float | np.number) or not 0 <= p <= 1:
+        raise ValueError(f"{who}: p={p!r}; expected the probability of a zero, between 0 and 1")
 
 
 def embedding(
@@ -74,6 +82,8 @@ def embedding(
     Rows named several times add their gradients up. max_norm, scale_grad_by_freq and sparse are not supported.
     """
     check_embedding("embedding", max_norm, scale_grad_by_freq, sparse)
+    if padding_idx is not None and weight.ndim == 2:
+        padding_idx = resolve_row("embedding", padding_idx, weight.shape[0])
     names = input.array
     if names.dtype.kind not in "iu":
         raise GradientError(f"embedding: the input is {input.dtype}; expected integers, the rows' numbers: use .long()")
@@ -83,12 +93,23 @@ def embedding(
     rows = indexing.index(weight, names)
     if padding_idx is None:
         return rows
-    padding = wrap((names == padding_idx % weight.shape[0])[..., None])
+    padding = wrap((names == padding_idx)[..., None])
     return arithmetic.where(padding, rows.detach(), rows)
+
+
+def resolve_row(who: str, padding_idx: Any, rows: int) -> int:
+    """The number of the row that `padding_idx` means, counted from the start; raises ValueError if there is none."""
+    if not isinstance(padding_idx, int | np.integer) or not -rows <= padding_idx < rows:
+        raise ValueError(
+            f"{who}: padding_idx={padding_idx} is none of the {rows} rows; expected an int from {-rows} to {rows - 1}"
+        )
+    return int(padding_idx) % rows
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1·x2 / (|x1| |x2|) along `dim`, each norm at least eps."""
+    if not eps >= 0:
+        raise ValueError(f"cosine_similarity: eps={eps}; expected the least norm to divide by, at least 0")
     dtype = dtypes.result_type(x1.array, x2.array)
     x1, x2 = functions.broadcast_tensors(x1.to(dtype), x2.to(dtype))
     sizes = [functions.clamp_min(functions.norm(x, 2, dim), eps) for x in (x1, x2)]
@@ -99,8 +120,10 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     """The input with a border. pad: (before, after) of the last dimension, then of the last but one, and so on.
 
     mode: 'constant' fills the border with `value` (0), 'reflect' mirrors the inside without repeating the edge,
-    'replicate' repeats the edge, 'circular' continues at the other end. Negative numbers of 'constant' cut off.
+    'replicate' repeats the edge, 'circular' continues at the other end. Negative numbers cut off.
     """
+    if not isinstance(pad, tuple | list) or not all(isinstance(n, int | np.integer) for n in pad):
+        raise TypeError(f"pad: got {pad!r}; expected ints, (before, after) for each of the last dimensions")
     borders = [(int(a), int(b)) for a, b in zip(pad[::2], pad[1::2], strict=False)]
     if len(pad) % 2 or len(borders) > input.ndim:
         raise GradientError(
@@ -112,6 +135,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         return _with_constant(input, by_dim, 0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode={mode!r}; expected 'constant', 'reflect', 'replicate' or 'circular'")
+    if value is not None:
+        raise ValueError(f"pad: value={value} is for mode='constant'; leave it out, {mode!r} repeats the input")
     for d, (before, after) in by_dim.items():
         if before or after:
             input = indexing.index_select(input, d, _continued(input, d, before, after, mode))
@@ -136,17 +161,19 @@ def _with_constant(x: Tensor, by_dim: dict[int, tuple[int, int]], value: Any) ->
 def _continued(x: Tensor, d: int, before: int, after: int, mode: str) -> Any:
     """Which place of dimension d each element of the padded one shows."""
     n = x.shape[d]
-    most = n - 1 if mode == "reflect" else n
-    if before < 0 or after < 0 or (mode != "replicate" and max(before, after) > most) or not n:
+    start, stop = max(0, -before), n - max(0, -after)  # what a negative border leaves
+    most = {"reflect": n - 1, "circular": stop - start, "replicate": max(before, after)}[mode]
+    if max(before, after) > most or n + before + after < 1 or not n:
         raise GradientError(
-            f"pad: ({before}, {after}) does not suit mode='{mode}' and dimension {d} of size {n}; expected 0 to {most}"
+            f"pad: ({before}, {after}) does not suit mode='{mode}' and dimension {d} of size {n}; expected "
+            + (f"borders of at most {most}" if max(before, after) > most else "to leave at least one element")
         )
     xp = namespace(x)
     places = xp.arange(-before, n + after)
     if mode == "replicate":
         return xp.clip(places, 0, n - 1)
-    if mode == "circular":
-        return places % n
+    if mode == "circular":  # what was cut off is not continued
+        return start + (places - start) % (stop - start)
     return n - 1 - xp.abs(n - 1 - xp.abs(places))
 
 

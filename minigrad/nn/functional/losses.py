@@ -11,6 +11,7 @@ from ...core.tensor import Tensor
 from ...dialect.functions import clamp_min
 from ...errors import GradientError
 from ...ops import arithmetic, losses, special
+from ...ops.shapes import fits
 
 
 def _operands(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
@@ -48,7 +49,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """huber_loss / beta: ½ d² / beta near 0, |d| - ½ beta beyond; beta = 0 is l1_loss. The shapes must be equal."""
     input, target = _operands("smooth_l1_loss", input, target)
-    if beta < 0:
+    if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
@@ -70,13 +71,24 @@ def cross_entropy(
 
     target: classes (N,), (), (N, ...) as integers, or probabilities of the input's shape.
     weight: one factor per *class*, (C,). For a weight per sample use reduction="none" and multiply.
+    ignore_index: a class whose samples count nothing; not for probabilities.
+    label_smoothing: how much of each target is given to all classes alike, between 0 and 1.
     """
     losses.check_reduction(reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise GradientError(
+            f"cross_entropy: label_smoothing={label_smoothing}; expected the part of a target that all classes share, "
+            "between 0 and 1"
+        )
+    if input.ndim == 0:
+        raise GradientError("cross_entropy: input must have a class dimension: (C,), (N, C) or (N, C, ...); it is 0-d")
     dim = min(1, input.ndim - 1)
     log_p = losses.log_softmax(input, dim)
     classes = input.shape[dim]
-    if weight is not None and weight.shape != (classes,):
-        raise GradientError(_per_class("cross_entropy", weight, classes))
+    if not classes:
+        raise GradientError(f"cross_entropy: input has shape {input.shape}; dimension {dim} must hold the classes")
+    if weight is not None:
+        weight = _as_class_weights("cross_entropy", weight, classes, log_p)
     if target.is_floating_point() or label_smoothing > 0:
         return _soft_cross_entropy(log_p, target, weight, ignore_index, reduction, label_smoothing, dim)
     return nll_loss(log_p, target, weight, ignore_index, reduction)
@@ -100,28 +112,48 @@ def _soft_cross_entropy(
                 f"cross_entropy: target is {target.dtype} with shape {target.shape}; probabilities need the "
                 f"input's shape {log_p.shape}, and classes an integer dtype: convert them with .long()"
             )
+        if ignore_index >= 0:
+            raise GradientError(
+                f"cross_entropy: ignore_index={ignore_index} names a class, but the target holds probabilities; leave "
+                'it out, and weigh samples with reduction="none"'
+            )
         target = target * (1 - smoothing) + smoothing / classes
         loss = -(per_class * target).sum(dim)
         if reduction == "mean":
             return loss.sum() / (log_p.numel() / classes)
     else:
         hard = nll_loss(log_p, target, weight, ignore_index, reduction)
-        kept = (target != ignore_index).to(log_p.dtype)
-        loss = -per_class.sum(dim) * kept / classes
+        kept = target != ignore_index
+        loss = arithmetic.where(kept, -per_class.sum(dim), 0.0) / classes
         if reduction == "mean":
-            total = kept.sum() if weight is None else (weight[target * (target != ignore_index)] * kept).sum()
+            total = kept.sum() if weight is None else (weight[target * kept] * kept).sum()
             return (1 - smoothing) * hard + smoothing * loss.sum() / (total.item() or 1)
         loss = loss if reduction == "none" else loss.sum()
         return (1 - smoothing) * hard + smoothing * loss
     return loss.sum() if reduction == "sum" else loss
 
 
-def _per_class(name: str, weight: Tensor, classes: int) -> str:
-    return (
-        f"{name}: weight has shape {weight.shape}, but it is one factor per class, so ({classes},) was expected; "
-        'to weight the samples (by an advantage, say) use reduction="none" and multiply: '
-        f'({name}(input, target, reduction="none") * weight).mean()'
-    )
+def _as_class_weights(name: str, weight: Tensor, classes: int, input: Tensor) -> Tensor:
+    """`weight`, one factor for each class, in the dtype of `input`."""
+    if weight.shape != (classes,):
+        raise GradientError(
+            f"{name}: weight has shape {weight.shape}, but it is one factor per class, so ({classes},) was expected; "
+            'to weight the samples (by an advantage, say) use reduction="none" and multiply: '
+            f'({name}(input, target, reduction="none") * weight).mean()'
+        )
+    return weight.to(input.dtype)
+
+
+def _as_element_weights(name: str, what: str, weight: Tensor | None, input: Tensor) -> Any:
+    """The array of `weight`, factors that are stretched to the shape of `input` and never beyond it."""
+    if weight is None:
+        return None
+    if not fits(weight.shape, input.shape):
+        raise GradientError(
+            f"{name}: {what} has shape {weight.shape}, the input {input.shape}; give a {what} that broadcasts to the "
+            "input's shape"
+        )
+    return weight.array.astype(input.dtype, copy=False)
 
 
 def nll_loss(
@@ -135,6 +167,8 @@ def nll_loss(
     losses.check_reduction(reduction)
     if input.ndim == 0:
         raise GradientError("nll_loss: input must have a class dimension: (C,), (N, C) or (N, C, ...); it is 0-d")
+    if input.array.dtype.kind != "f":
+        raise GradientError(f"nll_loss: input is {input.dtype}; expected log-probabilities, as log_softmax gives them")
     dim = min(1, input.ndim - 1)
     classes = input.shape[dim]
     expected = input.shape[:dim] + input.shape[dim + 1 :]
@@ -147,8 +181,8 @@ def nll_loss(
             f"nll_loss: input has shape {input.shape}, so target must have shape {expected} (a class each), "
             f"it has {target.shape}" + ("; use target.squeeze(1)" if target.ndim == 2 and target.shape[1] == 1 else "")
         )
-    if weight is not None and weight.shape != (classes,):
-        raise GradientError(_per_class("nll_loss", weight, classes))
+    if weight is not None:
+        weight = _as_class_weights("nll_loss", weight, classes, input)
     chosen = target.array[target.array != ignore_index]
     if chosen.size and (chosen.min() < 0 or chosen.max() >= classes):
         bad = chosen[(chosen < 0) | (chosen >= classes)][0]
@@ -167,9 +201,11 @@ def binary_cross_entropy_with_logits(
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """-(target log σ(input) + (1 - target) log(1 - σ(input))), stable for large |input|. The shapes must be equal."""
-    input, target = _operands("binary_cross_entropy_with_logits", input, target)
-    raw = [None if w is None else w.array.astype(input.dtype, copy=False) for w in (weight, pos_weight)]
-    return losses.bce_with_logits(input, target, *raw, reduction)
+    name = "binary_cross_entropy_with_logits"
+    input, target = _operands(name, input, target)
+    factors = _as_element_weights(name, "weight", weight, input)
+    positive_factors = _as_element_weights(name, "pos_weight", pos_weight, input)
+    return losses.bce_with_logits(input, target, factors, positive_factors, reduction)
 
 
 def binary_cross_entropy(
@@ -180,15 +216,18 @@ def binary_cross_entropy(
     The shapes must be equal. From logits, binary_cross_entropy_with_logits is exact and does not saturate.
     """
     input, target = _operands("binary_cross_entropy", input, target)
-    p = input.array
-    if not ((p >= 0) & (p <= 1)).all():
-        bad = p[~((p >= 0) & (p <= 1))].reshape(-1)[0]
-        raise GradientError(
-            f"binary_cross_entropy: the input holds {bad}; expected probabilities, between 0 and 1: apply sigmoid, or "
-            "use binary_cross_entropy_with_logits"
-        )
-    raw = None if weight is None else weight.array.astype(input.dtype, copy=False)
-    return losses.bce(input, target, raw, reduction)
+    for what, p, hint in (
+        ("input", input.array, "apply sigmoid, or use binary_cross_entropy_with_logits"),
+        ("target", target.array, "the probability of a yes"),
+    ):
+        inside = (p >= 0) & (p <= 1)
+        if not inside.all():
+            raise GradientError(
+                f"binary_cross_entropy: the {what} holds {p[~inside].reshape(-1)[0]}; expected probabilities, between "
+                f"0 and 1: {hint}"
+            )
+    factors = _as_element_weights("binary_cross_entropy", "weight", weight, input)
+    return losses.bce(input, target, factors, reduction)
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:

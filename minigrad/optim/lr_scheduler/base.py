@@ -13,7 +13,8 @@ class LRScheduler:
     """The base of all schedules. A subclass computes the groups' rates for the epoch `last_epoch`, in `get_lr`.
 
     last_epoch: -1 to begin; to go on after epoch n without a state_dict give n, and groups that hold `initial_lr`.
-    base_lrs: each group's rate at the start, also kept in the group as "initial_lr".
+    base_lrs: each group's rate at the start, also kept in the group as "initial_lr". For a group that is added later,
+        the rate that it has at the next step.
 
     Building a scheduler sets the rates of epoch 0.
     """
@@ -60,16 +61,27 @@ class LRScheduler:
         self._advance()
 
     def _advance(self) -> None:
+        self._take_in_new_groups()
         self._step_count += 1
         self.last_epoch += 1
         self._last_lr = [float(rate) for rate in self.get_lr()]
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             group["lr"] = rate
 
+    def _take_in_new_groups(self) -> None:
+        """Note the initial rates of groups that were added to the optimizer since."""
+        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
+            self.base_lrs = [*self.base_lrs, group.setdefault("initial_lr", group["lr"])]  # a saved list stays as it is
+
     def _restart(self) -> None:
         """Begin at epoch 0, from the initial rates."""
+        self._take_in_new_groups()
         for group, rate in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = rate
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin at epoch 0, from the present rates."""
         self.last_epoch = -1
         self._advance()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..optimizer import Optimizer
 from .base import LRScheduler, check_optimizer
+from .plateau import ReduceLROnPlateau
 
 
 class _Combined(LRScheduler):
@@ -16,12 +17,26 @@ class _Combined(LRScheduler):
     _schedulers: list[LRScheduler]
 
     def _adopt(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer) -> None:
+        if any(isinstance(s, ReduceLROnPlateau) for s in schedulers):
+            raise ValueError(
+                f"{type(self).__name__}: ReduceLROnPlateau cannot be one of the schedules, because its step takes a "
+                "metric; step it by itself"
+            )
         if any(s.optimizer is not optimizer for s in schedulers):
             raise ValueError(
                 f"{type(self).__name__}: the schedules belong to several optimizers; build all of them on this one"
             )
         self.optimizer, self._schedulers = optimizer, list(schedulers)
         self._step_count = 1
+
+    @property
+    def base_lrs(self) -> list[float]:  # type: ignore[override]
+        """Each group's rate at the start."""
+        return self._schedulers[0].base_lrs
+
+    def _take_in_new_groups(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler._take_in_new_groups()
 
     def state_dict(self) -> dict[str, Any]:
         """Its own place, and the state_dict of each schedule."""
@@ -54,19 +69,25 @@ class SequentialLR(_Combined):
             )
         self._adopt(schedulers, optimizer)
         self._milestones = list(milestones)
+        self._restart()  # building the schedules has changed the rates
         self.last_epoch = last_epoch + 1
-        self._schedulers[0]._restart()  # building the others has changed the rates
-        self._last_lr = self._schedulers[0].get_last_lr()
+
+    def _begin(self) -> None:
+        self.last_epoch = 0
+        scheduler = self._schedulers[bisect_right(self._milestones, 0)]
+        scheduler._begin()
+        self._last_lr = scheduler.get_last_lr()
 
     def _advance(self) -> None:
-        self._step_count += 1
-        self.last_epoch += 1
-        i = bisect_right(self._milestones, self.last_epoch)
+        epoch = self.last_epoch + 1
+        i = bisect_right(self._milestones, epoch)
         scheduler = self._schedulers[i]
-        if i and self._milestones[i - 1] == self.last_epoch:
+        if i and self._milestones[i - 1] == epoch:
             scheduler._restart()
         else:
             scheduler._advance()
+        self._step_count += 1
+        self.last_epoch = epoch
         self._last_lr = scheduler.get_last_lr()
 
 
@@ -79,6 +100,11 @@ class ChainedScheduler(_Combined):
             raise ValueError("ChainedScheduler: the list of schedules is empty; give at least one")
         self._adopt(schedulers, schedulers[0].optimizer if optimizer is None else optimizer)
         self._last_lr = schedulers[-1].get_last_lr()
+
+    def _begin(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler._begin()
+        self._last_lr = self._schedulers[-1].get_last_lr()
 
     def _advance(self) -> None:
         self._step_count += 1

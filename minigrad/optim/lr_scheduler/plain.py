@@ -38,6 +38,14 @@ class LambdaLR(LRScheduler):
         """initial_lr · lr_lambda(epoch)."""
         return [rate * f(self.last_epoch) for rate, f in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
+    def _take_in_new_groups(self) -> None:
+        super()._take_in_new_groups()
+        if len(self.lr_lambdas) != len(self.base_lrs):
+            raise ValueError(
+                f"LambdaLR: lr_lambdas has {len(self.lr_lambdas)} functions for {len(self.base_lrs)} parameter groups, "
+                "because a group was added; append a function for it: scheduler.lr_lambdas.append(...)"
+            )
+
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer and functions."""
         saved = [None if hasattr(f, "__code__") else dict(f.__dict__) for f in self.lr_lambdas]

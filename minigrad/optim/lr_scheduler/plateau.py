@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..optimizer import Optimizer
@@ -40,6 +40,7 @@ class ReduceLROnPlateau(LRScheduler):
                 raise ValueError(f"ReduceLROnPlateau: {name}={value!r}; expected {a!r} or {b!r}")
         n = len(optimizer.param_groups)
         self.optimizer = optimizer
+        self.default_min_lr = float(min_lr) if isinstance(min_lr, int | float) else None  # of groups that are added
         self.mode, self.factor, self.patience, self.cooldown, self.eps = mode, factor, patience, cooldown, eps
         self.threshold, self.threshold_mode = threshold, threshold_mode
         self.min_lrs = [float(min_lr)] * n if isinstance(min_lr, int | float) else [float(low) for low in min_lr]
@@ -54,7 +55,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, metrics: Any, epoch: None = None) -> None:  # type: ignore[override]
         """Take notice of the epoch's metric, a number or a tensor of one element."""
-        metric = float(metrics)
+        metric, lowest = float(metrics), self._lowest_rates()
         self.last_epoch += 1
         if self.is_better(metric, self.best):
             self.best, self.num_bad_epochs = metric, 0
@@ -64,12 +65,28 @@ class ReduceLROnPlateau(LRScheduler):
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
-            for group, low in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
+            for group, low in zip(self.optimizer.param_groups, lowest, strict=True):
                 rate = max(group["lr"] * self.factor, low)
                 if group["lr"] - rate > self.eps:
                     group["lr"] = rate
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+    def _lowest_rates(self) -> list[float]:
+        """min_lrs, with an entry for groups that were added to the optimizer since."""
+        n = len(self.optimizer.param_groups)
+        if self.default_min_lr is not None:
+            self.min_lrs = self.min_lrs + [self.default_min_lr] * (n - len(self.min_lrs))
+        if len(self.min_lrs) != n:
+            raise ValueError(
+                f"ReduceLROnPlateau: min_lrs has {len(self.min_lrs)} numbers for {n} parameter groups, because a "
+                "group was added; append its lowest rate: scheduler.min_lrs.append(...)"
+            )
+        return self.min_lrs
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on where the scheduler that gave `state_dict` was."""
+        super().load_state_dict({"default_min_lr": self.default_min_lr, **state_dict})  # it was not always there
 
     def is_better(self, a: float, best: float) -> bool:
         """Whether `a` beats the best so far by the threshold."""

@@ -1,4 +1,4 @@
-"""Gradient clipping, and all parameters as one vector."""
+"""Gradient clipping: all gradients made smaller, in place, where they are too large."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor, wrap
-from ..device import beside, namespace
-from ..ops.joining import cat
-from ..ops.shapes import reshape
+from ...core.tensor import Tensor, wrap
+from ...device import namespace
 
 
 def clip_grad_norm_(
@@ -28,9 +26,8 @@ def clip_grad_norm_(
 
     Raises RuntimeError for a norm that is NaN or infinite, if error_if_nonfinite.
     """
+    max_norm, norm_type = float(max_norm), float(norm_type)
     gradients = _gradients("clip_grad_norm_", parameters, max_norm)
-    max_norm = float(max_norm)
-    norm_type = float(norm_type)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type={norm_type}; expected a positive number or inf")
     if not gradients:
@@ -66,33 +63,6 @@ def clip_grad_value_(
     for g in _gradients("clip_grad_value_", parameters, clip_value):
         np.maximum(g, -clip_value, out=g)
         np.minimum(g, clip_value, out=g)
-
-
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters, flattened and joined: (number of elements,). Differentiable."""
-    return cat([reshape(p, (-1,)) for p in parameters], 0)
-
-
-def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Copy the pieces of `vec` into the parameters, in place: the inverse of `parameters_to_vector`.
-
-    Raises ValueError unless the vector has as many elements as the parameters together.
-    """
-    if not isinstance(vec, Tensor):
-        raise TypeError(f"vector_to_parameters: expected a Tensor, got {type(vec).__name__}; wrap it with as_tensor")
-    parameters = list(parameters)
-    total = sum(p.numel() for p in parameters)
-    if vec.shape != (total,):
-        raise ValueError(
-            f"vector_to_parameters: the vector has shape {vec.shape}, the parameters have {total} elements together; "
-            f"expected shape ({total},), as parameters_to_vector gives it"
-        )
-    values = beside(vec.array, parameters[0].array) if parameters else vec.array
-    start = 0
-    for p in parameters:
-        p.array[...] = values[start : start + p.numel()].reshape(p.shape)
-        p._version[0] += 1
-        start += p.numel()
 
 
 def _gradients(who: str, parameters: Any, limit: float) -> list[Any]:

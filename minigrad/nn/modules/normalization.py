@@ -1,0 +1,3 @@
+"""`nn.modules.normalization`: PyTorch's place of what is defined in nn/layers.py."""
+
+from ..layers import LayerNorm

@@ -12,11 +12,12 @@ import ctypes
 import math
 import os
 import platform
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from envs import Episode, UsageError
 from minigrad.distributions import ParameterError
@@ -164,8 +165,37 @@ def keep_freed_memory() -> None:
     mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest there is: arrays below it come from the heap
 
 
-def one_blas_thread() -> AbstractContextManager:
-    """At these sizes two threads cost more in waiting for each other than they compute."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+class BlasLimit:
+    """One thread for BLAS while at least one training goes on. The number belongs to the process: the first training
+    sets it, and the last one puts back what was there."""
 
-    return threadpool_limits(1, user_api="blas")
+    def __init__(self) -> None:
+        self.trainings, self.lock = 0, threading.Lock()
+        self.limit: Any = None
+
+    def enter(self) -> None:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        with self.lock:
+            if not self.trainings:
+                self.limit = threadpool_limits(1, user_api="blas")
+            self.trainings += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.trainings -= 1
+            if not self.trainings:
+                self.limit.restore_original_limits()
+
+
+blas_limit = BlasLimit()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """At these sizes two threads cost more in waiting for each other than they compute."""
+    blas_limit.enter()
+    try:
+        yield
+    finally:
+        blas_limit.leave()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from envs import UsageError
 SPAWN = get_context("spawn")
 Work = Callable[[Callable[[Any], None]], None]
 PATIENCE = 5.0  # seconds for a process that was told to stop
+ONE_AT_A_TIME = threading.Lock()
 
 
 class Ready(NamedTuple):
@@ -202,11 +204,13 @@ def signals_withheld() -> Iterator[None]:
 @contextmanager
 def main_script(hidden: bool) -> Iterator[None]:
     """A process that is started here imports the script that was started, under another name, unless it is hidden: a
-    script may train as soon as it is imported, and so start processes, too."""
-    main = sys.modules["__main__"]
-    if hidden:
-        sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    script may train as soon as it is imported, and so start processes, too. It is hidden from all threads, so one
+    thread starts processes at a time."""
+    with ONE_AT_A_TIME:
+        main = sys.modules["__main__"]
+        if hidden:
+            sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

@@ -205,7 +205,7 @@ def run_hooks(place: Any, g: Any, create_graph: bool) -> Any:
         if replaced is not None:
             if not isinstance(replaced, Tensor) or replaced.shape != g.shape:
                 raise errors.hook_must_return(g, replaced)
-            g = replaced if create_graph else replaced.array.copy()  # the hook may keep what it has returned
+            g = clone(replaced) if create_graph else replaced.array.copy()  # the hook may keep it
     return g
 
 

@@ -12,9 +12,11 @@ class Modes:
     observer: who is told of every call and every rule (see hooks.py).
     """
 
+    __slots__ = ("before", "observer", "recording", "rules_see_tensors")
+
     def __init__(self, before: Any, recording: bool, rules_see_tensors: bool, observer: Any) -> None:
-        self.before, self.observer = before, observer
-        self.recording, self.rules_see_tensors = recording, rules_see_tensors
+        self.before, self.recording = before, recording
+        self.rules_see_tensors, self.observer = rules_see_tensors, observer
 
 
 class Thread(threading.local):
@@ -51,17 +53,15 @@ class Block:
         here.modes = modes
 
     def __exit__(self, *error: object) -> None:
-        entered, modes = self._entered[-1], here.modes
-        while modes is not None and modes is not entered:
-            modes = modes.before  # from a block inside this one, which was not left in order
-        if modes is not None:
-            here.modes = modes.before
-            paused.discard(modes)
-            observed.discard(modes)
-        del self._entered[-1]
+        found = here.modes
+        while found is not None and found not in self._entered:
+            found = found.before  # from a block inside this one, which was not left in order
+        here.modes = found.before if found else here.modes
+        left = found or self._entered[-1]  # which another thread may be in
+        left.recording, left.observer = True, None
+        publish(left)
+        self._entered.remove(left)
 
     def __del__(self) -> None:
         while getattr(self, "_entered", ()):  # a KeyboardInterrupt has come before or amid the lines above
-            paused.discard(self._entered[-1])
-            observed.discard(self._entered[-1])
             self.__exit__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -80,11 +81,10 @@ def operation(forward: Callable, vjp: Any = None, *, name: str | None = None, **
 class RemovableHandle:
     """Removes a hook: `handle.remove()`."""
 
-    _next = 0
+    _numbers = itertools.count(1)  # each is given out once, whatever thread asks
 
     def __init__(self, hooks: dict, hook: Any) -> None:
-        RemovableHandle._next += 1
-        self._hooks, self._id = hooks, RemovableHandle._next
+        self._hooks, self._id = hooks, next(RemovableHandle._numbers)
         hooks[self._id] = hook
 
     def remove(self) -> None:

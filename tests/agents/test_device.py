@@ -1,4 +1,4 @@
-"""An agent whose networks are on a GPU, without one: on the double of tests/engine/double.py."""
+"""An agent whose networks are on a GPU, without one: on the double of tests/engine/tools/double.py."""
 
 import sys
 

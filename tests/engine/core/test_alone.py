@@ -46,7 +46,7 @@ def run_alone(folder: Path, program: str) -> list[str]:
 
 
 def test_the_core_alone_trains_a_network_of_two_layers(folder):
-    program = (Path(__file__).parent / "two_layers.py").read_text()
+    program = (Path(__file__).parents[1] / "tools" / "two_layers.py").read_text()
     losses, *modules = run_alone(folder, program)
     first, last = map(float, losses.split())
     assert last < first / 10

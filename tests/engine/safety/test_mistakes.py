@@ -1,7 +1,7 @@
 """The catalogue of mistakes: what a user may do wrong, and what the engine says.
 
 Each message says what was given, what was expected and how to mend it; a row names a piece of each. The page
-docs/mistakes.md is written from the same rows: `python tests/engine/test_mistakes.py`.
+docs/mistakes.md is written from the same rows: `python tests/engine/safety/test_mistakes.py`.
 """
 
 # ruff: noqa: E501  (a row stays on its line)
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # when run as a script
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))  # when run as a script
 
 from differences import ROWS
 
@@ -30,7 +30,7 @@ import minigrad.nn as nn
 import minigrad.nn.functional as F
 import minigrad.optim as optim
 
-PAGE = Path(__file__).parents[2] / "docs" / "mistakes.md"
+PAGE = Path(__file__).parents[3] / "docs" / "mistakes.md"
 
 
 class Mistake(NamedTuple):
@@ -477,7 +477,7 @@ INTRODUCTION = """\
 # Mistakes, and what the engine says
 
 Each message says what was given, what was expected and how to mend it. Written by
-`python tests/engine/test_mistakes.py` from the catalogue there, which is tested. At the end stands
+`python tests/engine/safety/test_mistakes.py` from the catalogue there, which is tested. At the end stands
 [where we differ from PyTorch on purpose](#where-we-differ-from-pytorch-on-purpose).
 """
 
@@ -485,7 +485,7 @@ DIFFERENCES = """\
 ## Where we differ from PyTorch on purpose
 
 PyTorch is version 2.13 on the CPU; T is the module, F its `nn.functional`. Each line is run by
-`tests/engine/test_differences.py`, here and in PyTorch.
+`tests/engine/dialect/test_differences.py`, here and in PyTorch.
 
 | code | here | in PyTorch | why |
 |---|---|---|---|
@@ -524,7 +524,7 @@ def page() -> str:
 
 
 def test_the_page_is_up_to_date():
-    assert PAGE.read_text() == page(), "run `python tests/engine/test_mistakes.py` to write docs/mistakes.md anew"
+    assert PAGE.read_text() == page(), "run `python tests/engine/safety/test_mistakes.py` to write docs/mistakes.md anew"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import minigrad.nn.functional
 import minigrad.nn.utils
 import minigrad.optim
 
-FIXTURE = Path(__file__).parent / "torch_signatures.json"
+FIXTURE = Path(__file__).parents[1] / "tools" / "torch_signatures.json"
 
 NAMES = {
     "torch": """
@@ -131,7 +131,7 @@ SIGNATURES = json.loads(FIXTURE.read_text())
 
 # -- the arguments as PyTorch's parser knows them, of every function and method that is here --------------
 
-ARGUMENTS_FIXTURE = Path(__file__).parent / "torch_arguments.json"
+ARGUMENTS_FIXTURE = Path(__file__).parents[1] / "tools" / "torch_arguments.json"
 HOMES = {"function": minigrad, "method": minigrad.Tensor}
 
 
@@ -241,7 +241,7 @@ def test_a_name_that_is_not_there_raises():
 
 @pytest.mark.oracle
 def test_the_fixture_is_pytorchs():
-    """Written anew with `python tests/engine/test_names.py`."""
+    """Written anew with `python tests/engine/dialect/test_names.py`."""
     pytest.importorskip("torch")
     assert make_signatures() == SIGNATURES
     assert make_arguments() == ARGUMENTS

@@ -430,7 +430,7 @@ class _Cupy(types.ModuleType):
             return lambda *args, **kwargs: _wrap(function(*_unwrap(args, name), **_options(kwargs)))
         if name in FUNCTIONS:
             return lambda *args, **kwargs: _call(function, FUNCTIONS, args, kwargs)
-        raise AttributeError(f"double: CuPy has no {name}, or it is not in the lists of tests/engine/double.py")
+        raise AttributeError(f"double: CuPy has no {name}, or it is not in the lists of tests/engine/tools/double.py")
 
 
 def _options(kwargs: dict) -> dict:

@@ -839,7 +839,7 @@ def test_distributions(name):
 
 @on_double
 def test_the_listings_of_the_page_run():
-    page = (Path(__file__).parents[2] / "docs" / "gpu.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "gpu.md").read_text()
     listings = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(listings) == 2
     names = {"x": double.array(numbers(3)), "n": 3}

@@ -302,7 +302,7 @@ NAMES = {
 
 
 def _read() -> dict[str, list[str]]:
-    text = (Path(__file__).parent / "dialect_programs.txt").read_text()
+    text = (Path(__file__).parents[1] / "tools" / "dialect_programs.txt").read_text()
     sections = [part.strip().splitlines() for part in text.split("\n== ")[1:]]
     return {lines[0]: lines[1:] for lines in sections}
 

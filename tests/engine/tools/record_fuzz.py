@@ -1,6 +1,6 @@
 """Record what PyTorch does with random programs, for test_fuzz.py to compare with where PyTorch is not installed.
 
-    python tests/engine/record_fuzz.py [cases] [first seed]
+    python tests/engine/tools/record_fuzz.py [cases] [first seed]
 
 Programs are left out whose result PyTorch itself changes by more than rounding when it computes in float64, and those
 in which we differ on purpose (fuzz.EXCUSES and STRICTER_THERE say how and why). A difference that is not meant is
@@ -13,7 +13,7 @@ import collections
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
 
 import fuzz  # noqa: E402
 

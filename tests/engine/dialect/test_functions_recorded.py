@@ -2,7 +2,7 @@
 
 functions_cases.json.gz holds, for each program of test_names_oracle.py and test_dialect_oracle.py on a few inputs,
 PyTorch's result, its gradients and the inputs afterwards. What we do otherwise on purpose (DIFFERENCES there) is left
-out. Written anew with `python tests/engine/test_functions_recorded.py`.
+out. Written anew with `python tests/engine/dialect/test_functions_recorded.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from test_dialect_oracle import Outcome, Sample, sample
 import minigrad
 import minigrad.nn.functional
 
-FIXTURE = Path(__file__).parent / "functions_cases.json.gz"
+FIXTURE = Path(__file__).parents[1] / "tools" / "functions_cases.json.gz"
 INPUTS = {
     "one": [("float32", (2, 3)), ("int64", (4,)), ("float64", ()), ("bool", (2, 3))],
     "matrix": [("float64", (3, 3)), ("int64", (2, 3)), ("float32", (2, 3, 3))],

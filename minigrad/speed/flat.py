@@ -206,13 +206,20 @@ def lay_end_to_end(tensors: list[Tensor]) -> None:
     for tensor in tensors:
         if not getattr(tensor.array.flags, "writeable", True):  # CuPy has no such flag
             tensor.array = tensor.array.copy()
-    movable = find_unshared(tensors) if layout_allowed else []
+    if not layout_allowed or lie_end_to_end(tensors):
+        return
+    movable = find_unshared(tensors)
     if len(movable) < 2:
         return
     memory = np.concatenate([t.array.reshape(-1) for t in movable])
     bounds = accumulate((t.array.size for t in movable), initial=0)
     for tensor, (start, stop) in zip(movable, pairwise(bounds), strict=True):
         tensor.array = memory[start:stop].reshape(tensor.array.shape)
+
+
+def lie_end_to_end(tensors: list[Tensor]) -> bool:
+    """Whether each tensor's memory begins where that of the one before ends."""
+    return all(lies_behind(a.array.reshape(-1), b.array.reshape(-1)) for a, b in pairwise(tensors))
 
 
 def find_unshared(tensors: list[Tensor]) -> list[Tensor]:

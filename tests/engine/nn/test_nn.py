@@ -11,6 +11,7 @@ import pytest
 import minigrad as mg
 import minigrad.nn as nn
 from minigrad.core.operation import Node
+from minigrad.speed import ENABLED
 
 
 def values(tensor):
@@ -362,6 +363,7 @@ def linear_and_relu():
     return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 5), nn.ReLU(), nn.ReLU(), nn.Linear(5, 2))
 
 
+@pytest.mark.skipif(not ENABLED, reason="the shortcuts are off")
 def test_sequential_puts_linear_and_relu_into_one_node_and_nothing_changes():
     net, x = linear_and_relu(), mg.randn(6, 3).requires_grad_()
     y = net(x)

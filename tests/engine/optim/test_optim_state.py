@@ -9,7 +9,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from optim_formulas import BY_THE_BOOK
-from test_optim import leaves, network, set_gradients, train, values
+from small_training import leaves, network, set_gradients, train, values
 
 import minigrad as mg
 import minigrad.nn as nn

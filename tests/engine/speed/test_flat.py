@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from test_optim import leaves, network, set_gradients, train, values
+from small_training import leaves, network, set_gradients, train, values
 
 import minigrad as mg
 import minigrad.optim as optim

@@ -10,12 +10,18 @@ from multiprocessing import shared_memory
 
 import numpy as np
 import pytest
-from test_optim import leaves, network, set_gradients, train, values
+from small_training import leaves, network, set_gradients, train, values
 
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
 from minigrad.speed import flat
+
+
+@pytest.fixture(autouse=True)
+def _laid_out(monkeypatch):
+    """What these tests are about, whether the shortcuts are on or off."""
+    monkeypatch.setattr(flat, "layout_allowed", True)
 
 # -- looked at before the optimizer was made --------------------------------------------------------------------------
 

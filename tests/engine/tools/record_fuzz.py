@@ -13,7 +13,7 @@ import collections
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "dialect"), str(Path(__file__).parents[3])]
 
 import fuzz  # noqa: E402
 

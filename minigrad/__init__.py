@@ -29,9 +29,9 @@ take_shortcuts()
 from . import autograd, random
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .core.tensor import Tensor
-from .device import device
+from .device import device, to_numpy
 from .dialect import functions as _functions
-from .dialect.attributes import count_changes, to_numpy
+from .dialect.attributes import count_changes
 from .dialect.creation import (
     arange,
     as_tensor,

@@ -1,7 +1,7 @@
 """Devices: "cpu" is NumPy, "cuda" is CuPy. The only module that knows both.
 
 Everything else asks here: `put` moves an array, `namespace` says with which of the two modules an array is computed
-with, `host` brings values back. Functions of NumPy that are *given* an array need no such question, because they
+with, `to_numpy` brings values back. Functions of NumPy that are *given* an array need no such question, because they
 dispatch on it (np.tanh of a CuPy array runs on the GPU); only code that *makes* one (arange, eye, a mask) has to ask.
 
 CuPy is imported when a GPU is first asked for, so a program that stays on the CPU never sees it. One process computes
@@ -146,7 +146,7 @@ def backend(where: Any) -> Any:
 def put(array: Any, where: Any) -> Any:
     """`array` on the device `where`; itself if it is there already."""
     if as_device(where) is CPU:
-        return host(array)
+        return to_numpy(array)
     return sys.modules["cupy"].asarray(array) if on_cpu(array) else array
 
 
@@ -155,8 +155,13 @@ def beside(array: Any, other: Any) -> Any:
     return array if type(array) is type(other) else put(array, device_of(other))
 
 
-def host(array: Any) -> Any:
-    """`array` as NumPy's, copied only if it is on a GPU (which waits until the GPU has computed it)."""
+def to_numpy(x: Any) -> np.ndarray:
+    """The values of a tensor or an array as NumPy's array on the host, gradient or not.
+
+    On the CPU it is the same memory. What is on a GPU is copied, which waits until the GPU has computed it.
+    (`Tensor.numpy()` is stricter, as in PyTorch.)
+    """
+    array = getattr(x, "array", x)
     return array if type(array) is np.ndarray or on_cpu(array) else array.get()
 
 

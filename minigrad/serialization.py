@@ -21,8 +21,7 @@ import numpy as np
 
 from . import dtypes
 from .core.tensor import Tensor, wrap
-from .device import as_device
-from .dialect.attributes import to_numpy
+from .device import as_device, to_numpy
 
 _DTYPES: dict[str, Any] = {
     "F32": dtypes.float32,

@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..core.modes import here
 from ..core.tensor import LEAF, Tensor, wrap
-from ..device import device, device_of, host, namespace
+from ..device import device, device_of, namespace
 from ..errors import GradientError
 from .size import Size
 
@@ -109,15 +109,6 @@ def numpy(self: Tensor) -> np.ndarray:
     if self.device.type != "cpu":
         raise TypeError(f"numpy: this tensor is on {self.device}; copy it to the host first, with .cpu()")
     return self.array
-
-
-def to_numpy(x: Any) -> np.ndarray:
-    """The values of a tensor or an array as NumPy's array on the host, gradient or not.
-
-    On the CPU it looks at the same memory; what is on a GPU is copied. `Tensor.numpy()` is stricter, as in PyTorch.
-    """
-    array = x.array if isinstance(x, Tensor) else x
-    return array if type(array) is np.ndarray else host(array)
 
 
 def count_changes(x: Tensor) -> int:

@@ -27,7 +27,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """
     found = _to_array("tensor", data, dtype)
     array = namespace(found).array(found)
-    return _finish(array, device, requires_grad)
+    return deliver(array, device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -36,7 +36,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         return data if device is None else data.to(device)
     if isinstance(data, Tensor):
         return data.to(dtype, device=device)
-    return _finish(_to_array("as_tensor", data, dtype), device, False)
+    return deliver(_to_array("as_tensor", data, dtype), device, False)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -73,9 +73,9 @@ def _to_array(who: str, data: Any, dtype: Any) -> Any:
             "pad them, or keep a list of tensors"
         ) from None
     if found.dtype.kind not in "biuf":
-        raise TypeError(f"{who}: expected numbers, got {_odd(data)!r}; convert it first, or leave it out")
+        raise TypeError(f"{who}: expected numbers, got {find_odd_element(data)!r}; convert it first, or leave it out")
     if wanted is None:
-        leaf = _first(data)
+        leaf = find_first(data)
         if inside and len(inside) == found.size and all(d == inside[0] for d in inside):
             wanted = inside[0]  # a list of tensors keeps their dtype
         elif found.size == 0 or (found.dtype.kind == "f" and (isinstance(leaf, Tensor) or not hasattr(leaf, "dtype"))):
@@ -113,14 +113,14 @@ def _lengths(data: Any) -> str:
     return " and ".join(sorted({str(len(row)) if hasattr(row, "__len__") else "a number" for row in rows}))
 
 
-def _odd(data: Any) -> Any:
+def find_odd_element(data: Any) -> Any:
     """The first thing in nested lists that is no number."""
     if isinstance(data, list | tuple):
-        return next((odd for odd in map(_odd, data) if odd is not None or None in data), None)
+        return next((odd for odd in map(find_odd_element, data) if odd is not None or None in data), None)
     return None if isinstance(data, int | float | np.number | np.bool_ | Tensor) else data
 
 
-def _first(data: Any) -> Any:
+def find_first(data: Any) -> Any:
     """The first number in nested lists."""
     while isinstance(data, list | tuple):
         if not data:
@@ -129,7 +129,7 @@ def _first(data: Any) -> Any:
     return data
 
 
-def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
+def deliver(array: Any, device: Any, requires_grad: bool) -> Tensor:
     out = wrap(array if device is None else put(array, device))
     return out.requires_grad_() if requires_grad else out
 
@@ -153,7 +153,7 @@ def _maker(name: str, doc: str) -> Callable[..., Tensor]:
     def function(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         array = getattr(backend(device), name)(_shape(name, size), dtype)
-        return _finish(array, None, requires_grad)
+        return deliver(array, None, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -172,7 +172,7 @@ def full(
     fill_value = _number("full", "fill_value", fill_value)
     dtype = tensor(fill_value).dtype if dtype is None else dtypes.as_dtype(dtype)
     _check_holds("full", dtype, fill_value)
-    return _finish(backend(device).full(_shape("full", (size,)), fill_value, dtype), None, requires_grad)
+    return deliver(backend(device).full(_shape("full", (size,)), fill_value, dtype), None, requires_grad)
 
 
 def _number(name: str, what: str, value: Any) -> Any:
@@ -199,7 +199,7 @@ def _check_holds(name: str, dtype: np.dtype, *values: Any) -> None:
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The n × m matrix with ones on its diagonal."""
     n, m = _shape("eye", (n, n if m is None else m))
-    return _finish(np.eye(n, m, dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype())), device, requires_grad)
+    return deliver(np.eye(n, m, dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype())), device, requires_grad)
 
 
 def arange(
@@ -238,7 +238,7 @@ def arange(
     if (end - start) / step > 2**48:
         raise ValueError(f"arange: from {start} to {end} by {step} there are more numbers than any memory holds")
     if found.kind == "f" or all(isinstance(x, int | np.integer) for x in (start, end, step)):
-        return _finish(np.arange(start, end, step).astype(found), device, requires_grad)
+        return deliver(np.arange(start, end, step).astype(found), device, requires_grad)
     if found == dtypes.bool or not int(step):
         raise ValueError(
             f"arange: step {step} from {start} to {end} can't be counted in {found}; give another dtype, or round the "
@@ -246,7 +246,7 @@ def arange(
         )
     first, by = int(start), int(step)
     count = (int(end) - first) / by if found == dtypes.int64 else (end - start) / step
-    return _finish((first + by * np.arange(math.ceil(count))).astype(found), device, requires_grad)
+    return deliver((first + by * np.arange(math.ceil(count))).astype(found), device, requires_grad)
 
 
 def linspace(
@@ -263,7 +263,7 @@ def linspace(
     if isinstance(steps, bool) or not hasattr(steps, "__index__") or steps < 0:
         raise TypeError(f"linspace: steps is {steps!r}; expected an int of at least 0, how many numbers there are")
     numbers = np.linspace(start, end, steps, dtype=found if found.kind == "f" else None)
-    return _finish(numbers if found.kind == "f" else numbers.astype(dtypes.int64).astype(found), device, requires_grad)
+    return deliver(numbers if found.kind == "f" else numbers.astype(dtypes.int64).astype(found), device, requires_grad)
 
 
 # -- like another tensor ----------------------------------------------------------------------------------
@@ -275,17 +275,17 @@ def _like_dtype(input: Tensor, dtype: Any) -> np.dtype:
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape and dtype of `input`, on its device."""
-    return _finish(np.zeros_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+    return deliver(np.zeros_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the shape and dtype of `input`, on its device."""
-    return _finish(np.ones_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+    return deliver(np.ones_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Uninitialised memory of the shape and dtype of `input`, on its device."""
-    return _finish(np.empty_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+    return deliver(np.empty_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def full_like(
@@ -295,7 +295,7 @@ def full_like(
     found, fill_value = _like_dtype(input, dtype), _number("full_like", "fill_value", fill_value)
     _check_holds("full_like", found, fill_value)
     out = np.full_like(input.array, fill_value, dtype=found, order="C")
-    return _finish(out, device, requires_grad)
+    return deliver(out, device, requires_grad)
 
 
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -364,7 +364,7 @@ def rand(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return _finish(_rng(generator).random(_shape("rand", size), _floating("rand", dtype)), device, requires_grad)  # type: ignore[arg-type]
+    return deliver(_rng(generator).random(_shape("rand", size), _floating("rand", dtype)), device, requires_grad)  # type: ignore[arg-type]
 
 
 def randn(
@@ -372,7 +372,7 @@ def randn(
 ) -> Tensor:
     """Standard normal numbers."""
     found = _floating("randn", dtype)
-    return _finish(np.asarray(_rng(generator).standard_normal(_shape("randn", size), found)), device, requires_grad)  # type: ignore[arg-type]
+    return deliver(np.asarray(_rng(generator).standard_normal(_shape("randn", size), found)), device, requires_grad)  # type: ignore[arg-type]
 
 
 def randint(
@@ -391,7 +391,7 @@ def randint(
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     low, high = integer_range("randint", dtype, low, high)
     drawn = _rng(generator).integers(low, high, _shape("randint", (size,)))
-    return _finish(np.asarray(drawn).astype(dtype), device, requires_grad)
+    return deliver(np.asarray(drawn).astype(dtype), device, requires_grad)
 
 
 def integer_range(name: str, dtype: np.dtype, low: Any, high: Any) -> tuple[int, int]:
@@ -413,4 +413,4 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     (n,) = _shape("randperm", (n,))
     _check_holds("randperm", dtype, max(n - 1, 0))
-    return _finish(_rng(generator).permutation(n).astype(dtype), device, False)
+    return deliver(_rng(generator).permutation(n).astype(dtype), device, False)

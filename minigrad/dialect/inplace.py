@@ -17,7 +17,7 @@ import numpy as np
 from .. import dtypes
 from ..core.modes import Block, here
 from ..core.tensor import LEAF, Tensor, wrap
-from ..device import beside, host, is_array, namespace, on_cpu
+from ..device import beside, is_array, namespace, on_cpu, to_numpy
 from ..errors import GradientError
 from ..ops import arithmetic, indexing
 from ..ops.shapes import fits
@@ -27,7 +27,7 @@ from .creation import integer_range
 from .gradients import move_to_node
 
 
-def _recorded(name: str, x: Tensor, *others: Any) -> bool:
+def must_record(name: str, x: Tensor, *others: Any) -> bool:
     """Whether the change has to be recorded; raises where it may not be made."""
     if not here.modes.recording:
         return False
@@ -46,7 +46,7 @@ def _recorded(name: str, x: Tensor, *others: Any) -> bool:
     return True
 
 
-def _become(x: Tensor, result: Tensor) -> Tensor:
+def become(x: Tensor, result: Tensor) -> Tensor:
     """Take over the values and the place in the graph of `result`."""
     x.array[...] = result.array
     move_to_node(x, result._node)
@@ -58,7 +58,7 @@ def _become(x: Tensor, result: Tensor) -> Tensor:
 def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
     """The method `name` that overwrites a tensor with `operation(tensor, ...)`."""
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        recorded = _recorded(name, self, *args, *kwargs.values())
+        recorded = must_record(name, self, *args, *kwargs.values())
         if recorded:
             # On a copy, because the rule may need the values from before the change.
             before = wrap(self.array.copy(), self._node)
@@ -66,10 +66,10 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
         else:
             with Block(recording=False):
                 result = operation(self, *args, **kwargs)
-        _check_fit(name, self, result)
+        check_fit(name, self, result)
         _refuse_read_only(name, self)
         if recorded:
-            return _become(self, _cast_like(self, result))
+            return become(self, _cast_like(self, result))
         self.array[...] = result.array
         self._version[0] += 1
         return self
@@ -79,7 +79,7 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
     return method
 
 
-def _check_fit(name: str, x: Tensor, result: Tensor) -> None:
+def check_fit(name: str, x: Tensor, result: Tensor) -> None:
     """Refuse a result that `x` cannot hold."""
     if result.array.shape != x.array.shape:
         raise GradientError(
@@ -120,7 +120,7 @@ def augmented(symbol: str, operation: Callable[..., Any], change: str) -> Callab
         recorded = self._node is not None or (isinstance(other, Tensor) and other._node is not None)
         if recorded and self._node is not LEAF and here.modes.recording:
             result = operation(self, other)
-            _check_fit(method.__name__, self, result)
+            check_fit(method.__name__, self, result)
             return _cast_like(self, result)
         return getattr(self, change)(other)
 
@@ -131,7 +131,7 @@ def augmented(symbol: str, operation: Callable[..., Any], change: str) -> Callab
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Take over the values of `src`, broadcast and converted to this tensor's shape and dtype; returns the tensor."""
-    return _assign("copy_", self, Ellipsis, src)
+    return write_place("copy_", self, Ellipsis, src)
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
@@ -141,36 +141,36 @@ def fill_(self: Tensor, value: Any) -> Tensor:
             f"fill_: the value must be a number or a 0-d tensor, it has shape {value.shape}; "
             "use copy_ for several values"
         )
-    return _assign("fill_", self, Ellipsis, value)
+    return write_place("fill_", self, Ellipsis, value)
 
 
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0; returns the tensor."""
-    return _assign("zero_", self, Ellipsis, 0)
+    return write_place("zero_", self, Ellipsis, 0)
 
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, with the value broadcast to the place."""
-    _assign("x[...] = value", self, raw_key(key, self.array), value)
+    write_place("x[...] = value", self, raw_key(key, self.array), value)
 
 
-def _assign(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
+def write_place(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
     if is_array(value) or isinstance(value, list):
         value = Tensor(value) if isinstance(value, list) else arithmetic.clone(wrap(value))
     if isinstance(value, Tensor) and type(value.array) is not type(x.array):  # as in PyTorch, the place decides
         value = value.to(x.device)
-    if _recorded(name, x, value):
+    if must_record(name, x, value):
         if not isinstance(value, Tensor):
             value = wrap(namespace(x).asarray(value, x.array.dtype))
         if value.dtype != x.dtype:
             value = value.to(x.dtype)
-        result = _assigned(name, x, key, value)
-        return _become(x, result)
+        result = assign_recorded(name, x, key, value)
+        return become(x, result)
     raw = value.array if isinstance(value, Tensor) else value
     try:
         x.array[key] = raw
     except (ValueError, IndexError) as error:
-        raise _explained(name, x, key, raw, error) from None
+        raise explain_misfit(name, x, key, raw, error) from None
     except OverflowError:
         dtypes.fit(name, raw, x.dtype)  # says what fits
         raise
@@ -178,14 +178,14 @@ def _assign(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
     return x
 
 
-def _assigned(name: str, x: Tensor, key: Any, value: Tensor) -> Tensor:
+def assign_recorded(name: str, x: Tensor, key: Any, value: Tensor) -> Tensor:
     try:
         return indexing.assign(x, value, key)
     except (ValueError, IndexError) as error:
-        raise _explained(name, x, key, value.array, error) from None
+        raise explain_misfit(name, x, key, value.array, error) from None
 
 
-def _explained(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> Exception:
+def explain_misfit(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> Exception:
     _refuse_read_only(name, x)
     try:
         place = x.array[key].shape
@@ -200,9 +200,9 @@ def _explained(name: str, x: Tensor, key: Any, value: Any, error: Exception) -> 
 def raw_key(key: Any, array: Any) -> Any:
     """An index into `array` with every Tensor replaced by its array and every list by an integer or bool array."""
     if not isinstance(key, tuple):
-        part = _raw_part(key)
+        part = convert_index_part(key)
         return part if type(array) is np.ndarray else _onto_gpu((part,), array)[0]
-    parts = tuple([_raw_part(k) for k in key])
+    parts = tuple([convert_index_part(k) for k in key])
     if type(array) is not np.ndarray:
         parts = _onto_gpu(parts, array)
     kinds = {type(k) for k in parts}
@@ -260,7 +260,7 @@ def _ints_first(parts: tuple, array: Any) -> Any:
     return np.unravel_index(places, array.shape)
 
 
-def _raw_part(k: Any) -> Any:
+def convert_index_part(k: Any) -> Any:
     if type(k) is int or type(k) is slice or k is None or k is Ellipsis:
         if type(k) is slice and any(isinstance(v, Tensor) for v in (k.start, k.stop, k.step)):
             return slice(*(v.item() if isinstance(v, Tensor) else v for v in (k.start, k.stop, k.step)))
@@ -306,7 +306,7 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Ge
     _check_floating("uniform_", self)
     if not -math.inf < from_ <= to < math.inf:
         raise GradientError(f"uniform_: the bounds are {from_} and {to}; expected finite numbers, the lower one first")
-    return _filled("uniform_", self, _rng(generator).uniform(from_, to, self.shape))
+    return fill_with("uniform_", self, _rng(generator).uniform(from_, to, self.shape))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -314,7 +314,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     _check_floating("normal_", self)
     if not std >= 0:
         raise GradientError(f"normal_: std={std}; expected a standard deviation, at least 0")
-    return _filled("normal_", self, mean + std * _rng(generator).standard_normal(self.shape))
+    return fill_with("normal_", self, mean + std * _rng(generator).standard_normal(self.shape))
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -322,19 +322,19 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     _check_floating("exponential_", self)
     if not lambd > 0:
         raise GradientError(f"exponential_: lambd={lambd}; expected a rate above 0, one over the mean")
-    return _filled("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
+    return fill_with("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with zeros and ones, each one with probability p, a number or a tensor; returns the tensor."""
-    chances = host(p.array) if isinstance(p, Tensor) else np.asarray(p)
+    chances = to_numpy(p.array) if isinstance(p, Tensor) else np.asarray(p)
     if not ((chances >= 0) & (chances <= 1)).all():
         raise GradientError(f"bernoulli_: p is {p}; expected probabilities, between 0 and 1")
     if not fits(chances.shape, self.shape):
         raise GradientError(
             f"bernoulli_: p has shape {chances.shape}, the tensor {self.shape}; give probabilities that broadcast to it"
         )
-    return _filled("bernoulli_", self, _rng(generator).random(self.shape) < chances)
+    return fill_with("bernoulli_", self, _rng(generator).random(self.shape) < chances)
 
 
 def random_(
@@ -346,7 +346,7 @@ def random_(
         most = 2 ** (24 if self.dtype == dtypes.float32 else 53) if self.is_floating_point() else None
         high = most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
     low, high = integer_range("random_", self.dtype, 0 if low is None else low, high)
-    return _filled("random_", self, _rng(generator).integers(low, high, self.shape))
+    return fill_with("random_", self, _rng(generator).integers(low, high, self.shape))
 
 
 def _check_floating(name: str, x: Tensor) -> None:
@@ -354,5 +354,5 @@ def _check_floating(name: str, x: Tensor) -> None:
         raise GradientError(f"{name}: expected a floating-point tensor, this one is {x.dtype}; use .float()")
 
 
-def _filled(name: str, x: Tensor, drawn: Any) -> Tensor:
-    return _assign(name, x, Ellipsis, wrap(beside(np.asarray(drawn).astype(x.dtype), x.array)))
+def fill_with(name: str, x: Tensor, drawn: Any) -> Tensor:
+    return write_place(name, x, Ellipsis, wrap(beside(np.asarray(drawn).astype(x.dtype), x.array)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..core.tensor import LEAF, Tensor
-from ..device import host
+from ..device import to_numpy
 
 PRINTING: dict[str, Any] = {"precision": 4}
 """How the values are written (see settings.set_printoptions)."""
@@ -16,7 +16,7 @@ PRINTING: dict[str, Any] = {"precision": 4}
 
 def represent(self: Tensor) -> str:
     """tensor([1., 2.], requires_grad=True)."""
-    values = np.array2string(host(self.array), separator=", ", prefix="tensor(", suppress_small=True, **PRINTING)
+    values = np.array2string(to_numpy(self.array), separator=", ", prefix="tensor(", suppress_small=True, **PRINTING)
     notes = []
     if self.dtype not in (dtypes.float32, dtypes.int64, dtypes.bool):
         notes.append(f"dtype={self.dtype}")

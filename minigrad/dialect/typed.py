@@ -42,14 +42,14 @@ class _Typed(type):
         return tensor(np.asarray(data[0]) if isinstance(data[0], np.generic) else data[0], dtype=cls.dtype)
 
 
-def _typed(name: str, dtype: np.dtype) -> Any:
+def make_type(name: str, dtype: np.dtype) -> Any:
     return _Typed(name, (), {"dtype": dtype, "__doc__": f"A tensor of {dtype}.", "__module__": __name__})
 
 
-FloatTensor, DoubleTensor = _typed("FloatTensor", dtypes.float32), _typed("DoubleTensor", dtypes.float64)
-LongTensor, IntTensor = _typed("LongTensor", dtypes.int64), _typed("IntTensor", dtypes.int32)
-ShortTensor, CharTensor = _typed("ShortTensor", dtypes.int16), _typed("CharTensor", dtypes.int8)
-ByteTensor, BoolTensor = _typed("ByteTensor", dtypes.uint8), _typed("BoolTensor", dtypes.bool)
+FloatTensor, DoubleTensor = make_type("FloatTensor", dtypes.float32), make_type("DoubleTensor", dtypes.float64)
+LongTensor, IntTensor = make_type("LongTensor", dtypes.int64), make_type("IntTensor", dtypes.int32)
+ShortTensor, CharTensor = make_type("ShortTensor", dtypes.int16), make_type("CharTensor", dtypes.int8)
+ByteTensor, BoolTensor = make_type("ByteTensor", dtypes.uint8), make_type("BoolTensor", dtypes.bool)
 
 _ALL = (FloatTensor, DoubleTensor, LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor)
 _NAMES = {cls.dtype: cls.__name__ for cls in _ALL}

@@ -43,7 +43,7 @@ class Bernoulli(Distribution):
     def expand(self, batch_shape: Any) -> Self:
         """The same distribution repeated to a larger batch shape."""
         probs = None if self._probs is None else self._probs.expand(batch_shape)
-        return self._repeated(batch_shape, logits=self.logits.expand(batch_shape), _probs=probs)
+        return self._repeat_sample(batch_shape, logits=self.logits.expand(batch_shape), _probs=probs)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Zeros and ones, in the parameter's dtype."""

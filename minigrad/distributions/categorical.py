@@ -75,7 +75,7 @@ class Categorical(Distribution):
         """The same distribution repeated to a larger batch shape."""
         full = (*batch_shape, self.logits.shape[-1])
         probs = None if self._probs is None else self._probs.expand(full)
-        return self._repeated(batch_shape, logits=self.logits.expand(full), _probs=probs)
+        return self._repeat_sample(batch_shape, logits=self.logits.expand(full), _probs=probs)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Choices drawn, int64.

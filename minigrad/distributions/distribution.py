@@ -75,7 +75,7 @@ class Distribution:
         """The same distribution repeated (without copying) to a larger batch shape."""
         raise self._missing("expand")
 
-    def _repeated(self, batch_shape: Any, **parameters: Tensor | None) -> Self:
+    def _repeat_sample(self, batch_shape: Any, **parameters: Tensor | None) -> Self:
         """A copy with other parameters, which are known to be fine."""
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__, **parameters, _batch_shape=tuple(batch_shape))

@@ -44,7 +44,7 @@ class Independent(Distribution):
         """None: the base checks the values."""
         return None
 
-    def _summed(self, x: Tensor) -> Tensor:
+    def _sum_events(self, x: Tensor) -> Tensor:
         """Over the dimensions of the batch that became part of the event."""
         n = self.reinterpreted_batch_ndims
         return reductions.sum_(x, -1 if n == 1 else tuple(range(-n, 0)), False) if n else x
@@ -53,7 +53,7 @@ class Independent(Distribution):
         """The same distribution repeated to a larger batch shape."""
         kept = len(self.event_shape) - len(self.base_dist.event_shape)
         base = self.base_dist.expand((*batch_shape, *self.event_shape[:kept]))
-        new = self._repeated(batch_shape)
+        new = self._repeat_sample(batch_shape)
         new.base_dist = base
         return new
 
@@ -69,16 +69,16 @@ class Independent(Distribution):
         """The sum of the base's log-densities over the event, of shape sample_shape + batch_shape."""
         if isinstance(value, Tensor):
             self._value("log_prob", value, value)
-        return self._summed(self.base_dist.log_prob(value))
+        return self._sum_events(self.base_dist.log_prob(value))
 
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
         """rsample() and its log_prob(), by the base's own way."""
         value, log_prob = self.base_dist.rsample_and_log_prob(sample_shape)
-        return value, self._summed(log_prob)
+        return value, self._sum_events(log_prob)
 
     def entropy(self) -> Tensor:
         """The sum of the base's entropies over the event."""
-        return self._summed(self.base_dist.entropy())
+        return self._sum_events(self.base_dist.entropy())
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """The base's, unless several of its numbers make one event."""

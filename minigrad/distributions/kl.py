@@ -46,7 +46,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     Raises NotImplementedError for a pair without a formula (see `register_kl`), and ValueError if the shapes of p and
     q are such that broadcasting would compare every p with every q.
     """
-    formula = _FORMULAS.get((type(p), type(q))) or _inherited(type(p), type(q))
+    formula = _FORMULAS.get((type(p), type(q))) or find_inherited(type(p), type(q))
     if formula is None:
         raise NotImplementedError(
             f"kl_divergence: there is no formula for KL({type(p).__name__} ‖ {type(q).__name__}); add one with "
@@ -60,7 +60,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     return formula(p, q)
 
 
-def _inherited(type_p: type, type_q: type) -> Callable | None:
+def find_inherited(type_p: type, type_q: type) -> Callable | None:
     """The formula of the nearest ancestors."""
     near = [
         (i + j, i, _FORMULAS[a, b])
@@ -129,11 +129,11 @@ def _independent(p: Independent, q: Independent) -> Tensor:
             f"kl_divergence: p has event_shape {p.event_shape} and q {q.event_shape}; they must be the same, and "
             "reinterpreted_batch_ndims too"
         )
-    return p._summed(kl_divergence(p.base_dist, q.base_dist))
+    return p._sum_events(kl_divergence(p.base_dist, q.base_dist))
 
 
 @register_kl(SquashedNormal, SquashedNormal)
-def _squashed(p: SquashedNormal, q: SquashedNormal) -> Tensor:
+def compare_squashed(p: SquashedNormal, q: SquashedNormal) -> Tensor:
     """That of the normals: squashing both in the same way changes no ratio of densities."""
     if not (np.array_equal(p.low, q.low) and np.array_equal(p.high, q.high)):
         raise NotImplementedError(

@@ -31,7 +31,7 @@ class Normal(Distribution):
 
     def expand(self, batch_shape: Any) -> Self:
         """The same distribution repeated to a larger batch shape."""
-        return self._repeated(batch_shape, loc=self.loc.expand(batch_shape), scale=self.scale.expand(batch_shape))
+        return self._repeat_sample(batch_shape, loc=self.loc.expand(batch_shape), scale=self.scale.expand(batch_shape))
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """μ + σ ε, through which no gradient flows."""

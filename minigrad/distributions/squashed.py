@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..core.tensor import Tensor, wrap
-from ..device import device_of, host, put
+from ..device import device_of, put, to_numpy
 from ..ops import arithmetic, densities, reductions, special
 from ..ops.shapes import fits
 from . import constraints
@@ -64,7 +64,7 @@ class SquashedNormal(Distribution):
 
     def expand(self, batch_shape: Any) -> Self:
         """The same distribution repeated to a larger batch shape."""
-        new = self._repeated(batch_shape)
+        new = self._repeat_sample(batch_shape)
         new.base_dist = self.base_dist.expand(batch_shape)
         return new
 
@@ -89,7 +89,7 @@ class SquashedNormal(Distribution):
         inside = 1 - float(np.finfo(y.dtype).epsneg)
         return special.atanh(arithmetic.clamp(y, -inside, inside))
 
-    def _stretched(self, log_prob: Tensor) -> Tensor:
+    def _stretch_to_box(self, log_prob: Tensor) -> Tensor:
         """Stretching by c divides the density by c."""
         return log_prob - np.log(self._half) if self._stretches else log_prob
 
@@ -112,12 +112,12 @@ class SquashedNormal(Distribution):
         u = arithmetic.add(self.base_dist.loc, arithmetic.multiply(scale, wrap(noise)))
         squeezed = arithmetic.add(arithmetic.log(scale), densities.log_sech2(u))
         log_prob = arithmetic.subtract(wrap(-0.5 * (noise * noise) - _HALF_LOG_2PI), squeezed)
-        return self._squash(u), self._stretched(log_prob)
+        return self._squash(u), self._stretch_to_box(log_prob)
 
     def log_prob(self, value: Any) -> Tensor:
         """The log-density of each action, which is clamped first if it is at a bound (see `_unsquash`)."""
         u = self._unsquash(self._value("log_prob", value, self.base_dist.loc))
-        return self._stretched(self.base_dist.log_prob(u) - densities.log_sech2(u))
+        return self._stretch_to_box(self.base_dist.log_prob(u) - densities.log_sech2(u))
 
     def cdf(self, value: Any) -> Tensor:
         """The probability of an action of at most `value`: tanh keeps the order, so it is the normal's."""
@@ -187,7 +187,7 @@ def _is_number(x: Any, number: int) -> bool:
 
 def _array(bound: Any, like: Tensor) -> Any:
     """A bound as an array that mixes with the parameters."""
-    array = np.asarray(host(bound.array) if isinstance(bound, Tensor) else bound, like.dtype)
+    array = np.asarray(to_numpy(bound.array) if isinstance(bound, Tensor) else bound, like.dtype)
     return array if type(like.array) is np.ndarray else put(array, device_of(like.array))
 
 

@@ -101,15 +101,15 @@ class Sequential(Module):
 
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
-            return type(self)(dict(list(_named(self).items())[index]))
+            return type(self)(dict(list(name_modules(self).items())[index]))
         return self._layers[_position(self, index)]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        setattr(self, list(_named(self))[_position(self, index)], module)
+        setattr(self, list(name_modules(self))[_position(self, index)], module)
 
     def __delitem__(self, index: int | slice) -> None:
         """Take modules away; those that stay are numbered anew, even if they had names, as in PyTorch."""
-        names, modules = list(_named(self)), list(self)
+        names, modules = list(name_modules(self)), list(self)
         del modules[index if isinstance(index, slice) else _position(self, index)]
         for name in names:
             delattr(self, name)
@@ -142,7 +142,7 @@ class ModuleDict(Module):
             self[name] = module
 
     def __getitem__(self, name: str) -> Module:
-        return _named(self)[name]
+        return name_modules(self)[name]
 
     def __setitem__(self, name: str, module: Module) -> None:
         _add(self, name, module)
@@ -151,25 +151,25 @@ class ModuleDict(Module):
         delattr(self, name)
 
     def __len__(self) -> int:
-        return len(_named(self))
+        return len(name_modules(self))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_named(self))
+        return iter(name_modules(self))
 
     def __contains__(self, name: str) -> bool:
-        return name in _named(self)
+        return name in name_modules(self)
 
     def keys(self) -> Iterable[str]:
         """The names."""
-        return _named(self).keys()
+        return name_modules(self).keys()
 
     def values(self) -> Iterable[Module]:
         """The modules."""
-        return _named(self).values()
+        return name_modules(self).values()
 
     def items(self) -> Iterable[tuple[str, Module]]:
         """(name, module), in order."""
-        return _named(self).items()
+        return name_modules(self).items()
 
 
 class ParameterList(Module):
@@ -216,7 +216,7 @@ class ParameterList(Module):
         return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
 
 
-def _named(module: Module) -> dict[str, Module]:
+def name_modules(module: Module) -> dict[str, Module]:
     return {name: value for name, value in module.__dict__.items() if isinstance(value, Module)}
 
 

@@ -53,10 +53,10 @@ class _Convolution(Module):
         if isinstance(padding, str) and padding not in ("same", "valid"):
             raise ValueError(f"{kind}: padding={padding!r}; expected a number, a tuple of them, 'valid' or 'same'")
         self.in_channels, self.out_channels, self.groups = int(in_channels), int(out_channels), int(groups)
-        self.kernel_size = self._sizes("kernel_size", kernel_size, 1)
-        self.stride = self._sizes("stride", stride, 1)
-        self.padding = padding if isinstance(padding, str) else self._sizes("padding", padding, 0)
-        self.dilation = self._sizes("dilation", dilation, 1)
+        self.kernel_size = self._check_sizes("kernel_size", kernel_size, 1)
+        self.stride = self._check_sizes("stride", stride, 1)
+        self.padding = padding if isinstance(padding, str) else self._check_sizes("padding", padding, 0)
+        self.dilation = self._check_sizes("dilation", dilation, 1)
         if padding == "same" and any(s != 1 for s in self.stride):
             raise ValueError(f"{kind}: padding='same' needs stride=1, got {stride}; give the padding as numbers")
         self.padding_mode = padding_mode
@@ -67,7 +67,7 @@ class _Convolution(Module):
         if device is not None:
             self.to(device)
 
-    def _sizes(self, name: str, value: Any, least: int) -> tuple[int, ...]:
+    def _check_sizes(self, name: str, value: Any, least: int) -> tuple[int, ...]:
         try:
             return sizes(type(self).__name__, name, value, self.dims, least)[2 - self.dims :]
         except RuntimeError as error:
@@ -163,7 +163,7 @@ class ConvTranspose2d(_Convolution):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
-        self.output_padding = self._sizes("output_padding", output_padding, 0)
+        self.output_padding = self._check_sizes("output_padding", output_padding, 0)
 
     def _weight_shape(self) -> tuple[int, ...]:
         return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)

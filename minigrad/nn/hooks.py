@@ -25,7 +25,7 @@ class Hooked:
         """
         if self._forward_hooks is None:
             self._forward_hooks = {}
-        return _added(self._forward_hooks, hook, prepend, with_kwargs)
+        return add_hook(self._forward_hooks, hook, prepend, with_kwargs)
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -37,7 +37,7 @@ class Hooked:
         """
         if self._forward_pre_hooks is None:
             self._forward_pre_hooks = {}
-        return _added(self._forward_pre_hooks, hook, prepend, with_kwargs)
+        return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         for before, with_kwargs in list((self._forward_pre_hooks or {}).values()):
@@ -61,7 +61,7 @@ class Hooked:
         return output
 
 
-def _added(hooks: dict, hook: Callable, prepend: bool, with_kwargs: bool) -> RemovableHandle:
+def add_hook(hooks: dict, hook: Callable, prepend: bool, with_kwargs: bool) -> RemovableHandle:
     others = dict(hooks)
     handle = RemovableHandle(hooks, (hook, with_kwargs))
     if prepend:

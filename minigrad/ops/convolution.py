@@ -53,7 +53,7 @@ def _columns(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice
     top, _, left, _ = window.padding
     per_row = ow * kh * kw * c * x.dtype.itemsize
     at_a_time = max(1, _CACHED // max(per_row, 1)) if type(x) is np.ndarray else max(1, n * oh)  # rows
-    rows, images = _equal(oh, at_a_time), _equal(n, max(1, at_a_time // oh))
+    rows, images = split_equally(oh, at_a_time), split_equally(n, max(1, at_a_time // oh))
     padded = np.zeros_like(x, shape=(images, *window.padded(h, w), groups, c // groups), order="C")
     windows = np.lib.stride_tricks.sliding_window_view(padded, window.extent, (1, 2))
     windows = windows[:, ::sh, ::sw, :, :, ::dh, ::dw].transpose(3, 0, 1, 2, 5, 6, 4)
@@ -72,7 +72,7 @@ def _columns(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice
             yield slice(start, start + m), slice(row, row + rows), matrix
 
 
-def _equal(n: int, most: int) -> int:
+def split_equally(n: int, most: int) -> int:
     """How many of n to take at a time, at most `most`, so that the parts are as equal as can be."""
     return -(-n // -(-n // most)) if n else 1
 

@@ -31,7 +31,7 @@ def _cat(arrays: Sequence[Any], dim: int) -> Any:
     return np.concatenate(arrays, axis=axis(dim, first.ndim))
 
 
-def _pieces(shapes: list[tuple[int, ...]], dim: int) -> tuple:
+def find_pieces(shapes: list[tuple[int, ...]], dim: int) -> tuple:
     """Where each tensor lies in the result: (dimension, starts, lengths)."""
     d = dim % len(shapes[0])
     lengths = [s[d] for s in shapes]
@@ -40,7 +40,7 @@ def _pieces(shapes: list[tuple[int, ...]], dim: int) -> tuple:
 
 cat = op_of_list(
     _cat,
-    keep=_pieces,
+    keep=find_pieces,
     vjp=lambda g, i, dim, starts, lengths: narrow(g, dim, starts[i], lengths[i]),
     cases=[
         ([real(2, 3), real(1, 3)], 0),

@@ -37,7 +37,7 @@ def add_product(x: Any, weight: Any, bias: Any) -> Any:
     if x.dtype is not weight.dtype and x.dtype != weight.dtype:
         raise product_needs_one_dtype("linear", x, weight)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
-        raise _misfit(x, weight)
+        raise explain_misfit(x, weight)
     y = x.dot(weight.T)  # quicker than `@`
     if bias is not None:
         if bias.dtype is not y.dtype and bias.dtype != y.dtype:
@@ -54,7 +54,7 @@ def add_product(x: Any, weight: Any, bias: Any) -> Any:
     return y
 
 
-def _misfit(x: Any, weight: Any) -> GradientError:
+def explain_misfit(x: Any, weight: Any) -> GradientError:
     if weight.ndim != 2:
         return GradientError(
             f"linear: weight has shape {weight.shape}; expected (out_features, in_features): "

@@ -15,7 +15,7 @@ from ..errors import GradientError
 from .arithmetic import sigmoid, where
 from .indexing import _along, scatter_add_zeros
 from .reductions import row_sums, sum_
-from .shapes import unreduce
+from .shapes import spread_sum
 from .table import constant, integers, op, real, within
 
 # -- softmax ----------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def _nll_slope(g: Any, shape: tuple, target: Any, weight: Any, ignore_index: int
         w = w / (np.add.reduce(w, axis=None) or 1)  # where all samples are ignored the slope is 0
     dim = min(1, len(shape) - 1)
     index = np.expand_dims(safe, dim)
-    return scatter_add_zeros(unreduce(-g * w, index.shape, dim, False), shape, dim, index)
+    return scatter_add_zeros(spread_sum(-g * w, index.shape, dim, False), shape, dim, index)
 
 
 nll = op(

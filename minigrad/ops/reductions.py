@@ -10,11 +10,11 @@ import numpy as np
 from ..device import namespace
 from .arithmetic import cast, where
 from .indexing import select_along
-from .shapes import axes, flip, unreduce
+from .shapes import axes, flip, spread_sum
 from .table import constant, distinct, op, real
 
 
-def _cases(domain: Any) -> list[tuple]:
+def dims_of(domain: Any) -> list[tuple]:
     return [
         (domain(3, 4), None, False),
         (domain(3, 4), 1, False),
@@ -26,14 +26,14 @@ def _cases(domain: Any) -> list[tuple]:
     ]
 
 
-def _axis(x: Any, dim: Any) -> Any:
+def dim_of(x: Any, dim: Any) -> Any:
     """`dim` as NumPy takes it, checked."""
     if dim is None or (type(dim) is int and -x.ndim <= dim < x.ndim):
         return dim
     return axes(dim, x.ndim)
 
 
-def _count(shape: tuple[int, ...], dim: Any) -> int:
+def count_summed(shape: tuple[int, ...], dim: Any) -> int:
     n = 1
     for d in axes(dim, len(shape)):
         n *= shape[d]
@@ -63,25 +63,25 @@ def _sum(x: Any, dim: Any, keepdim: bool) -> Any:
     if x.ndim == 2 and dim in (1, -1) and x.dtype.kind == "f":
         return row_sums(x) if keepdim else row_sums(x)[:, 0]
     dtype = np.int64 if x.dtype.kind in "bui" else None
-    return np.add.reduce(x, axis=_axis(x, dim), dtype=dtype, keepdims=keepdim)
+    return np.add.reduce(x, axis=dim_of(x, dim), dtype=dtype, keepdims=keepdim)
 
 
 sum_ = op(
     _sum,
-    vjp=lambda g, x_shape, dim, keepdim: unreduce(g, x_shape, dim, keepdim),
-    cases=[*_cases(real), (real(0, 3), 0, False)],
+    vjp=lambda g, x_shape, dim, keepdim: spread_sum(g, x_shape, dim, keepdim),
+    cases=[*dims_of(real), (real(0, 3), 0, False)],
 )
 
 
 def _mean(x: Any, dim: Any, keepdim: bool) -> Any:
-    n = x.size if dim is None else _count(x.shape, dim)
-    return np.add.reduce(x, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(n)
+    n = x.size if dim is None else count_summed(x.shape, dim)
+    return np.add.reduce(x, axis=dim_of(x, dim), keepdims=keepdim) / x.dtype.type(n)
 
 
 mean = op(
     _mean,
-    vjp=lambda g, x_shape, dim, keepdim: unreduce(g / _count(x_shape, dim), x_shape, dim, keepdim),
-    cases=_cases(real),
+    vjp=lambda g, x_shape, dim, keepdim: spread_sum(g / count_summed(x_shape, dim), x_shape, dim, keepdim),
+    cases=dims_of(real),
 )
 
 
@@ -90,9 +90,10 @@ def _mean_square_deviation(x: Any, dim: Any, keepdim: bool, correction: int) -> 
         x = x.ravel()
         centred = x - np.add.reduce(x) / x.dtype.type(x.size)
         return centred.dot(centred) / x.dtype.type(max(x.size - correction, 0))
-    n = _count(x.shape, dim)
-    centred = x - np.add.reduce(x, axis=_axis(x, dim), keepdims=True) / n
-    return np.add.reduce(centred * centred, axis=_axis(x, dim), keepdims=keepdim) / x.dtype.type(max(n - correction, 0))
+    n = count_summed(x.shape, dim)
+    centred = x - np.add.reduce(x, axis=dim_of(x, dim), keepdims=True) / n
+    total = np.add.reduce(centred * centred, axis=dim_of(x, dim), keepdims=keepdim)
+    return total / x.dtype.type(max(n - correction, 0))
 
 
 def _spread(x: Any, dim: Any, keepdim: bool, correction: int) -> Any:
@@ -121,53 +122,53 @@ def _as(x: Any, y: Any) -> Any:
         return y.astype(x.dtype)
 
 
-def _centred(x: Any, dim: Any) -> Any:
+def subtract_mean(x: Any, dim: Any) -> Any:
     return x - mean(x, dim, True)
 
 
 var = op(
     lambda x, dim, keepdim, correction: _as(x, _spread(x, dim, keepdim, correction)),
     vjp=lambda g, x, dim, keepdim, correction: (
-        unreduce(g * 2 / (_count(x.shape, dim) - correction), x.shape, dim, keepdim) * _centred(x, dim)
+        spread_sum(g * 2 / (count_summed(x.shape, dim) - correction), x.shape, dim, keepdim) * subtract_mean(x, dim)
     ),
     name="var",
-    cases=[(x, dim, keepdim, 1) for x, dim, keepdim in _cases(real)[:-1]] + [(real(3, 4), 0, False, 0)],
+    cases=[(x, dim, keepdim, 1) for x, dim, keepdim in dims_of(real)[:-1]] + [(real(3, 4), 0, False, 0)],
 )
 std = op(
     lambda x, dim, keepdim, correction: _as(x, np.sqrt(_spread(x, dim, keepdim, correction))),
     vjp=lambda g, y, x, dim, keepdim, correction: (
-        unreduce(
+        spread_sum(
             # the slope at a deviation of 0 is taken as 0: with y = 0 replaced by 1 it is, by the factor x - mean
-            g / where(y == 0, 1.0, y) / (_count(x.shape, dim) - correction),
+            g / where(y == 0, 1.0, y) / (count_summed(x.shape, dim) - correction),
             x.shape,
             dim,
             keepdim,
         )
-        * _centred(x, dim)
+        * subtract_mean(x, dim)
     ),
     name="std",
-    cases=[(x, dim, keepdim, 1) for x, dim, keepdim in _cases(real)[:-1]] + [(real(3, 4), 0, False, 0)],
+    cases=[(x, dim, keepdim, 1) for x, dim, keepdim in dims_of(real)[:-1]] + [(real(3, 4), 0, False, 0)],
 )
 
 
-def _shared(g: Any, x: Any, y: Any, dim: Any, keepdim: bool) -> Any:
+def share_among_ties(g: Any, x: Any, y: Any, dim: Any, keepdim: bool) -> Any:
     """Every element that equals the extreme value gets an equal part of the cotangent."""
-    ties = x == unreduce(y, x.shape, dim, keepdim)
+    ties = x == spread_sum(y, x.shape, dim, keepdim)
     count = cast(sum_(ties, dim, True), g.dtype, np.int64)  # dividing by integers would make float32 float64
-    return unreduce(g, x.shape, dim, keepdim) * ties / count
+    return spread_sum(g, x.shape, dim, keepdim) * ties / count
 
 
 amax = op(
-    lambda x, dim, keepdim: x.max(axis=_axis(x, dim), keepdims=keepdim),
-    vjp=lambda g, y, x, dim, keepdim: _shared(g, x, y, dim, keepdim),
+    lambda x, dim, keepdim: x.max(axis=dim_of(x, dim), keepdims=keepdim),
+    vjp=lambda g, y, x, dim, keepdim: share_among_ties(g, x, y, dim, keepdim),
     name="amax",
-    cases=_cases(distinct),
+    cases=dims_of(distinct),
 )
 amin = op(
-    lambda x, dim, keepdim: x.min(axis=_axis(x, dim), keepdims=keepdim),
-    vjp=lambda g, y, x, dim, keepdim: _shared(g, x, y, dim, keepdim),
+    lambda x, dim, keepdim: x.min(axis=dim_of(x, dim), keepdims=keepdim),
+    vjp=lambda g, y, x, dim, keepdim: share_among_ties(g, x, y, dim, keepdim),
     name="amin",
-    cases=_cases(distinct),
+    cases=dims_of(distinct),
 )
 argmax = op(
     lambda x, dim, keepdim: np.argmax(x, axis=dim, keepdims=keepdim),
@@ -179,11 +180,11 @@ argmin = op(
     name="argmin",
     cases=[(distinct(3, 4), None, False), (distinct(3, 4), 1, False), (distinct(3, 4), 0, True)],
 )
-all_ = op(lambda x, dim, keepdim: np.all(x, axis=_axis(x, dim), keepdims=keepdim), name="all", cases=_cases(real))
-any_ = op(lambda x, dim, keepdim: np.any(x, axis=_axis(x, dim), keepdims=keepdim), name="any", cases=_cases(real))
+all_ = op(lambda x, dim, keepdim: np.all(x, axis=dim_of(x, dim), keepdims=keepdim), name="all", cases=dims_of(real))
+any_ = op(lambda x, dim, keepdim: np.any(x, axis=dim_of(x, dim), keepdims=keepdim), name="any", cases=dims_of(real))
 
 
-def _others(x: Any, dim: int) -> Any:
+def multiply_others(x: Any, dim: int) -> Any:
     """The product of all other elements along `dim`, without dividing (an element may be 0)."""
     n = x.shape[dim]
     spread = unsqueeze_at(x, dim)  # (..., 1, n, ...): row i will hold the factors of the i-th product
@@ -203,7 +204,7 @@ prod = op(
         x, axis=dim % max(x.ndim, 1), keepdims=keepdim, dtype=np.int64 if x.dtype.kind in "bui" else None
     ),
     vjp=lambda g, x, dim, keepdim: (
-        unreduce(g, x.shape, dim, keepdim) * _others(x, dim % len(x.shape)) if x.shape else g
+        spread_sum(g, x.shape, dim, keepdim) * multiply_others(x, dim % len(x.shape)) if x.shape else g
     ),
     name="prod",
     cases=[
@@ -220,9 +221,9 @@ prod = op(
 def _logsumexp(x: Any, dim: Any, keepdim: bool) -> Any:
     top: Any = 0
     if x.size:  # the sum over nothing is 0, its logarithm -inf
-        top = x.max(axis=_axis(x, dim), keepdims=True)
+        top = x.max(axis=dim_of(x, dim), keepdims=True)
         top = np.where(np.isfinite(top), top, 0)  # a row of -inf gives -inf, not NaN
-    total = np.add.reduce(np.exp(x - top), axis=_axis(x, dim), keepdims=True)
+    total = np.add.reduce(np.exp(x - top), axis=dim_of(x, dim), keepdims=True)
     with np.errstate(divide="ignore"):  # log 0 = -inf is meant: a row of -inf, or of nothing
         y = np.log(total) + top
     return y if keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes(dim, x.ndim)])
@@ -231,37 +232,37 @@ def _logsumexp(x: Any, dim: Any, keepdim: bool) -> Any:
 logsumexp = op(
     _logsumexp,
     vjp=lambda g, y, x, dim, keepdim: (
-        unreduce(g, x.shape, dim, keepdim) * np.exp(x - unreduce(y, x.shape, dim, keepdim))
+        spread_sum(g, x.shape, dim, keepdim) * np.exp(x - spread_sum(y, x.shape, dim, keepdim))
     ),
-    cases=_cases(real),
+    cases=dims_of(real),
 )
 norm2 = op(
-    lambda x, dim, keepdim: np.sqrt(np.add.reduce(x * x, axis=_axis(x, dim), keepdims=keepdim)),
+    lambda x, dim, keepdim: np.sqrt(np.add.reduce(x * x, axis=dim_of(x, dim), keepdims=keepdim)),
     vjp=lambda g, y, x, dim, keepdim: (
         # the slope at 0 is taken as 0: x / y with y = 0 replaced by 1 is 0 there
-        unreduce(g / where(y == 0, 1.0, y), x.shape, dim, keepdim) * x
+        spread_sum(g / where(y == 0, 1.0, y), x.shape, dim, keepdim) * x
     ),
     name="norm",
-    cases=_cases(real),
+    cases=dims_of(real),
 )
 
 
 def _norm_of_order(x: Any, p: float, dim: Any, keepdim: bool) -> Any:
     with np.errstate(divide="ignore"):  # of a negative order, 0 ** p is infinite, and the norm is 0
-        return np.add.reduce(np.abs(x) ** p, axis=_axis(x, dim), keepdims=keepdim) ** (1 / p)
+        return np.add.reduce(np.abs(x) ** p, axis=dim_of(x, dim), keepdims=keepdim) ** (1 / p)
 
 
 def _norm_slope(g: Any, y: Any, x: Any, p: float, dim: Any, keepdim: bool) -> Any:
     # |x|ᵖ⁻¹ y¹⁻ᵖ, but 0 for elements that are 0, and where the norm is 0: no 0 * ∞ is formed.
     of_norm = where(y == 0, 0.0, g) * where(y == 0, 1.0, y) ** (1 - p)
-    return unreduce(of_norm, x.shape, dim, keepdim) * np.sign(x) * where(x == 0, 1.0, np.abs(x)) ** (p - 1)
+    return spread_sum(of_norm, x.shape, dim, keepdim) * np.sign(x) * where(x == 0, 1.0, np.abs(x)) ** (p - 1)
 
 
 norm_of_order = op(
     _norm_of_order,  # (Σ |x|ᵖ)¹ᐟᵖ
     vjp=_norm_slope,
     name="norm_of_order",
-    cases=[(x, p, dim, keepdim) for (x, dim, keepdim), p in zip(_cases(real), (3, 2.5, 3, -1, 0.5, 4, 3), strict=True)],
+    cases=[(x, p, *rest) for (x, *rest), p in zip(dims_of(real), (3, 2.5, 3, -1, 0.5, 4, 3), strict=True)],
 )
 cumsum = op(
     lambda x, dim: np.cumsum(x, axis=dim, dtype=np.int64 if x.dtype.kind in "bui" else None),

@@ -49,7 +49,7 @@ def axis(dim: int, ndim: int) -> int:
     return axes(dim, ndim)[0] if ndim else axes(dim, 1)[0]
 
 
-def unreduce(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+def spread_sum(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     """The adjoint of a sum over `dim`: every summed element receives the cotangent of its sum."""
     if not keepdim and g.ndim:
         kept = list(shape)
@@ -82,7 +82,7 @@ reshape = op(
 )
 permute = op(
     lambda x, dims: x.transpose(dims),
-    vjp=lambda g, dims: permute(g, _inverse(dims)),
+    vjp=lambda g, dims: permute(g, invert_order(dims)),
     name="permute",
     view=True,
     cases=[(real(3, 4), (1, 0)), (real(2, 3, 4), (2, 0, 1)), (real(2, 3, 4), (0, -1, 1)), (real(5), (0,))],
@@ -148,7 +148,7 @@ roll = op(
 )
 
 
-def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
+def invert_order(dims: tuple[int, ...]) -> tuple[int, ...]:
     order = [d % len(dims) for d in dims]
     return tuple(order.index(i) for i in range(len(dims)))
 

@@ -23,7 +23,7 @@ from .. import dtypes
 from ..core.backward import grad
 from ..core.modes import Block
 from ..core.tensor import LEAF, Tensor, wrap
-from ..device import beside, host
+from ..device import beside, to_numpy
 from ..errors import GradientError, RuleError
 
 Function = Callable[..., Any]
@@ -135,7 +135,7 @@ def gradgradcheck(
     def gradients(cotangents: list[Tensor]) -> list[Tensor | None]:
         recorded = first(create_graph=True)
         for i, (ordinary, g) in enumerate(zip(values(), recorded, strict=True)):
-            ordinary, again = host(ordinary), host(g.array)
+            ordinary, again = to_numpy(ordinary), to_numpy(g.array)
             if not np.allclose(ordinary, again, rtol=1e-10, atol=1e-10, equal_nan=True):
                 raise GradcheckError(
                     f"gradgradcheck: the gradient with respect to input {i} differs by "
@@ -237,7 +237,7 @@ class _Check:
                     raise GradcheckError(f"{self.who}: {name} (shape {x.shape}) was changed by the {when} pass")
 
         made = values()
-        base = [np.array(host(y)) for y in made]
+        base = [np.array(to_numpy(y)) for y in made]
         unchanged("forward")
         for k, y in enumerate(base):
             if not np.isfinite(y).all():
@@ -247,7 +247,7 @@ class _Check:
         analytic = self._analytic(names, inputs, gradients, given)
         unchanged("backward")
         for k, (v, original) in enumerate(zip(given, cotangents, strict=True)):
-            if not np.array_equal(host(v.array), original):
+            if not np.array_equal(to_numpy(v.array), original):
                 raise GradcheckError(f"{self.who}: the cotangent of output {k} was changed by the backward pass")
 
         phi = _Phi(values, base, cotangents)
@@ -269,8 +269,8 @@ class _Check:
                     f"{self.who}: the gradient with respect to {name} has shape {g.shape} and dtype "
                     f"{g.dtype}, the input has {x.shape} and {x.dtype}"
                 )
-            a = np.zeros(x.shape) if g is None else np.array(host(g.array))
-            b = np.zeros(x.shape) if again is None else host(again.array)
+            a = np.zeros(x.shape) if g is None else np.array(to_numpy(g.array))
+            b = np.zeros(x.shape) if again is None else to_numpy(again.array)
             if not np.allclose(a, b, rtol=0, atol=self.nondet_tol, equal_nan=True):
                 raise GradcheckError(
                     f"{self.who}: the gradient with respect to {name} is not deterministic: "
@@ -402,7 +402,7 @@ class _Phi:
         try:
             step = at.move(step)
             with np.errstate(all="ignore"):  # the step may leave the domain
-                outputs = [np.array(host(y)) for y in self.values()]
+                outputs = [np.array(to_numpy(y)) for y in self.values()]
         finally:
             at.back()
         with np.errstate(invalid="ignore"):

@@ -28,9 +28,20 @@ from .arithmetic import (
     xlogy,
 )
 from .comparing import allclose, equal, is_tensor, isclose
-from .conversion import clone, contiguous, to
+from .converting import clone, contiguous, to
 from .einsum import einsum
 from .explaining import explain
+from .gathering import (
+    gather,
+    index_select,
+    masked_fill,
+    masked_select,
+    repeat_interleave,
+    select,
+    take,
+    take_along_dim,
+    where,
+)
 from .joining import atleast_1d, atleast_2d, cat, chunk, hstack, meshgrid, narrow, split, stack, unbind, vstack
 from .linalg import (
     addmm,
@@ -50,18 +61,6 @@ from .linalg import (
     tril,
     triu,
 )
-from .picking import (
-    gather,
-    index_select,
-    masked_fill,
-    masked_select,
-    repeat_interleave,
-    select,
-    take,
-    take_along_dim,
-    where,
-)
-from .placing import index_add, index_copy, index_fill, masked_scatter, scatter, scatter_add
 from .reductions import (
     Extremes,
     all,
@@ -85,6 +84,7 @@ from .reductions import (
     var_mean,
 )
 from .sampling import bernoulli, multinomial, normal, randint_like
+from .scattering import index_add, index_copy, index_fill, masked_scatter, scatter, scatter_add
 from .shapes import (
     broadcast_tensors,
     broadcast_to,

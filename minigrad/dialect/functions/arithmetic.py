@@ -12,7 +12,7 @@ from ...core.tensor import Tensor, wrap
 from ...device import as_array
 from ...errors import DivisionByZeroError, GradientError
 from ...ops import arithmetic, special
-from .conversion import check_tensors, to
+from .converting import check_tensors, to
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
@@ -87,8 +87,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise GradientError("clamp: neither bound was given; expected min, max or both: clamp(min=0)")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:
-            input = _bounded(input, min, arithmetic.greater_equal)
-        return input if max is None else _bounded(input, max, arithmetic.less_equal)
+            input = bound_by(input, min, arithmetic.greater_equal)
+        return input if max is None else bound_by(input, max, arithmetic.less_equal)
     if not input.is_floating_point():
         if isinstance(min, float) or isinstance(max, float):
             input = input.to(dtypes.get_default_dtype())
@@ -99,7 +99,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return arithmetic.clamp(input, min, max)
 
 
-def _bounded(input: Tensor, bound: Any, inside: Callable[[Any, Any], Tensor]) -> Tensor:
+def bound_by(input: Tensor, bound: Any, inside: Callable[[Any, Any], Tensor]) -> Tensor:
     """input where it is inside the bound, the bound elsewhere."""
     kept = inside(input, bound)
     if input.is_floating_point():  # no comparison holds for NaN

@@ -9,7 +9,7 @@ import numpy as np
 from ...core.tensor import Tensor, wrap
 from ...device import as_array
 from ...errors import GradientError
-from .conversion import check_tensors
+from .converting import check_tensors
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

@@ -27,11 +27,11 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """
     tensors = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else list(operands)
     terms, result = _parse(equation, tuple([x.array.shape if isinstance(x, Tensor) else x.shape for x in tensors]))
-    x, letters = _own(tensors[0], terms[0])
+    x, letters = sum_own_letters(tensors[0], terms[0])
     for i in range(1, len(tensors)):
-        y, others = _own(tensors[i], terms[i])
+        y, others = sum_own_letters(tensors[i], terms[i])
         needed = set(result).union(*terms[i + 1 :])
-        x, letters = _pair(x, letters, y, others, needed)
+        x, letters = multiply_pair(x, letters, y, others, needed)
     x, letters = _sum_out(x, letters, set(result))
     order = tuple(letters.index(letter) for letter in result)
     return x if order == tuple(range(len(order))) else shapes.permute(x, order)
@@ -97,7 +97,7 @@ def _check_sizes(equation: str, terms: list[str], shapes: tuple[tuple[int, ...],
             sizes[letter] = max(known, n)
 
 
-def _own(x: Any, term: str) -> tuple[Any, str]:
+def sum_own_letters(x: Any, term: str) -> tuple[Any, str]:
     """An operand whose letters differ: where one is repeated, its diagonal."""
     if len(set(term)) == len(term):
         return x, term
@@ -117,7 +117,7 @@ def _sum_out(x: Any, letters: str, needed: set[str]) -> tuple[Any, str]:
     return reductions.sum_(x, gone, False), "".join(c for c in letters if c in needed)
 
 
-def _stretched(x: Any, letters: str, others: str, y: Any) -> tuple[Any, str]:
+def stretch_to(x: Any, letters: str, others: str, y: Any) -> tuple[Any, str]:
     """Without the dimensions of size 1 that the other operand has at another size: there they broadcast."""
     if 1 not in x.shape:
         return x, letters
@@ -127,11 +127,11 @@ def _stretched(x: Any, letters: str, others: str, y: Any) -> tuple[Any, str]:
     return x, "".join(c for i, c in enumerate(letters) if i not in gone)
 
 
-def _pair(a: Any, in_a: str, b: Any, in_b: str, needed: set[str]) -> tuple[Any, str]:
+def multiply_pair(a: Any, in_a: str, b: Any, in_b: str, needed: set[str]) -> tuple[Any, str]:
     """The product of two operands, summed over the letters that are not needed any more."""
     a_letters, b_letters = in_a, in_b
-    a, in_a = _stretched(a, a_letters, b_letters, b)
-    b, in_b = _stretched(b, b_letters, in_a, a)
+    a, in_a = stretch_to(a, a_letters, b_letters, b)
+    b, in_b = stretch_to(b, b_letters, in_a, a)
     a, in_a = _sum_out(a, in_a, needed | set(in_b))
     b, in_b = _sum_out(b, in_b, needed | set(in_a))
     both = [c for c in in_a if c in in_b]
@@ -139,28 +139,28 @@ def _pair(a: Any, in_a: str, b: Any, in_b: str, needed: set[str]) -> tuple[Any, 
     left, right = [c for c in in_a if c not in in_b], [c for c in in_b if c not in in_a]
     letters = "".join(batch + left + right)
     if not summed:  # nothing to contract: a product with broadcasting
-        a = _arranged(a, in_a, batch + left)
-        b = _arranged(b, in_b, batch + right)
+        a = arrange_letters(a, in_a, batch + left)
+        b = arrange_letters(b, in_b, batch + right)
         shape = (*a.shape[: len(batch)], *a.shape[len(batch) :], *(1,) * len(right))
         a = shapes.reshape(a, shape) if right else a
         if left:
             b = shapes.reshape(b, (*b.shape[: len(batch)], *(1,) * len(left), *b.shape[len(batch) :]))
         return arithmetic.multiply(a, b), letters
-    a = _arranged(a, in_a, batch + left + summed)
-    b = _arranged(b, in_b, batch + summed + right)
+    a = arrange_letters(a, in_a, batch + left + summed)
+    b = arrange_letters(b, in_b, batch + summed + right)
     kept = (*a.shape[: len(batch) + len(left)], *b.shape[len(batch) + len(summed) :])
     product = linalg.matmul(
-        _grouped(a, len(batch), len(left), len(summed)), _grouped(b, len(batch), len(summed), len(right))
+        group_letters(a, len(batch), len(left), len(summed)), group_letters(b, len(batch), len(summed), len(right))
     )
     return product if product.shape == kept else shapes.reshape(product, kept), letters
 
 
-def _arranged(x: Any, letters: str, order: list[str]) -> Any:
+def arrange_letters(x: Any, letters: str, order: list[str]) -> Any:
     places = tuple(letters.index(c) for c in order)
     return x if places == tuple(range(len(places))) else shapes.permute(x, places)
 
 
-def _grouped(x: Any, batch: int, rows: int, columns: int) -> Any:
+def group_letters(x: Any, batch: int, rows: int, columns: int) -> Any:
     """A stack of matrices: the dimensions after `batch` made two."""
     if batch <= 1 and rows == columns == 1:
         return x

@@ -10,13 +10,13 @@ from ...core.tensor import Tensor
 from ...errors import GradientError
 from ...ops import indexing, joining, shapes
 from ...ops.shapes import axis as axis_of
-from .conversion import to
+from .converting import to
 from .shapes import as_index, expand, reshape
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """The tensors one after the other along an existing dimension."""
-    tensors = _several("cat", tensors)
+    tensors = list_tensors("cat", tensors)
     kept = [x for x in tensors if x.shape != (0,)] or tensors
     if len(kept) < len(tensors):  # an empty vector fits anything, as in PyTorch, and counts for the dtype only
         dtype = dtypes.result_type(*(x.array if isinstance(x, Tensor) else x for x in tensors))
@@ -26,10 +26,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """The tensors one after the other along a new dimension."""
-    return joining.stack(_several("stack", tensors), dim if axis is None else axis)
+    return joining.stack(list_tensors("stack", tensors), dim if axis is None else axis)
 
 
-def _several(name: str, tensors: Any) -> list:
+def list_tensors(name: str, tensors: Any) -> list:
     if isinstance(tensors, Tensor):
         raise TypeError(f"{name}: expected a list or tuple of tensors, got one Tensor; write {name}([a, b, ...])")
     if not hasattr(tensors, "__iter__"):
@@ -112,15 +112,15 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 def atleast_1d(*tensors: Any) -> Any:
     """Tensors with at least one dimension; one, or a tuple of several."""
-    return _each(tensors, lambda x: x if x.ndim else reshape(x, 1))
+    return apply_to_each(tensors, lambda x: x if x.ndim else reshape(x, 1))
 
 
 def atleast_2d(*tensors: Any) -> Any:
     """Tensors with at least two dimensions, new ones in front; one, or a tuple of several."""
-    return _each(tensors, lambda x: x if x.ndim > 1 else reshape(x, 1, -1))
+    return apply_to_each(tensors, lambda x: x if x.ndim > 1 else reshape(x, 1, -1))
 
 
-def _each(tensors: tuple, change: Callable[[Tensor], Tensor]) -> Any:
+def apply_to_each(tensors: tuple, change: Callable[[Tensor], Tensor]) -> Any:
     if len(tensors) == 1 and isinstance(tensors[0], Tensor):
         return change(tensors[0])
     return tuple(change(x) for x in (tensors[0] if len(tensors) == 1 else tensors))
@@ -128,12 +128,12 @@ def _each(tensors: tuple, change: Callable[[Tensor], Tensor]) -> Any:
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors below each other: along dimension 0, vectors as rows."""
-    return cat([atleast_2d(x) for x in _several("vstack", tensors)], 0)
+    return cat([atleast_2d(x) for x in list_tensors("vstack", tensors)], 0)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors beside each other: along dimension 1, vectors one after the other."""
-    several = [atleast_1d(x) for x in _several("hstack", tensors)]
+    several = [atleast_1d(x) for x in list_tensors("hstack", tensors)]
     return cat(several, 0 if several and several[0].ndim == 1 else 1)
 
 

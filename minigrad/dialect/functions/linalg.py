@@ -25,7 +25,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     return linalg.matmul(input, other)
 
 
-def _product(name: str, a: Tensor, b: Tensor, a_ndim: int, b_ndim: int) -> Tensor:
+def multiply_matrices(name: str, a: Tensor, b: Tensor, a_ndim: int, b_ndim: int) -> Tensor:
     words = {1: "a vector", 2: "a matrix", 3: "a stack of matrices (3-d)"}
     if a.ndim != a_ndim or b.ndim != b_ndim:
         raise GradientError(
@@ -39,22 +39,22 @@ def _product(name: str, a: Tensor, b: Tensor, a_ndim: int, b_ndim: int) -> Tenso
 
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Σ inputᵢ tensorᵢ for two vectors."""
-    return _product("dot", input, tensor, 1, 1)
+    return multiply_matrices("dot", input, tensor, 1, 1)
 
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """A matrix times a vector."""
-    return _product("mv", input, vec, 2, 1)
+    return multiply_matrices("mv", input, vec, 2, 1)
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """A matrix times a matrix."""
-    return _product("mm", input, mat2, 2, 2)
+    return multiply_matrices("mm", input, mat2, 2, 2)
 
 
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """A stack of matrices times a stack of as many: (b, n, m) and (b, m, p) give (b, n, p)."""
-    return _product("bmm", input, mat2, 3, 3)
+    return multiply_matrices("bmm", input, mat2, 3, 3)
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
@@ -66,20 +66,20 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2), of two matrices."""
-    return _plus(input, _product("addmm", mat1, mat2, 2, 2), beta, alpha)
+    return add_scaled(input, multiply_matrices("addmm", mat1, mat2, 2, 2), beta, alpha)
 
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec), of a matrix and a vector."""
-    return _plus(input, _product("addmv", mat, vec, 2, 1), beta, alpha)
+    return add_scaled(input, multiply_matrices("addmv", mat, vec, 2, 1), beta, alpha)
 
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), of stacks of matrices."""
-    return _plus(input, _product("baddbmm", batch1, batch2, 3, 3), beta, alpha)
+    return add_scaled(input, multiply_matrices("baddbmm", batch1, batch2, 3, 3), beta, alpha)
 
 
-def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+def add_scaled(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     scaled = product if alpha == 1 else arithmetic.multiply(product, alpha)
     if isinstance(beta, int | float) and beta == 0:  # as in PyTorch, what is in x does not matter: not even NaN
         return scaled
@@ -151,7 +151,7 @@ def trace(input: Tensor) -> Tensor:
     return reductions.sum_(diagonal(input), None, False)
 
 
-def _triangle(name: str, x: Tensor, diagonal: int, upper: bool) -> Tensor:
+def keep_triangle(name: str, x: Tensor, diagonal: int, upper: bool) -> Tensor:
     if x.ndim < 2:
         raise GradientError(f"{name}: expected at least 2 dimensions, got shape {x.shape}; unsqueeze it")
     below = namespace(x).tri(x.shape[-2], x.shape[-1], diagonal - upper, dtype=bool)
@@ -160,9 +160,9 @@ def _triangle(name: str, x: Tensor, diagonal: int, upper: bool) -> Tensor:
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of matrices, 0 above it; `diagonal` says how far above the main one it ends."""
-    return _triangle("tril", input, diagonal, False)
+    return keep_triangle("tril", input, diagonal, False)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of matrices, 0 below it; `diagonal` says how far above the main one it begins."""
-    return _triangle("triu", input, diagonal, True)
+    return keep_triangle("triu", input, diagonal, True)

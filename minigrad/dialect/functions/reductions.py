@@ -14,13 +14,13 @@ from ...device import as_array
 from ...errors import GradientError
 from ...ops import arithmetic, reductions
 from ...ops.shapes import axes, axis
-from .conversion import check_tensors, to
+from .converting import check_tensors, to
 from .shapes import reshape
 
 any_ = builtins.any
 
 
-def _which(name: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None) -> tuple[Any, bool]:
+def read_dim(name: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None) -> tuple[Any, bool]:
     """PyTorch's and NumPy's words for the same thing."""
     if axis is not None:
         if dim is not None:
@@ -54,7 +54,7 @@ def sum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: Any = None
 ) -> Tensor:
     """The sum of all elements, or over the dimensions `dim`."""
-    dim, keepdim = _which("sum", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("sum", dim, keepdim, axis, keepdims)
     return _in_dtype(reductions.sum_, input, dtype, dim, keepdim)
 
 
@@ -67,7 +67,7 @@ def mean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: Any = None
 ) -> Tensor:
     """The mean of all elements, or over the dimensions `dim`. Floating-point tensors only."""
-    dim, keepdim = _which("mean", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("mean", dim, keepdim, axis, keepdims)
     return reductions.mean(_as_float("mean", input, dtype), dim, keepdim)
 
 
@@ -82,7 +82,7 @@ def var(
     keepdims: Any = None,
 ) -> Tensor:
     """The variance; divides by n - correction (default 1; unbiased=False means 0)."""
-    dim, keepdim, correction = _spread_arguments("var", dim, unbiased, keepdim, correction, axis, keepdims)
+    dim, keepdim, correction = read_spread_arguments("var", dim, unbiased, keepdim, correction, axis, keepdims)
     return reductions.var(_as_float("var", input, None), dim, keepdim, correction)
 
 
@@ -97,16 +97,16 @@ def std(
     keepdims: Any = None,
 ) -> Tensor:
     """The standard deviation; divides by n - correction. Its gradient at a deviation of 0 is 0."""
-    dim, keepdim, correction = _spread_arguments("std", dim, unbiased, keepdim, correction, axis, keepdims)
+    dim, keepdim, correction = read_spread_arguments("std", dim, unbiased, keepdim, correction, axis, keepdims)
     return reductions.std(_as_float("std", input, None), dim, keepdim, correction)
 
 
-def _spread_arguments(
+def read_spread_arguments(
     name: str, dim: Any, unbiased: Any, keepdim: bool, correction: int | None, axis: Any, keepdims: Any
 ) -> tuple[Any, bool, int]:
     if isinstance(dim, bool):  # x.std(False): PyTorch's older signature has unbiased first
         dim, unbiased = None, dim
-    dim, keepdim = _which(name, dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim(name, dim, keepdim, axis, keepdims)
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
     return dim, keepdim, correction
@@ -129,11 +129,11 @@ def max(
     if isinstance(dim, Tensor) or other is not None:
         return arithmetic.maximum(input, dim if other is None else other)
     check_tensors("max", input=input)
-    dim, keepdim = _which("max", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("max", dim, keepdim, axis, keepdims)
     _refuse_empty("max", input, dim)
     if dim is None:
         return reductions.amax(input, None, False)
-    return Extremes(*reductions.max_along(input, _one("max", input, dim), keepdim))
+    return Extremes(*reductions.max_along(input, read_one_dim("max", input, dim), keepdim))
 
 
 def min(
@@ -143,14 +143,14 @@ def min(
     if isinstance(dim, Tensor) or other is not None:
         return arithmetic.minimum(input, dim if other is None else other)
     check_tensors("min", input=input)
-    dim, keepdim = _which("min", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("min", dim, keepdim, axis, keepdims)
     _refuse_empty("min", input, dim)
     if dim is None:
         return reductions.amin(input, None, False)
-    return Extremes(*reductions.min_along(input, _one("min", input, dim), keepdim))
+    return Extremes(*reductions.min_along(input, read_one_dim("min", input, dim), keepdim))
 
 
-def _one(name: str, x: Tensor, dim: Any) -> int:
+def read_one_dim(name: str, x: Tensor, dim: Any) -> int:
     if type(dim) is not int:
         raise TypeError(f"{name}: dim must be one int, got {dim!r}; use a{name} for several dimensions")
     return dim if -x.array.ndim <= dim < x.array.ndim else axis(dim, x.array.ndim)
@@ -166,14 +166,14 @@ def _refuse_empty(name: str, x: Tensor, dim: Any) -> None:
 
 def amax(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
     """The largest elements over one or several dimensions; ties share the gradient."""
-    dim, keepdim = _which("amax", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("amax", dim, keepdim, axis, keepdims)
     _refuse_empty("amax", input, dim)
     return reductions.amax(input, dim, keepdim)
 
 
 def amin(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
     """The smallest elements over one or several dimensions; ties share the gradient."""
-    dim, keepdim = _which("amin", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("amin", dim, keepdim, axis, keepdims)
     _refuse_empty("amin", input, dim)
     return reductions.amin(input, dim, keepdim)
 
@@ -184,36 +184,36 @@ def argmax(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any =
         if not input.array.size:
             _refuse_empty("argmax", input, None)
         return wrap(as_array(input.array.argmax(keepdims=keepdim)))
-    dim, keepdim = _which("argmax", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("argmax", dim, keepdim, axis, keepdims)
     _refuse_empty("argmax", input, dim)
-    return reductions.argmax(input, _one("argmax", input, dim), keepdim)
+    return reductions.argmax(input, read_one_dim("argmax", input, dim), keepdim)
 
 
 def argmin(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
     """The index of the smallest element (of the flattened tensor, or along `dim`); the first one of a tie."""
-    dim, keepdim = _which("argmin", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("argmin", dim, keepdim, axis, keepdims)
     _refuse_empty("argmin", input, dim)
-    return reductions.argmin(input, None if dim is None else _one("argmin", input, dim), keepdim)
+    return reductions.argmin(input, None if dim is None else read_one_dim("argmin", input, dim), keepdim)
 
 
 def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
     """Whether all elements are true (not zero)."""
-    return reductions.all_(input, *_which("all", dim, keepdim, axis, keepdims))
+    return reductions.all_(input, *read_dim("all", dim, keepdim, axis, keepdims))
 
 
 def any(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None) -> Tensor:
     """Whether any element is true (not zero)."""
-    return reductions.any_(input, *_which("any", dim, keepdim, axis, keepdims))
+    return reductions.any_(input, *read_dim("any", dim, keepdim, axis, keepdims))
 
 
 def prod(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: Any = None
 ) -> Tensor:
     """The product of all elements, or along one dimension; right at zeros too."""
-    dim, keepdim = _which("prod", dim, keepdim, axis, keepdims)
+    dim, keepdim = read_dim("prod", dim, keepdim, axis, keepdims)
     if dim is None:
         return _in_dtype(reductions.prod, reshape(input, -1), dtype, 0, False)
-    d = _one("prod", input, dim)
+    d = read_one_dim("prod", input, dim)
     return _in_dtype(reductions.prod, input if input.ndim else reshape(input, 1), dtype, d, keepdim and input.ndim > 0)
 
 
@@ -221,7 +221,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log Σ exp(input) over `dim`, without overflow."""
     if not input.is_floating_point():
         input = to(input, dtypes.get_default_dtype())
-    return reductions.logsumexp(input, *_which("logsumexp", dim, keepdim, None, None))
+    return reductions.logsumexp(input, *read_dim("logsumexp", dim, keepdim, None, None))
 
 
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
@@ -230,7 +230,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     if not (p is None or p == "fro" or isinstance(p, int | float)):
         raise ValueError(f"norm: p={p!r}; expected a number, inf, -inf or 'fro' (others need singular values)")
     input = _as_float("norm", input, dtype)
-    dim, keepdim = _which("norm", dim, keepdim, None, None)
+    dim, keepdim = read_dim("norm", dim, keepdim, None, None)
     if p in (2, "fro", None):
         return reductions.norm2(input, dim, keepdim)
     size = arithmetic.absolute(input)
@@ -268,7 +268,7 @@ def var_mean(
     keepdims: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """(var, mean) over the same dimensions, with the arguments of `var`."""
-    dim, keepdim, correction = _spread_arguments("var_mean", dim, unbiased, keepdim, correction, axis, keepdims)
+    dim, keepdim, correction = read_spread_arguments("var_mean", dim, unbiased, keepdim, correction, axis, keepdims)
     input = _as_float("var_mean", input, None)
     return reductions.var(input, dim, keepdim, correction), reductions.mean(input, dim, keepdim)
 
@@ -284,6 +284,6 @@ def std_mean(
     keepdims: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """(std, mean) over the same dimensions, with the arguments of `std`."""
-    dim, keepdim, correction = _spread_arguments("std_mean", dim, unbiased, keepdim, correction, axis, keepdims)
+    dim, keepdim, correction = read_spread_arguments("std_mean", dim, unbiased, keepdim, correction, axis, keepdims)
     input = _as_float("std_mean", input, None)
     return reductions.std(input, dim, keepdim, correction), reductions.mean(input, dim, keepdim)

@@ -11,11 +11,11 @@ import numpy as np
 
 from ... import dtypes
 from ...core.tensor import Tensor, wrap
-from ...device import as_array, beside, device_of, host
+from ...device import as_array, beside, device_of, to_numpy
 from ...errors import GradientError
 from ...random import Generator
 from ...random import generator as _rng
-from ..creation import _finish, _like_dtype, _shape, randint
+from ..creation import _like_dtype, _shape, deliver, randint
 
 
 def normal(
@@ -34,15 +34,15 @@ def normal(
         raise TypeError(f"normal: mean={mean} and std={std} are numbers, so size is needed: normal(0.0, 1.0, (2, 3))")
     if size is not None and given:
         raise TypeError("normal: the size is that of the tensors mean and std; leave size out, or give numbers")
-    lowest = host(std.array).min(initial=0) if isinstance(std, Tensor) else std
+    lowest = to_numpy(std.array).min(initial=0) if isinstance(std, Tensor) else std
     if lowest < 0:
         raise GradientError(f"normal: std holds {lowest}; expected deviations >= 0 (see abs and exp)")
     if not given:
         found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         drawn = mean + std * _rng(generator).standard_normal(_shape("normal", (size,)))
-        return _finish(np.asarray(drawn).astype(found), device, requires_grad)
+        return deliver(np.asarray(drawn).astype(found), device, requires_grad)
     found = dtypes.result_type(*(x.array for x in given), fractional=True)
-    loc, scale = (host(x.array) if isinstance(x, Tensor) else x for x in (mean, std))
+    loc, scale = (to_numpy(x.array) if isinstance(x, Tensor) else x for x in (mean, std))
     shape = np.broadcast_shapes(np.shape(loc), np.shape(scale))
     drawn = np.asarray(loc + scale * _rng(generator).standard_normal(shape)).astype(found)
     return wrap(beside(drawn, given[0].array))
@@ -89,7 +89,7 @@ def multinomial(
         )
     if num_samples < 1:
         raise GradientError(f"multinomial: num_samples is {num_samples}; at least 1 must be drawn")
-    weights = np.atleast_2d(host(input.array)).astype(np.float64)
+    weights = np.atleast_2d(to_numpy(input.array)).astype(np.float64)
     if (weights < 0).any() or not np.isfinite(weights).all() or (weights.sum(1) == 0).any():
         raise GradientError(
             "multinomial: a weight is negative or not finite, or a row sums to 0; expected weights >= 0, as softmax "

@@ -11,10 +11,10 @@ from ...core.tensor import Tensor, wrap
 from ...errors import GradientError
 from ...ops import shapes
 from ...ops.shapes import axes, axis
-from .conversion import contiguous
+from .converting import contiguous
 
 
-def _sizes(name: str, sizes: tuple, named: Any = None, word: str = "") -> tuple[int, ...]:
+def read_sizes(name: str, sizes: tuple, named: Any = None, word: str = "") -> tuple[int, ...]:
     """Ints given one by one, in a tuple or by keyword: reshape(2, 3), reshape((2, 3)), reshape(shape=(2, 3))."""
     if named is not None:
         if sizes:
@@ -42,7 +42,7 @@ def as_index(name: str, argument: str, value: Any) -> int:
 
 def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """The same elements in another shape; one size may be -1. Shares memory where it can."""
-    sizes = _sizes("reshape", sizes, shape, "shape")
+    sizes = read_sizes("reshape", sizes, shape, "shape")
     try:
         if any(n < -1 for n in sizes):
             raise ValueError
@@ -84,7 +84,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def squeeze(input: Tensor, *places: Any, dim: Any = None) -> Tensor:
     """Without the dimensions of size 1, or without those of `dim` that have size 1."""
     if places:
-        dim = _sizes("squeeze", places, dim, "dim")
+        dim = read_sizes("squeeze", places, dim, "dim")
     chosen = axes(dim, input.ndim)
     return shapes.reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in chosen))
 
@@ -114,7 +114,7 @@ def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
 
 def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     """The dimensions in another order; a view."""
-    order = _sizes("permute", order, dims, "dims")
+    order = read_sizes("permute", order, dims, "dims")
     if len(axes(order, input.ndim)) != input.ndim:
         raise GradientError(
             f"permute: dims {order} must name each of the {input.ndim} dimensions of {input.shape} once"
@@ -124,7 +124,7 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
 
 def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """Dimensions of size 1 repeated without copying; -1 keeps a size."""
-    sizes = _sizes("expand", sizes, size, "size")
+    sizes = read_sizes("expand", sizes, size, "size")
     wanted = list(sizes)
     extra = len(wanted) - input.ndim
     for i, n in enumerate(wanted):
@@ -146,7 +146,7 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 
 def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
     """Copies side by side: `repeats` says how many along each dimension."""
-    counts = _sizes("repeat", counts, repeats, "repeats")
+    counts = read_sizes("repeat", counts, repeats, "repeats")
     if len(counts) < input.ndim:
         raise GradientError(
             f"repeat: got {len(counts)} counts for a tensor of shape {input.shape}; give one per dimension"
@@ -158,7 +158,7 @@ def flip(input: Tensor, *places: Any, dims: Any = None) -> Tensor:
     """The order of the elements reversed along `dims`."""
     if dims is None and not places:
         raise TypeError("flip: dims is missing; name the dimensions to reverse: flip(0), or flip(0, 1) for both")
-    return shapes.flip(input, axes(_sizes("flip", places, dims, "dims"), input.ndim))
+    return shapes.flip(input, axes(read_sizes("flip", places, dims, "dims"), input.ndim))
 
 
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
@@ -194,7 +194,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 
 def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
     """Copies side by side, `dims` along each dimension; missing counts, at the front, are 1."""
-    counts = _sizes("tile", counts, dims, "dims")
+    counts = read_sizes("tile", counts, dims, "dims")
     return shapes.repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
 

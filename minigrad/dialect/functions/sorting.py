@@ -15,7 +15,7 @@ from ...device import beside, namespace
 from ...errors import GradientError
 from ...ops import arithmetic, indexing, reductions
 from ...ops.shapes import axis
-from .picking import take_along_dim
+from .gathering import take_along_dim
 from .reductions import Extremes
 from .shapes import as_index, reshape
 
@@ -41,7 +41,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: b
 def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Sorted:
     """(values, indices) in order along `dim`. Equal elements keep their order, stable or not."""
     indices = argsort(input, dim, descending)
-    return Sorted(_at(input, dim, indices), indices)
+    return Sorted(take_at(input, dim, indices), indices)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
@@ -54,7 +54,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     order = argsort(input, dim, descending=largest)
     if input.ndim:
         order = wrap(order.array[(slice(None),) * d + (slice(0, k),)])
-    return Sorted(_at(input, dim, order), order)
+    return Sorted(take_at(input, dim, order), order)
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Extremes:
@@ -98,7 +98,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     return Extremes(indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d)))
 
 
-def _at(input: Tensor, dim: int, indices: Tensor) -> Tensor:
+def take_at(input: Tensor, dim: int, indices: Tensor) -> Tensor:
     return indexing.gather(input, axis(dim, input.ndim), indices.array)
 
 

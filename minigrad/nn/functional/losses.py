@@ -250,10 +250,10 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
         loss = special.xlogy(target, target) - target * input
     if reduction == "batchmean":
         return loss.sum() / input.shape[0] if input.ndim else loss
-    return _reduced(loss, reduction)
+    return reduce_losses(loss, reduction)
 
 
-def _reduced(loss: Tensor, reduction: str) -> Tensor:
+def reduce_losses(loss: Tensor, reduction: str) -> Tensor:
     losses.check_reduction(reduction)
     return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()
 
@@ -278,7 +278,7 @@ def poisson_nll_loss(
         safe = arithmetic.where(large, target, 1.0)
         stirling = safe * arithmetic.log(safe) - safe + 0.5 * arithmetic.log(2 * math.pi * safe)
         loss = loss + arithmetic.where(large, stirling, 0.0)
-    return _reduced(loss, reduction)
+    return reduce_losses(loss, reduction)
 
 
 def gaussian_nll_loss(
@@ -309,4 +309,4 @@ def gaussian_nll_loss(
     bounded = variance + (clamp_min(variance, eps) - variance).detach()
     difference = input - target
     loss = 0.5 * (arithmetic.log(bounded) + difference * difference / bounded)
-    return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+    return reduce_losses(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

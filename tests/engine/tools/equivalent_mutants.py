@@ -20,9 +20,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "_to_value: sum_to(g, shape) if g.shape != shape else g -> sum_to(g, shape)": "a shortcut: nothing to sum",
     },
     "sum": {
-        "unreduce: if not keepdim and g.ndim -> if True": "a shortcut: the shape would not change",
-        "unreduce: not keepdim and g.ndim -> not keepdim": "a shortcut: a 0-d cotangent broadcasts anyway",
-        "unreduce: not keepdim and g.ndim -> g.ndim": "a shortcut: with keepdim the shape would not change",
+        "spread_sum: if not keepdim and g.ndim -> if True": "a shortcut: the shape would not change",
+        "spread_sum: not keepdim and g.ndim -> not keepdim": "a shortcut: a 0-d cotangent broadcasts anyway",
+        "spread_sum: not keepdim and g.ndim -> g.ndim": "a shortcut: with keepdim the shape would not change",
     },
     "cumprod": {
         "_cumprod_slope: if type(x) is np.ndarray and x.all() -> if False": "a shortcut, the general way agrees",

@@ -14,7 +14,7 @@ from rows import Case, leaf
 from minigrad import autograd
 from minigrad.core.operation import Operation
 from minigrad.core.tensor import Tensor, wrap
-from minigrad.device import CPU, GPU, device_of, host, put
+from minigrad.device import CPU, GPU, device_of, put, to_numpy
 from minigrad.ops.lists import ListOperation
 
 
@@ -45,7 +45,7 @@ def assert_same(there: Any, here: Any, what: str, rtol: float = 1e-12) -> None:
     assert device_of(there) is GPU, f"{what}: left the device, it is a {type(there).__name__}"
     assert (there.shape, there.dtype) == (here.shape, here.dtype), what
     rtol = max(rtol, 1e-5) if here.dtype == np.float32 else rtol
-    np.testing.assert_allclose(host(there), here, rtol=rtol, atol=rtol / 10, err_msg=what)
+    np.testing.assert_allclose(to_numpy(there), here, rtol=rtol, atol=rtol / 10, err_msg=what)
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from ...device import namespace
 from ...errors import GradientError
 from ...ops import arithmetic, indexing
 from ...ops.shapes import axis
-from .conversion import as_element
-from .picking import _index_array
+from .converting import as_element
+from .gathering import _index_array
 from .shapes import expand, reshape
 
 
@@ -31,7 +31,7 @@ def scatter(
     positions = _index_array("scatter", index)
     given = value if src is None else src
     if not isinstance(given, Tensor):
-        given = _filled(input, as_element("scatter", input, given), positions.shape)
+        given = fill_places(input, as_element("scatter", input, given), positions.shape)
     if reduce == "add":
         return scatter_add(input, dim, index, given)
     if given.dtype != input.dtype:
@@ -60,7 +60,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return arithmetic.add(input, indexing.scatter_add_zeros(src, input.shape, dim, positions))
 
 
-def _filled(like: Tensor, value: Any, shape: tuple[int, ...]) -> Tensor:
+def fill_places(like: Tensor, value: Any, shape: tuple[int, ...]) -> Tensor:
     return wrap(np.full_like(like.array, value, shape=shape))
 
 

@@ -12,7 +12,7 @@ from ...device import is_array, namespace
 from ...errors import GradientError
 from ...ops import arithmetic, indexing
 from ...ops.shapes import axis
-from .conversion import as_element
+from .converting import as_element
 from .shapes import as_index, expand, reshape
 
 

@@ -49,6 +49,7 @@ class Dueling(nn.Module):
 
     def forward(self, features: mg.Tensor) -> mg.Tensor:
         hidden = self.hidden(features).relu()
-        of_value, of_advantage = hidden.split(self.hidden_units, 1)
-        q = action_values(self.value(of_value), self.advantage(of_advantage), self.actions)
+        value = self.value(hidden.narrow(1, 0, self.hidden_units))
+        advantage = self.advantage(hidden.narrow(1, self.hidden_units, self.hidden_units))
+        q = action_values(value, advantage, self.actions)
         return q if self.numbers > 1 else q.squeeze(2)

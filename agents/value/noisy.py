@@ -22,7 +22,17 @@ import minigrad.nn.functional as F
 # Up to so many rows, two thin products cost less than making the noisy weights: a quarter, for one row and 1024 × 256.
 FEW_ROWS = 8
 
-# The matrix a bᵀ. A column times a row: as a matrix product half the time of `mg.outer`, which broadcasts.
+
+def _add_noise(noise: Any, mean: Any, sigma: Any) -> Any:
+    y = sigma * noise
+    y += mean
+    return y
+
+
+# Operations of the engine. `mg.addcmul` and `mg.outer` say the same, and take longer because they broadcast.
+# μ + σ ⊙ ε, of a constant ε; μ and σ have the same shape.
+add_noise = mg.operation(_add_noise, dict(mean=lambda g: g, sigma=lambda g, noise: g * noise), name="add_noise")
+# a bᵀ, as the product of a column and a row.
 outer_product = mg.operation(
     lambda a, b: a[:, None].dot(b[None]), dict(a=lambda g, b: g @ b, b=lambda g, a: a @ g), name="outer_product"
 )
@@ -47,7 +57,7 @@ class NoisyLinear(nn.Module):
         if len(x) <= FEW_ROWS:
             # (σ_w ⊙ f_out f_inᵀ) x = f_out ⊙ σ_w (f_in ⊙ x)
             noisy = F.linear(x * noise.at_input, self.weight_sigma, self.bias_sigma)
-            return mg.addcmul(F.linear(x, self.weight, self.bias), noisy, noise.at_output)
+            return add_noise(noise.at_output, F.linear(x, self.weight, self.bias), noisy)
         return F.linear(x, *self.noisy_parameters())
 
     def noisy_parameters(self) -> Sequence[mg.Tensor]:
@@ -62,8 +72,8 @@ class NoisyLinear(nn.Module):
             parameters_now, changes_now = self._state()
             if changes_now == changes and all(map(operator.is_, parameters_now, parameters)):
                 return made
-        weight = mg.addcmul(self.weight, self.weight_sigma, noise.of_weight())
-        bias = mg.addcmul(self.bias, self.bias_sigma, noise.at_output)
+        weight = add_noise(noise.of_weight(), self.weight, self.weight_sigma)
+        bias = add_noise(noise.at_output, self.bias, self.bias_sigma)
         if weight.requires_grad:
             noise.made = *self._state(), weight, bias
         return weight, bias
@@ -71,7 +81,7 @@ class NoisyLinear(nn.Module):
     def _state(self) -> tuple[list[nn.Parameter], list[int]]:
         """The parameters, and how often each has been changed in place."""
         parameters = [self.weight, self.weight_sigma, self.bias, self.bias_sigma]
-        return parameters, [mg.count_changes(p) for p in parameters]
+        return parameters, list(map(mg.count_changes, parameters))
 
 
 class FactorizedNoise:

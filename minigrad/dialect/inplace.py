@@ -265,6 +265,8 @@ def convert_index_part(k: Any) -> Any:
         if type(k) is slice and any(isinstance(v, Tensor) for v in (k.start, k.stop, k.step)):
             return slice(*(v.item() if isinstance(v, Tensor) else v for v in (k.start, k.stop, k.step)))
         return k
+    if type(k) is np.ndarray and k.dtype is dtypes.int64:
+        return k
     if isinstance(k, Tensor):
         k = k.array
         if not k.ndim and k.dtype.kind == "i" and on_cpu(k):

@@ -46,6 +46,8 @@ def axes(dim: Any, ndim: int) -> tuple[int, ...]:
 
 def axis(dim: int, ndim: int) -> int:
     """One dimension, non-negative; raises IndexError if it is not there."""
+    if type(dim) is int and 0 <= dim < ndim:  # the usual case
+        return dim
     return axes(dim, ndim)[0] if ndim else axes(dim, 1)[0]
 
 

@@ -12,7 +12,7 @@ import minigrad as mg
 import minigrad.nn as nn
 from agents import NoisyDQN
 from agents.value.dueling import Dueling, action_values
-from agents.value.noisy import FEW_ROWS, Noise, NoisyLinear
+from agents.value.noisy import FEW_ROWS, Noise, NoisyLinear, add_noise, outer_product
 
 ENV = "minigrad/ProbeBoth-v0"
 
@@ -58,6 +58,18 @@ def test_every_layer_of_the_streams_can_be_noisy() -> None:
 
 def noise_of(layer: NoisyLinear) -> Noise:
     return Noise(layer, mg.from_numpy)
+
+
+def test_noise_is_added_by_operations_with_right_rules() -> None:
+    noise = mg.randn(3, 5, dtype=mg.float64)
+    for operation, shapes in (
+        (lambda mean, sigma: add_noise(noise, mean, sigma), [(3, 5), (3, 5)]),
+        (lambda mean, sigma: add_noise(noise[0], mean, sigma), [(3, 5), (3, 5)]),
+        (outer_product, [(3,), (5,)]),
+    ):
+        inputs = [mg.randn(*shape, dtype=mg.float64).requires_grad_() for shape in shapes]
+        assert mg.gradcheck(operation, inputs)
+        assert mg.gradgradcheck(operation, inputs)
 
 
 @pytest.mark.parametrize("rows", [1, FEW_ROWS, FEW_ROWS + 1, 64])

@@ -160,8 +160,9 @@ def _dim_of(name: str, dim: int | None, ndim: int) -> int:
 def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """exp(input) / Σ exp(input) along `dim` (without one: dimension 0 of 0-, 1- and 3-d tensors, otherwise 1)."""
     input = input if dtype is None else input.to(dtype)
-    d = _dim_of("softmax", dim, input.ndim)
-    return losses.softmax(input, d) if input.ndim else arithmetic.exp(input - input)
+    ndim = input.array.ndim
+    d = _dim_of("softmax", dim, ndim) if dim is None else axis(dim, ndim)
+    return losses.softmax(input, d) if ndim else arithmetic.exp(input - input)
 
 
 def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
@@ -172,8 +173,9 @@ def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tens
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """log softmax(input), computed without forming the softmax, so that no probability underflows to log 0."""
     input = input if dtype is None else input.to(dtype)
-    d = _dim_of("log_softmax", dim, input.ndim)
-    return losses.log_softmax(input, d) if input.ndim else input - input
+    ndim = input.array.ndim
+    d = _dim_of("log_softmax", dim, ndim) if dim is None else axis(dim, ndim)
+    return losses.log_softmax(input, d) if ndim else input - input
 
 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:

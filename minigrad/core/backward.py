@@ -18,7 +18,7 @@ import numpy as np
 from .. import errors
 from ..device import as_array
 from . import hooks
-from .modes import Block, here
+from .modes import Block, get_ident, observers
 from .operation import Node
 from .rules import cast, clone, undo_broadcasting
 from .tensor import Tensor, fits, wrap
@@ -100,7 +100,7 @@ def walk(cotangents: dict, retain_graph: bool, create_graph: bool, targets: Sequ
     pending = {place: len(nodes) for place, nodes in users.items()}
     owned: set = set()  # the places whose cotangent is a sum of our own, to be added to in place
     ready = [place for place in cotangents if isinstance(place, Node) and not pending[place]]
-    with Block(recording=create_graph, rules_see_tensors=create_graph):
+    with Block(recording=create_graph, recorded_rules=create_graph):
         while ready:
             node = ready.pop()
             if node in cotangents:
@@ -154,8 +154,8 @@ def run_rules(node: Node, g: Any, create_graph: bool, wanted: Any, cotangents: d
     kept = connect_kept(node, node.kept) if create_graph else node.kept
     if node.plan.shared is not None:
         arrived, g = g, node.plan.shared(g, kept)
-        if here.modes.observer is not None:
-            here.modes.observer.ran(node, None, arrived, g)
+        if get_ident() in observers:
+            observers[get_ident()].ran(node, None, arrived, g)
     for i, rule in node.plan.rules:
         if node.edges[i] in wanted:
             send(node, i, rule, g, kept, cotangents, owned)
@@ -169,8 +169,8 @@ def send(node: Node, i: int, rule: Callable, g: Any, kept: tuple, cotangents: di
     """
     parent = node.edges[i]
     dx = undo_broadcasting(rule(g, kept), node.shapes[i]) if node.shapes else rule(g, kept)
-    if here.modes.observer is not None:
-        here.modes.observer.ran(node, i, g, dx)
+    if get_ident() in observers:
+        observers[get_ident()].ran(node, i, g, dx)
     if isinstance(parent, Tensor):
         if not fits(getattr(dx, "array", dx), parent.array):
             raise errors.rule_does_not_fit(node.plan.operation.name, parent.array, dx)

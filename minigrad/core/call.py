@@ -13,7 +13,7 @@ import numpy as np
 from .. import dtypes
 from ..device import as_array, is_array
 from . import hooks
-from .modes import here, observed, paused  # noqa: F401
+from .modes import get_ident, observers, paused
 from .operation import TABLE, Node, Operation
 from .tensor import LEAF, Tensor, new, wrap  # noqa: F401
 
@@ -42,15 +42,15 @@ def wrap_result(operation: Operation, inputs: list, parameters: Sequence, values
     if operation.view:
         share_memory(out, inputs[0])
     needed = sum(1 << i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad)
-    if needed and operation.differentiable and here.modes.recording:
+    if needed and operation.differentiable and get_ident() not in paused:
         plan = operation.plan(needed)
         edges = [x.place if isinstance(x, Tensor) else None for x in inputs]
         counters = [x._version if isinstance(x, Tensor) else NEVER for x in inputs]
         broadcast = operation.elementwise and any(np.shape(a) != y.shape for a in values if is_array(a))
         shapes = [np.shape(a) for a in values] if broadcast else None
         out._node = Node(plan, edges, plan.keep(y, *values, *parameters), plan.watch(*counters, out._version), shapes)
-    if here.modes.observer is not None:
-        here.modes.observer.called(operation, inputs, parameters, out)
+    if get_ident() in observers:
+        observers[get_ident()].called(operation, inputs, parameters, out)
     return out
 
 

@@ -1,65 +1,68 @@
 """Modes: whether this thread records what it computes. Every thread has its own, as in PyTorch."""
 
 import threading
+from threading import get_ident
 from typing import Any
 
-
-class Modes:
-    """What one thread has switched. `before`: what the block that has switched it will put back.
-
-    recording: whether calls leave Nodes; False inside no_grad.
-    rules_see_tensors: whether a backward with create_graph is running.
-    observer: who is told of every call and every rule (see hooks.py).
-    """
-
-    __slots__ = ("before", "observer", "recording", "rules_see_tensors")
-
-    def __init__(self, before: Any, recording: bool, rules_see_tensors: bool, observer: Any) -> None:
-        self.before, self.recording = before, recording
-        self.rules_see_tensors, self.observer = rules_see_tensors, observer
+# Threads, by their number. While such a set is empty, nobody need ask which thread this is.
+paused: set[int] = set()  # those that do not record, inside no_grad
+rules_see_tensors: set[int] = set()  # those in which a backward with create_graph is running
+observers: dict[int, Any] = {}  # who is told of every call and every rule of a thread (see hooks.py)
+marks: dict[int, Any] = {}  # of the innermost Block: (its thread, a name, what it will put back, the mark around it)
+here = threading.local()
 
 
-class Thread(threading.local):
-    """The modes of one thread."""
+class End:
+    """Forgets what a thread has switched, when the thread ends: another one may get its number."""
 
-    def __init__(self) -> None:
-        self.modes = Modes(None, True, False, None)
+    def __init__(self, thread: int) -> None:
+        self.thread, self.held = thread, (paused, rules_see_tensors, observers, marks)
+
+    def __del__(self) -> None:
+        for held in self.held:
+            held.discard(self.thread) if isinstance(held, set) else held.pop(self.thread, None)
 
 
-here = Thread()
-paused: set[Modes] = set()  # of threads that do not record: while it is empty, nobody need ask which thread this is
-observed: set[Modes] = set()  # of threads that have an observer
-
-
-def publish(modes: Modes) -> None:
-    """Put the modes into the sets where they belong."""
-    (paused.discard if modes.recording else paused.add)(modes)
-    (observed.discard if modes.observer is None else observed.add)(modes)
+def switch(thread: int, recording: Any = ..., recorded_rules: Any = ..., observer: Any = ...) -> None:
+    """Switch modes of a thread, until further notice. What is left out stays as it is."""
+    if thread not in marks:
+        marks[thread], here.end = None, End(thread)
+    if recording is not ...:
+        (paused.discard if recording else paused.add)(thread)
+    if recorded_rules is not ...:
+        (rules_see_tensors.add if recorded_rules else rules_see_tensors.discard)(thread)
+    if observer is not ...:
+        observers.pop(thread, None) if observer is None else observers.update({thread: observer})
 
 
 class Block:
     """Switch modes of this thread for a block of code: `with Block(recording=False): ...`."""
 
-    def __init__(self, **changes: Any) -> None:
-        self._changes, self._entered = changes, []  # type: ignore[var-annotated]
+    __slots__ = ("_entered", "_modes")
+
+    def __init__(self, recording: Any = ..., recorded_rules: Any = ..., observer: Any = ...) -> None:
+        self._entered, self._modes = [], (recording, recorded_rules, observer)  # type: ignore[var-annotated]
 
     def __enter__(self) -> None:
-        before = here.modes
-        modes = Modes(before, before.recording, before.rules_see_tensors, before.observer)
-        for name, value in self._changes.items():
-            setattr(modes, name, value)
-        self._entered.append(modes)  # before it is published, so that it is taken back whatever interrupts
-        publish(modes)
-        here.modes = modes
+        thread = get_ident()
+        if thread not in marks:
+            switch(thread)
+        held = thread not in paused, thread in rules_see_tensors, observers.get(thread)
+        before = [old if new is not ... else ... for old, new in zip(held, self._modes, strict=True)]
+        self._entered.append((thread, object(), before, marks[thread]))  # first: it is taken back whatever interrupts
+        marks[thread] = self._entered[-1]
+        switch(thread, *self._modes)
 
     def __exit__(self, *error: object) -> None:
-        found = here.modes
-        while found is not None and found not in self._entered:
-            found = found.before  # from a block inside this one, which was not left in order
-        here.modes = found.before if found else here.modes
-        left = found or self._entered[-1]  # which another thread may be in
-        left.recording, left.observer = True, None
-        publish(left)
+        of_this_thread = [mark for mark in self._entered if mark[0] == get_ident()]
+        left = (of_this_thread or self._entered)[-1]
+        leaving, mark = [], marks[left[0]]
+        while mark is not None and left not in leaving:
+            leaving.append(mark)  # first the Blocks inside this one, which were not left in order
+            mark = mark[3]
+        for thread, _, before, around in leaving if left in leaving else ():
+            switch(thread, *before)
+            marks[thread] = around
         self._entered.remove(left)
 
     def __del__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..core.modes import here
+from ..core.modes import get_ident, rules_see_tensors
 from ..core.tensor import LEAF, Tensor, wrap
 from ..device import device, device_of, namespace
 from ..errors import GradientError
@@ -138,7 +138,7 @@ def tolist(self: Tensor) -> Any:
 
 def convert_to_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
     """What NumPy asks for."""
-    if here.modes.rules_see_tensors:
+    if get_ident() in rules_see_tensors:
         raise GradientError(
             "a derivative rule converted a Tensor to an array, which would detach the gradient silently; "
             "write the rule with operators and the engine's own operations"

@@ -6,21 +6,23 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
-from ..core.modes import Block, here, paused, publish
+from ..core.modes import Block, get_ident, paused, switch
 
 _IS_GENERATOR = 0x20  # of a function's code flags, as in `inspect`, which takes long to import
 
 
 def is_grad_enabled() -> bool:
     """Whether this thread records operations at present."""
-    return here.modes.recording
+    return get_ident() not in paused
 
 
 class GradMode(Block):
     """A block in which this thread records, or does not. Also a decorator of functions and generator functions."""
 
+    __slots__ = ()
+
     def __call__(self, function: Callable) -> Callable:
-        recording = self._changes["recording"]
+        recording = self._modes[0]
         if is_generator_function(function):
             return decorate_generator(function, recording)
 
@@ -70,40 +72,33 @@ def decorate_generator(function: Callable, recording: bool) -> Callable:
 
 def no_grad(function: Callable | None = None) -> Any:
     """Record nothing inside: `with no_grad():`, `@no_grad()` or `@no_grad`."""
-    mode = GradMode(recording=False)
+    mode = GradMode(False)
     return mode if function is None else mode(function)
 
 
 def enable_grad(function: Callable | None = None) -> Any:
     """Record inside, even within no_grad: `with enable_grad():`, `@enable_grad()` or `@enable_grad`."""
-    mode = GradMode(recording=True)
+    mode = GradMode(True)
     return mode if function is None else mode(function)
 
 
 def inference_mode(mode: Any = True) -> Any:
     """PyTorch's stricter no_grad; here it is the same."""
-    return no_grad(mode) if callable(mode) else GradMode(recording=not mode)
-
-
-def switch_recording(recording: bool) -> None:
-    """Record from now on, or do not."""
-    paused.add(here.modes)  # first: an interrupt between these lines makes calls slower, and not wrong
-    here.modes.recording = recording
-    publish(here.modes)
+    return no_grad(mode) if callable(mode) else GradMode(not mode)
 
 
 class set_grad_enabled(GradMode):
     """Switch recording on or off, at once; as a context manager for the block, as a decorator for the function."""
 
     def __init__(self, mode: bool) -> None:
-        super().__init__(recording=bool(mode))
-        self._before = here.modes.recording
-        switch_recording(bool(mode))
+        super().__init__(bool(mode))
+        self._before = is_grad_enabled()
+        switch(get_ident(), bool(mode))
 
     def __enter__(self) -> None:
-        switch_recording(self._before)  # what the block will put back
+        switch(get_ident(), self._before)  # what the block will put back
         super().__enter__()
 
     def __call__(self, function: Callable) -> Callable:
-        switch_recording(self._before)  # as a decorator it is about the function alone
+        switch(get_ident(), self._before)  # as a decorator it is about the function alone
         return super().__call__(function)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..core.modes import Block, here
+from ..core.modes import Block, get_ident, paused
 from ..core.tensor import LEAF, Tensor, wrap
 from ..device import beside, is_array, namespace, on_cpu, to_numpy
 from ..errors import GradientError
@@ -29,7 +29,7 @@ from .gradients import move_to_node
 
 def must_record(name: str, x: Tensor, *others: Any) -> bool:
     """Whether the change has to be recorded; raises where it may not be made."""
-    if not here.modes.recording:
+    if get_ident() in paused:
         return False
     if x._node is LEAF:
         raise GradientError(
@@ -118,7 +118,7 @@ def augmented(symbol: str, operation: Callable[..., Any], change: str) -> Callab
 
     def method(self: Tensor, other: Any) -> Tensor:
         recorded = self._node is not None or (isinstance(other, Tensor) and other._node is not None)
-        if recorded and self._node is not LEAF and here.modes.recording:
+        if recorded and self._node is not LEAF and get_ident() not in paused:
             result = operation(self, other)
             check_fit(method.__name__, self, result)
             return _cast_like(self, result)

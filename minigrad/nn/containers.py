@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..core.modes import observed
+from ..core.modes import observers
 from ..core.tensor import Tensor
 from ..speed import ENABLED as fuse
 from ..speed.fused import linear_relu
@@ -53,7 +53,7 @@ class Sequential(Module):
                 # layer(input) takes longer, which only hooks are worth
                 hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
                 input = layer(input) if hooked else layer.forward(input)
-            elif fuse and not observed and _does_only(layer, _LINEAR) and _does_only(relu, _RELU):
+            elif fuse and not observers and _does_only(layer, _LINEAR) and _does_only(relu, _RELU):
                 input = linear_relu(input, layer.weight, layer.bias)
             else:
                 input = relu(layer(input))

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..core.hooks import Observer
-from ..core.modes import Block, here, observed, publish
+from ..core.modes import Block, get_ident, observers, switch
 from ..core.operation import Node, Operation
 from ..errors import GradientError
 
@@ -65,30 +65,23 @@ class detect_anomaly(Block):
         super().__init__(observer=AnomalyObserver(check_nan))
 
 
-def switch_observer(observer: AnomalyObserver | None) -> None:
-    """Let this thread be observed from now on, or not."""
-    observed.add(here.modes)  # first: an interrupt between these lines makes calls slower, and not wrong
-    here.modes.observer = observer
-    publish(here.modes)
-
-
 class set_detect_anomaly(Block):
     """Switch anomaly detection of this thread on or off, at once. As a context manager for the block."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         observer = AnomalyObserver(check_nan) if mode else None
         super().__init__(observer=observer)
-        self._before = here.modes.observer
-        switch_observer(observer)
+        self._before = observers.get(get_ident())
+        switch(get_ident(), observer=observer)
 
     def __enter__(self) -> None:
-        switch_observer(self._before)  # what the block will put back
+        switch(get_ident(), observer=self._before)  # what the block will put back
         super().__enter__()
 
 
 def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on, in this thread."""
-    return isinstance(here.modes.observer, AnomalyObserver)
+    return isinstance(observers.get(get_ident()), AnomalyObserver)
 
 
 def is_finite(values: Iterable[Any]) -> bool:

@@ -5,6 +5,7 @@
     forwards.py   the same arrays by a shorter way
     fused.py      pairs of rows as one
     changes.py    changes in place that training makes at every step
+    blocks.py     no_grad as it is mostly used
     flat.py       the memory of optimizers
 
 With MINIGRAD_SHORTCUTS=0 in the environment, read once at import, all of them are left out.
@@ -19,6 +20,7 @@ def take_shortcuts() -> None:
     """Plug the shortcuts into the core. The dialect has bound its methods before."""
     from ..core import backward, hooks
     from ..core.operation import TABLE
+    from .blocks import quicken_blocks
     from .changes import quicken_changes
     from .forwards import exchange_forwards
     from .shortcuts import exchange_code
@@ -30,3 +32,4 @@ def take_shortcuts() -> None:
     backward.send = send_in_place
     exchange_forwards()
     quicken_changes()
+    quicken_blocks()

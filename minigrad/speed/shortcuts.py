@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..core.call import call
-from ..core.modes import here, observed, paused
+from ..core.modes import get_ident, observers, paused
 from ..core.operation import Node, Operation, Plan, argument_names
 from ..core.tensor import LEAF, Tensor, wrap
 from ..ops.lists import ListOperation
@@ -77,7 +77,7 @@ def write_source(operation: Operation) -> str:
     parameters = "".join(f", p{i}" for i in range(len(operation.parameters)))
     edges = ", ".join(f"x{i} if n{i} is LEAF else n{i}" for i in places)
     body = f"""
-if observed and here.modes.observer is not None:
+if observers and get_ident() in observers:
     return call(operation, {inputs}{parameters})
 needed = 0  # a bit for each input that requires a gradient
 found, plain = False, True  # found a Tensor; nothing to promote, no view that is out of date
@@ -138,7 +138,7 @@ def write_node(operation: Operation, values: str, edges: str, counters: str) -> 
         shapes = f"""shape = y.shape
     node.shapes = [{", ".join(f"np.shape(a{i})" for i in places)}] if {differs} else None"""
     return f"""
-if needed and (not paused or here.modes.recording):
+if needed and (not paused or get_ident() not in paused):
     out._node = node = new(Node)
     node.plan = plan = operation.plans.get(needed) or operation.plan(needed)
     node.edges = [{edges}]
@@ -155,7 +155,7 @@ def bind_list(operation: ListOperation) -> Callable:
         inputs = [*tensors]
         arrays: list[Any] = []
         needed = 0
-        if observed and here.modes.observer is not None:
+        if observers and get_ident() in observers:
             return call(operation, inputs, *parameters)
         for i, x in enumerate(inputs):
             if not isinstance(x, Tensor) or (x._base is not None and x._base[1] != x._version[1]):
@@ -169,7 +169,7 @@ def bind_list(operation: ListOperation) -> Callable:
         if not arrays:
             return call(operation, inputs, *parameters)
         out = wrap(operation.forward(arrays, *parameters))
-        if needed and (not paused or here.modes.recording):
+        if needed and (not paused or get_ident() not in paused):
             edges = [x if x._node is LEAF else x._node for x in inputs]
             plan = operation.plan(needed)
             out._node = Node(plan, edges, plan.keep(out.array, *arrays, *parameters), (), None)

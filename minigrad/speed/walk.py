@@ -20,7 +20,7 @@ from ..core.tensor import LEAF, Tensor, fits, wrap
 
 def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
     """Add the derivatives of `tensors` to the `.grad` of the leaves. False if an observer wants to see it."""
-    if modes.observed and modes.here.modes.observer is not None:
+    if modes.observers and modes.get_ident() in modes.observers:
         return False
     if gradient is None and isinstance(tensors, Tensor) and tensors._node is not None and not tensors.array.ndim:
         array = tensors.array  # a loss
@@ -87,7 +87,7 @@ def send_in_place(node: Node, i: int, rule: Callable, g: Any, kept: tuple, cotan
     held: Any = cotangents.get(parent)
     into: Any = getattr(node.plan, "into", None)
     unusual = into is None or held is None or isinstance(held, Tensor) or not held.ndim
-    if unusual or (modes.observed and modes.here.modes.observer is not None):
+    if unusual or (modes.observers and modes.get_ident() in modes.observers):
         return send(node, i, rule, g, kept, cotangents, owned)
     if parent not in owned:
         held = cotangents[parent] = held.copy()

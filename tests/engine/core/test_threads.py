@@ -121,7 +121,7 @@ def test_trainings_in_threads_give_the_weights_of_trainings_one_after_the_other(
         together = run_in_threads(*(kind(seed).run for seed, kind in enumerate(kinds)))
         assert together == alone
     assert not modes.paused
-    assert not modes.observed
+    assert not modes.observers
 
 
 # -- one switch at a time: a thread is inside, and another one looks ---------------------------------------
@@ -135,7 +135,7 @@ def look() -> dict[str, Any]:
         "enabled": mg.is_grad_enabled(),
         "recorded": y.requires_grad,
         "observed": mg.autograd.is_anomaly_enabled(),
-        "in a recorded backward": modes.here.modes.rules_see_tensors,
+        "in a recorded backward": modes.get_ident() in modes.rules_see_tensors,
     }
 
 
@@ -234,7 +234,6 @@ def test_a_block_that_another_thread_ends_leaves_nobody_unrecorded():
     with mg.no_grad():
         assert not look()["recorded"]
     assert look() == USUAL
-    modes.here.modes = modes.here.modes.before  # the modes of the block, which nobody else takes away
 
 
 def test_hooks_of_two_threads_do_not_replace_each_other(quick_switches):

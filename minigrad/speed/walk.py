@@ -6,7 +6,7 @@ they do. What is unusual is done by the core's functions: a second arrival, broa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,18 @@ def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
     """Add the derivatives of `tensors` to the `.grad` of the leaves. False if an observer wants to see it."""
     if modes.observers and modes.get_ident() in modes.observers:
         return False
+    node_type = Node
     if gradient is None and isinstance(tensors, Tensor) and tensors._node is not None and not tensors.array.ndim:
         array = tensors.array  # a loss
         root = tensors if tensors._node is LEAF else tensors._node
         cotangents = {root: array.dtype.type(1) if type(array) is np.ndarray else np.ones_like(array)}
+        starts = [root] if type(root) is node_type else []
     else:
         cotangents = start_cotangents("backward", tensors, gradient)
-    node_type = Node
-    pending = count_uses(cotangents)
+        starts = [place for place in cotangents if type(place) is node_type]
+    pending = count_uses(starts)
     owned: set = set()
-    ready = [place for place in cotangents if type(place) is node_type and not pending[place]]
+    ready = starts if len(starts) == 1 else [node for node in starts if not pending[node]]
     pop, push = ready.pop, ready.append
     while ready:
         node = pop()
@@ -101,11 +103,11 @@ def run_hooks_unrecorded(place: Any, g: Any) -> Any:
         return run_hooks(place, g, False)
 
 
-def count_uses(places: Iterable) -> dict[Any, int]:
-    """For every node that can be reached from `places`, how many uses will send it a cotangent."""
+def count_uses(nodes: list[Node]) -> dict[Any, int]:
+    """For every node that can be reached from `nodes`, how many uses will send it a cotangent."""
     node_type = Node
-    pending: dict[Any, int] = {place: 0 for place in places if type(place) is node_type}
-    stack = [*pending]
+    pending: dict[Any, int] = dict.fromkeys(nodes, 0)
+    stack = [*nodes]
     pop, push = stack.pop, stack.append
     while stack:
         for parent in pop().edges:

@@ -45,8 +45,7 @@ class Block:
 
     def __enter__(self) -> None:
         thread = get_ident()
-        if thread not in marks:
-            switch(thread)
+        switch(thread)  # so that there is a mark
         held = thread not in paused, thread in rules_see_tensors, observers.get(thread)
         before = [old if new is not ... else ... for old, new in zip(held, self._modes, strict=True)]
         self._entered.append((thread, object(), before, marks[thread]))  # first: it is taken back whatever interrupts
@@ -54,8 +53,7 @@ class Block:
         switch(thread, *self._modes)
 
     def __exit__(self, *error: object) -> None:
-        of_this_thread = [mark for mark in self._entered if mark[0] == get_ident()]
-        left = (of_this_thread or self._entered)[-1]
+        left = ([mark for mark in self._entered if mark[0] == get_ident()] or self._entered)[-1]
         leaving, mark = [], marks[left[0]]
         while mark is not None and left not in leaving:
             leaving.append(mark)  # first the Blocks inside this one, which were not left in order

@@ -30,8 +30,8 @@ def represent(self: Tensor) -> str:
 
 
 def format_tensor(self: Tensor, spec: str) -> str:
-    """f"{loss:.3f}": the number of a 0-d tensor. Other tensors are printed whole."""
-    return format(self.array.item(), spec) if self.array.ndim == 0 and spec else format(str(self), spec)
+    """f"{loss}", f"{loss:.3f}": the number of a 0-d tensor. Other tensors are printed whole."""
+    return format(self.array.item() if self.array.ndim == 0 else str(self), spec)
 
 
 METHODS = {"__repr__": represent, "__format__": format_tensor}

@@ -8,7 +8,7 @@ stream of its own for a block: `with using(generator): ...`.
 from __future__ import annotations
 
 import os
-import threading
+from _thread import _local  # `threading` has it, too, and takes long to import
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -81,7 +81,7 @@ def _make_seed() -> int:
     return int.from_bytes(os.urandom(8), "little")
 
 
-class _Borrowed(threading.local):
+class _Borrowed(_local):
     generator: Generator | None = None  # in each thread
 
 

@@ -1,7 +1,6 @@
 """Modes: whether this thread records what it computes. Every thread has its own, as in PyTorch."""
 
-import threading
-from threading import get_ident
+from _thread import _local, get_ident  # `threading` has them, too, and takes long to import
 from typing import Any
 
 # Threads, by their number. While such a set is empty, nobody need ask which thread this is.
@@ -9,7 +8,7 @@ paused: set[int] = set()  # those that do not record, inside no_grad
 rules_see_tensors: set[int] = set()  # those in which a backward with create_graph is running
 observers: dict[int, Any] = {}  # who is told of every call and every rule of a thread (see hooks.py)
 marks: dict[int, Any] = {}  # of the innermost Block: (its thread, a name, what it will put back, the mark around it)
-here = threading.local()
+here = _local()
 
 
 class End:

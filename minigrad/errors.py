@@ -165,6 +165,6 @@ def rule_does_not_fit(name: str, array: Any, dx: Any) -> RuleError:
 def hook_must_return(g: Any, returned: Any) -> GradientError:
     """A gradient hook has returned something that cannot replace the gradient."""
     return GradientError(
-        f"a gradient hook must return None or a Tensor of shape {g.shape}, "
-        f"it returned {getattr(returned, 'shape', type(returned).__name__)}"
+        f"a gradient hook must return None or a Tensor of {describe(g)}, "
+        f"it returned {describe(returned) if hasattr(returned, 'array') else type(returned).__name__}"
     )

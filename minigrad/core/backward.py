@@ -41,9 +41,10 @@ def backward(
     targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if targets == []:
         raise errors.no_inputs()
-    for place, g in walk(cotangents, retain, create_graph, targets).items():
-        if isinstance(place, Tensor):
-            accumulate(place, g)
+    found = walk(cotangents, retain, create_graph, targets)
+    for x in found if targets is None else targets:
+        if x.place in found:
+            accumulate(x, found[x.place])
 
 
 def grad(
@@ -115,8 +116,7 @@ def walk(cotangents: dict, retain_graph: bool, create_graph: bool, targets: Sequ
                     pending[parent] -= 1
                     if not pending[parent]:
                         ready.append(parent)
-        for leaf, g in cotangents.items():  # what is left has arrived
-            found[leaf] = run_hooks(leaf, g, create_graph)
+        found |= {x: run_hooks(x, g, create_graph) for x, g in cotangents.items() if targets is None or x in ends}
     return found
 
 
@@ -198,12 +198,12 @@ def connect_kept(node: Node, kept: tuple) -> tuple:
 
 def run_hooks(place: Any, g: Any, create_graph: bool) -> Any:
     """Let the hooks of a node or a leaf see, and perhaps replace, the cotangent that has arrived there."""
-    if create_graph and not isinstance(g, Tensor):
-        g = wrap(as_array(g))
+    g = wrap(as_array(g)) if create_graph and not isinstance(g, Tensor) else g
     for hook in list((place._hooks or {}).values()):
-        replaced = hook(g if isinstance(g, Tensor) else wrap(as_array(g)))
+        with Block(recorded_rules=False):
+            replaced = hook(g if isinstance(g, Tensor) else wrap(as_array(g)))
         if replaced is not None:
-            if not isinstance(replaced, Tensor) or replaced.shape != g.shape:
+            if not isinstance(replaced, Tensor) or not fits(replaced.array, getattr(g, "array", g)):
                 raise errors.hook_must_return(g, replaced)
             g = clone(replaced) if create_graph else replaced.array.copy()  # the hook may keep it
     return g

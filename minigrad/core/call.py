@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray  # noqa: F401
 
 from .. import dtypes
 from ..device import as_array, is_array

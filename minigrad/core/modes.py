@@ -7,7 +7,7 @@ from typing import Any
 paused: set[int] = set()  # those that do not record, inside no_grad
 rules_see_tensors: set[int] = set()  # those in which a backward with create_graph is running
 observers: dict[int, Any] = {}  # who is told of every call and every rule of a thread (see hooks.py)
-marks: dict[int, Any] = {}  # of the innermost Block: (its thread, a name, what it will put back, the mark around it)
+marks: dict[int, Any] = {}  # of the innermost Block: (thread, what tells it apart, modes to put back, the mark around)
 here = _local()
 
 
@@ -53,7 +53,7 @@ class Block:
 
     def __exit__(self, *error: object) -> None:
         left = ([mark for mark in self._entered if mark[0] == get_ident()] or self._entered)[-1]
-        leaving, mark = [], marks[left[0]]
+        leaving, mark = [], marks.get(left[0])
         while mark is not None and left not in leaving:
             leaving.append(mark)  # first the Blocks inside this one, which were not left in order
             mark = mark[3]

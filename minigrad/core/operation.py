@@ -51,8 +51,8 @@ class Operation:
         self.elementwise, self.fractional, self.view = elementwise, fractional, view
         names = argument_names(forward)
         with_rule = [x for x in vjp if x != "y"]
-        if not set(with_rule) <= set(names):
-            raise TypeError(f"operation '{name}': rules for {with_rule}, but its inputs are {list(names)}")
+        if not set(with_rule) <= set(names) or "y" in names:  # y is the output
+            raise TypeError(f"operation '{name}': rules for {with_rule}, but its inputs are {list(names)}, never y")
         # The tensor inputs come first: all that have a rule, and any that stand before one that has.
         n = max((names.index(x) + 1 for x in with_rule), default=len(names) if isinstance(forward, np.ufunc) else 1)
         self.inputs, self.parameters = names[:n], names[n:]

@@ -87,5 +87,5 @@ def wrap(array: Any, node: Any = None) -> Tensor:
 
 def fits(g: Any, array: Any) -> bool:
     """Whether g can be the gradient of `array`: it has the same shape and dtype, and is on the same device."""
-    same_device = isinstance(g, np.ndarray | np.generic) == isinstance(array, np.ndarray)
-    return g.shape == array.shape and g.dtype == array.dtype and same_device
+    on_cpu = [isinstance(x, np.ndarray | np.generic) for x in (g, array)]
+    return g.shape == array.shape and g.dtype == array.dtype and on_cpu[0] == on_cpu[1]

@@ -71,7 +71,10 @@ def decorate_generator(function: Callable, recording: bool) -> Callable:
 
 
 def no_grad(function: Callable | None = None) -> Any:
-    """Record nothing inside: `with no_grad():`, `@no_grad()` or `@no_grad`."""
+    """Record nothing inside: `with no_grad():`, `@no_grad()` or `@no_grad`.
+
+    Who calls `__enter__` without a `with` has to keep the object: what it has switched ends with it.
+    """
     mode = GradMode(False)
     return mode if function is None else mode(function)
 

@@ -98,7 +98,11 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Remo
         raise GradientError("register_hook: this tensor does not require a gradient; call requires_grad_() first")
     if self.place._hooks is None:
         self.place._hooks = {}
-    return RemovableHandle(self.place._hooks, hook)
+    hooks, retaining = self.place._hooks, find_retaining_hook(self)
+    handle = RemovableHandle(hooks, hook)
+    if retaining is not None:  # which sees what the others have made of the gradient
+        hooks[retaining] = hooks.pop(retaining)
+    return handle
 
 
 class RetainGrad:

@@ -36,7 +36,9 @@ def must_record(name: str, x: Tensor, *others: Any) -> bool:
             f"{name}: a leaf tensor that requires a gradient (shape {x.shape}) cannot be changed in place while "
             "recording, because its gradient would belong to the old value; do it under no_grad(), or out of place"
         )
-    if x._node is None and not any(isinstance(o, Tensor) and o._node is not None for o in others):
+    base, changes = x._base or (x, x._version[1])
+    of_a_constant = x._node is base._node is None and changes == x._version[1]
+    if of_a_constant and not any(isinstance(o, Tensor) and o._node is not None for o in others):
         return False
     if x._base is not None:
         raise GradientError(

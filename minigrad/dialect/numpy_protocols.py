@@ -59,15 +59,31 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, out: Any =
         return UFUNCS[ufunc](*inputs)
     if method == "reduce" and ufunc is np.add and out is None:
         return reductions.sum_(inputs[0], *inputs[1:2] or (kwargs.get("axis", 0),), kwargs.get("keepdims", False))
+    changed = inputs[:1] if method == "at" else ()
     if out is not None:
-        kwargs["out"] = _values(out, ufunc)
-    return getattr(ufunc, method)(*_values(inputs, ufunc), **kwargs)
+        kwargs["out"], changed = _values(out, ufunc), out
+    result = getattr(ufunc, method)(*_values(inputs, ufunc), **kwargs)
+    count_change(changed)
+    return result
 
 
 def _array_function(self: Tensor, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
     if function in FUNCTIONS:
         return FUNCTIONS[function](*args, **kwargs)
-    return function(*_values(args, function), **{k: _values(v, function) for k, v in kwargs.items()})
+    result = function(*_values(args, function), **{k: _values(v, function) for k, v in kwargs.items()})
+    count_change([kwargs.get("out"), args[0] if function in WRITERS else None])
+    return result
+
+
+WRITERS = {np.copyto, np.place, np.put, np.put_along_axis, np.putmask, np.fill_diagonal}
+"""NumPy's functions that write into their first argument."""
+
+
+def count_change(tensors: Any) -> None:
+    """Take note that NumPy has written into these tensors."""
+    for x in tensors:
+        if isinstance(x, Tensor):
+            x._version[0] += 1
 
 
 def bind_protocols() -> None:

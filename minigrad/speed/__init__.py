@@ -17,7 +17,9 @@ ENABLED = os.environ.get("MINIGRAD_SHORTCUTS", "1") != "0"
 
 
 def take_shortcuts() -> None:
-    """Plug the shortcuts into the core. The dialect has bound its methods before."""
+    """Plug the shortcuts into the core, unless they are off. The dialect has bound its methods before."""
+    if not ENABLED:
+        return
     from ..core import backward, hooks
     from ..core.operation import TABLE
     from .blocks import quicken_blocks

@@ -49,7 +49,9 @@ def quicken(general: Callable[..., Tensor], change: Callable[..., Any]) -> Calla
 
 
 def is_unrecorded(x: Tensor, arguments: tuple) -> bool:
-    """Whether nobody records or observes the change."""
+    """Whether nobody records or observes the change, and x is no view that is out of date."""
+    if x._base is not None and x._base[1] != x._version[1]:
+        return False
     if modes.observers and modes.get_ident() in modes.observers:
         return False
     if modes.paused and modes.get_ident() in modes.paused:

@@ -17,9 +17,7 @@ from collections.abc import Callable, Sequence
 from textwrap import indent
 from typing import Any
 
-import numpy as np
-
-from ..core.call import call
+from ..core.call import call, ndarray
 from ..core.modes import get_ident, observers, paused
 from ..core.operation import Node, Operation, Plan, argument_names
 from ..core.tensor import LEAF, Tensor, wrap
@@ -86,11 +84,12 @@ if not found:
     return operation.forward({arrays}{parameters})  # a rule at work on arrays
 if not plain:
     return call(operation, {inputs}{parameters})
+forward = operation.forward
 try:
-    y = operation.forward({arrays}{parameters})
+    y = forward({arrays}{parameters})
 except (AttributeError, TypeError, ValueError):
     return call(operation, {inputs}{parameters})  # which says why
-if type(y) is not np.ndarray:
+if type(y) is not ndarray:
     if not isinstance(y, np.generic):  # an array of a GPU
         hooks.before_call(operation, [{inputs}{parameters}])
         return wrap_result(operation, [{inputs}], [{parameters[2:]}], [{arrays}], y)
@@ -134,7 +133,7 @@ def write_node(operation: Operation, values: str, edges: str, counters: str) -> 
     places = range(len(operation.inputs))
     shapes = "node.shapes = None"
     if operation.elementwise and len(places) > 1:
-        differs = " or ".join(f"(type(a{i}) is np.ndarray and a{i}.shape != shape)" for i in places)
+        differs = " or ".join(f"(type(a{i}) is ndarray and a{i}.shape != shape)" for i in places)
         shapes = f"""shape = y.shape
     node.shapes = [{", ".join(f"np.shape(a{i})" for i in places)}] if {differs} else None"""
     return f"""
@@ -142,8 +141,9 @@ if needed and (not paused or get_ident() not in paused):
     out._node = node = new(Node)
     node.plan = plan = operation.plans.get(needed) or operation.plan(needed)
     node.edges = [{edges}]
-    node.kept = plan.keep(y, {values})
-    node.versions = plan.watch({counters}, out._version)
+    keep, watch = plan.keep, plan.watch  # to call them as attributes takes longer
+    node.kept = keep(y, {values})
+    node.versions = watch({counters}, out._version)
     {shapes}
     node._hooks = None"""
 
@@ -161,7 +161,7 @@ def bind_list(operation: ListOperation) -> Callable:
             if not isinstance(x, Tensor) or (x._base is not None and x._base[1] != x._version[1]):
                 return call(operation, inputs, *parameters)
             a = x.array
-            if type(a) is not np.ndarray or (i and a.dtype is not arrays[0].dtype):
+            if type(a) is not ndarray or (i and a.dtype is not arrays[0].dtype):
                 return call(operation, inputs, *parameters)
             arrays.append(a)
             if x._node is not None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .. import errors
 from ..core import hooks, modes
@@ -26,7 +27,7 @@ def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
     if gradient is None and isinstance(tensors, Tensor) and tensors._node is not None and not tensors.array.ndim:
         array = tensors.array  # a loss
         root = tensors if tensors._node is LEAF else tensors._node
-        cotangents = {root: array.dtype.type(1) if type(array) is np.ndarray else np.ones_like(array)}
+        cotangents = {root: array.dtype.type(1) if type(array) is ndarray else np.ones_like(array)}
         starts = [root] if type(root) is node_type else []
     else:
         cotangents = start_cotangents("backward", tensors, gradient)
@@ -72,7 +73,7 @@ def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
     for leaf, g in cotangents.items():  # what is left has arrived
         if leaf._hooks is not None:
             g = run_hooks_unrecorded(leaf, g)
-        if leaf._grad is None and type(g) is np.ndarray and g.base is None:
+        if leaf._grad is None and type(g) is ndarray and g.base is None:
             leaf._grad = wrap(g)  # the usual case of `accumulate`
         else:
             accumulate(leaf, g)

@@ -161,7 +161,7 @@ def test_backward_switches_nothing_for_other_threads(create_graph, observed):
         inside_backward(seen, create_graph=create_graph)
     assert len(seen) == 2
     assert seen[0]["recorded"] is create_graph
-    assert seen[0]["in a recorded backward"] is create_graph
+    assert seen[0]["in a recorded backward"] is False  # a hook is no rule: it may convert to NumPy
     assert seen[1] == USUAL
 
 

@@ -1,4 +1,4 @@
-"""What PyTorch says around backward: copies, retained gradients, grad's arguments, own operations. Values are PyTorch's."""
+"""What PyTorch says around backward: copies, retained gradients, grad, own operations. Values are PyTorch's."""
 
 from __future__ import annotations
 
@@ -149,3 +149,105 @@ def test_of_a_0d_tensor_a_format_is_that_of_its_number():
     assert f"{loss:.3f}" == "1.500"
     assert f"{mg.tensor(7)}" == "7"
     assert f"{mg.tensor([1.0, 2.0])}" == str(mg.tensor([1.0, 2.0]))
+
+
+# -- what fresh eyes found; the values are PyTorch's ------------------------------------------------------
+
+
+def test_a_view_that_is_out_of_date_is_not_changed_in_place():
+    w = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    base = mg.zeros(3)
+    view = base[:2]
+    base.add_(w)
+    for change in (lambda: view.mul_(2), lambda: view.zero_(), lambda: view.__setitem__(0, 7.0)):
+        with pytest.raises(GradientError, match="view"):
+            change()
+    base.sum().backward()
+    assert w.grad.tolist() == [1, 1, 1]
+
+
+def test_a_view_of_what_is_recorded_is_not_changed_behind_its_back():
+    leaf = mg.ones(3, requires_grad=True)
+    with mg.no_grad():
+        of_a_leaf, of_a_result = leaf[:2], (leaf * 1)[:2]
+    result = leaf * 1
+    with mg.no_grad():
+        of_a_result = result[:2]
+    for view in (of_a_leaf, of_a_result):
+        with pytest.raises(GradientError, match="view"):
+            view.zero_()
+    leaf.detach()[0] = 5.0  # a detached tensor may be written to
+    assert leaf.tolist() == [5, 1, 1]
+
+
+def test_a_hook_keeps_the_dtype():
+    x = mg.ones(2, requires_grad=True)
+    x.register_hook(lambda g: g.double())
+    with pytest.raises(GradientError, match="float64"):
+        (x * 2).sum().backward()
+
+
+def test_a_hook_may_use_numpy_while_backward_is_recorded():
+    x, seen = mg.ones(2, requires_grad=True), []
+    x.register_hook(lambda g: seen.append(np.asarray(g.detach()).tolist()))
+    (x * 2).sum().backward(create_graph=True)
+    assert seen == [[2, 2]]
+
+
+def test_a_retained_gradient_is_what_the_hooks_have_made_of_it():
+    x = mg.ones(2, requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y.register_hook(lambda g: g * 10)
+    y.sum().backward()
+    assert y.grad.tolist() == [10, 10]
+
+
+def test_backward_towards_inputs():
+    x, y = mg.tensor(1.0, requires_grad=True), mg.tensor(2.0, requires_grad=True)
+    mg.autograd.backward([x, y * 2], inputs=[y])
+    assert x.grad is None
+    assert y.grad.item() == 2
+    middle = x * 3
+    (middle * y).backward(inputs=[middle])
+    assert middle.grad.item() == 2
+    assert x.grad is None
+
+
+@pytest.mark.parametrize(
+    "write", [lambda t: np.add(t, 1, out=t), lambda t: np.add.at(t, 0, 1), lambda t: np.copyto(t, 5.0)]
+)
+def test_numpy_that_writes_into_a_tensor_counts_as_a_change(write):
+    w, t = mg.ones(2, requires_grad=True), mg.tensor([3.0, 4.0])
+    y = w * t
+    write(t)
+    with pytest.raises(GradientError, match="changed in place"):
+        y.sum().backward()
+
+
+def test_the_output_may_not_be_called_like_an_input():
+    with pytest.raises(TypeError, match="never y"):
+        mg.operation(lambda y: y * y, vjp=lambda g, y: 2 * g * y, name="square of y")
+
+
+def test_a_gradient_can_be_deleted():
+    x = mg.ones(1, requires_grad=True)
+    x.sum().backward()
+    del x.grad
+    assert x.grad is None
+
+
+def test_a_generator_that_entered_no_grad_in_a_thread_that_has_ended_can_be_closed():
+    import threading
+
+    def generate():
+        with mg.no_grad():
+            yield 1
+            yield 2
+
+    items = generate()
+    thread = threading.Thread(target=lambda: next(items))
+    thread.start()
+    thread.join()
+    assert list(items) == [2]
+    assert mg.is_grad_enabled()

@@ -166,5 +166,6 @@ def hook_must_return(g: Any, returned: Any) -> GradientError:
     """A gradient hook has returned something that cannot replace the gradient."""
     return GradientError(
         f"a gradient hook must return None or a Tensor of {describe(g)}, "
-        f"it returned {describe(returned) if hasattr(returned, 'array') else type(returned).__name__}"
+        f"it returned {describe(returned) if hasattr(returned, 'array') else type(returned).__name__}; "
+        "return one of the same, e.g. with .expand() or .to()"
     )

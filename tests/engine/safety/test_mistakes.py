@@ -337,7 +337,7 @@ CATALOGUE: dict[str, list[Mistake]] = {
             "a hook that changes the shape",
             "x = mg.ones(3, requires_grad=True); x.register_hook(lambda g: g.sum()); x.sum().backward()",
             R,
-            "it returned ()",
+            "it returned shape ()",
             "of shape (3,)",
             "return None or a Tensor",
         ),

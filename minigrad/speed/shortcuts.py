@@ -43,7 +43,7 @@ def exchange_code(operation: Operation) -> None:
 
     operation.plan_class = QuickPlan
     operation.write_shortcut, operation.public = write_shortcut, public  # type: ignore[attr-defined]
-    public.__code__ = apply.__code__.replace(co_name=operation.name, co_qualname=operation.name)
+    public.__code__ = apply.__code__
 
 
 def compile_shortcut(operation: Operation) -> Any:

@@ -55,11 +55,6 @@ def product_needs_one_dtype(name: str, a: Any, b: Any) -> GradientError:
 # -- tensors ----------------------------------------------------------------------------------------------
 
 
-def not_a_tensor(what: str, given: Any) -> TypeError:
-    """Something else stands where a Tensor must."""
-    return TypeError(f"{what}: expected a Tensor, got {type(given).__name__}; wrap it with as_tensor")
-
-
 def only_floats_require_gradients(dtype: Any) -> GradientError:
     """requires_grad was set on a tensor of integers or bools."""
     return GradientError(

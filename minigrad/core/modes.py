@@ -8,10 +8,10 @@ paused: set[int] = set()  # those that do not record, inside no_grad
 rules_see_tensors: set[int] = set()  # those in which a backward with create_graph is running
 observers: dict[int, Any] = {}  # who is told of every call and every rule of a thread (see hooks.py)
 marks: dict[int, Any] = {}  # of the innermost Block: (thread, what tells it apart, modes to put back, the mark around)
-here = _local()
+this_thread = _local()
 
 
-class End:
+class ThreadEnd:
     """Forgets what a thread has switched, when the thread ends: another one may get its number."""
 
     def __init__(self, thread: int) -> None:
@@ -25,7 +25,7 @@ class End:
 def switch(thread: int, recording: Any = ..., recorded_rules: Any = ..., observer: Any = ...) -> None:
     """Switch modes of a thread, until further notice. What is left out stays as it is."""
     if thread not in marks:
-        marks[thread], here.end = None, End(thread)
+        marks[thread], this_thread.end = None, ThreadEnd(thread)
     if recording is not ...:
         (paused.discard if recording else paused.add)(thread)
     if recorded_rules is not ...:

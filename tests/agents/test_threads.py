@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
+from threads import run_in_threads
 
 from agents import DQN, PPO, Agent, NoisyDQN
 from agents.core.training import one_blas_thread
@@ -40,29 +39,6 @@ def quick_switches() -> Iterator[None]:
 def alone() -> dict[str, Agent]:
     """Each agent, trained while nothing else runs."""
     return {name: make().learn(STEPS) for name, make in TRAININGS.items()}
-
-
-def run_in_threads(*programs: Callable[[], Any]) -> list[Any]:
-    """What the programs return, each run in a thread of its own, all of them at once."""
-    results: list[Any] = [None] * len(programs)
-    start = threading.Barrier(len(programs))
-
-    def run(i: int) -> None:
-        start.wait()
-        try:
-            results[i] = programs[i]()
-        except BaseException as error:
-            results[i] = error
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(programs))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results
 
 
 def check_together(names: tuple[str, ...], alone: dict[str, Agent], times: int) -> None:

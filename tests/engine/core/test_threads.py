@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from threads import run_in_threads
 
 import minigrad as mg
 from minigrad.core import modes
@@ -20,29 +21,6 @@ def quick_switches() -> Iterator[None]:
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(before)
-
-
-def run_in_threads(*programs: Callable[[], Any]) -> list[Any]:
-    """What the programs return, each run in a thread of its own, all of them at once."""
-    results: list[Any] = [None] * len(programs)
-    start = threading.Barrier(len(programs))
-
-    def run(i: int) -> None:
-        start.wait()
-        try:
-            results[i] = programs[i]()
-        except BaseException as error:
-            results[i] = error
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(programs))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results
 
 
 # -- trainings by hand ------------------------------------------------------------------------------------

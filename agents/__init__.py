@@ -4,85 +4,57 @@ from agents import DQN, evaluate
 
 agent = DQN("CartPole-v1", seed=0).learn(50_000)
 print(evaluate(agent, episodes=20))
+
+An agent is registered here, by its import, and nowhere else. Each family is in the order in which one understands it;
+`minigrad list` has the same order.
 """
 
-from .core.agent import Agent
-from .core.evaluation import Evaluation, evaluate
-from .policy_gradient.a2c import A2C
-from .policy_gradient.a3c import A3C
-from .policy_gradient.actor_critic import ActorCritic
-from .policy_gradient.exact import ExactPolicyGradient
-from .policy_gradient.off_policy_actor_critic import OffPolicyActorCritic
-from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient
-from .policy_gradient.ppo import PPO
-from .policy_gradient.ppo_kl import PPOKL
-from .policy_gradient.reinforce import Reinforce
-from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline
-from .policy_gradient.simple_policy_gradient import SimplePolicyGradient
-from .policy_gradient.trpo import TRPO
-from .registry import AGENTS
-from .tabular.dyna_q import DynaQ
-from .tabular.expected_sarsa import ExpectedSarsa
-from .tabular.monte_carlo import MonteCarlo
-from .tabular.monte_carlo_prediction import MonteCarloPrediction
-from .tabular.n_step_sarsa import NStepSarsa
-from .tabular.n_step_td_prediction import NStepTDPrediction
-from .tabular.off_policy_monte_carlo import OffPolicyMonteCarlo
-from .tabular.off_policy_sarsa import OffPolicySarsa
-from .tabular.policy_evaluation import PolicyEvaluation
-from .tabular.policy_iteration import PolicyIteration
-from .tabular.q_learning import QLearning
-from .tabular.sarsa import Sarsa
-from .tabular.td_prediction import TDPrediction
-from .tabular.value_iteration import ValueIteration
-from .value.c51 import C51
-from .value.double_dqn import DoubleDQN
-from .value.dqn import DQN
-from .value.dueling_dqn import DuelingDQN
-from .value.n_step_dqn import NStepDQN
-from .value.neural_q_learning import NeuralQLearning
-from .value.noisy_dqn import NoisyDQN
-from .value.prioritized_dqn import PrioritizedDQN
-from .value.rainbow import Rainbow
+from .core.agent import Agent as Agent
+from .core.evaluation import Evaluation as Evaluation
+from .core.evaluation import evaluate as evaluate
 
-__all__ = [
-    "A2C",
-    "A3C",
-    "AGENTS",
-    "C51",
-    "DQN",
-    "PPO",
-    "PPOKL",
-    "TRPO",
-    "ActorCritic",
-    "Agent",
-    "DoubleDQN",
-    "DuelingDQN",
-    "DynaQ",
-    "Evaluation",
-    "ExactPolicyGradient",
-    "ExpectedSarsa",
-    "MonteCarlo",
-    "MonteCarloPrediction",
-    "NStepDQN",
-    "NStepSarsa",
-    "NStepTDPrediction",
-    "NeuralQLearning",
-    "NoisyDQN",
-    "OffPolicyActorCritic",
-    "OffPolicyMonteCarlo",
-    "OffPolicyPolicyGradient",
-    "OffPolicySarsa",
-    "PolicyEvaluation",
-    "PolicyIteration",
-    "PrioritizedDQN",
-    "QLearning",
-    "Rainbow",
-    "Reinforce",
-    "ReinforceWithBaseline",
-    "Sarsa",
-    "SimplePolicyGradient",
-    "TDPrediction",
-    "ValueIteration",
-    "evaluate",
-]
+# Tables: a number for every state, or for every state and action.
+from .tabular.policy_evaluation import PolicyEvaluation as PolicyEvaluation
+from .tabular.policy_iteration import PolicyIteration as PolicyIteration
+from .tabular.value_iteration import ValueIteration as ValueIteration
+from .tabular.monte_carlo_prediction import MonteCarloPrediction as MonteCarloPrediction
+from .tabular.td_prediction import TDPrediction as TDPrediction
+from .tabular.n_step_td_prediction import NStepTDPrediction as NStepTDPrediction
+from .tabular.monte_carlo import MonteCarlo as MonteCarlo
+from .tabular.off_policy_monte_carlo import OffPolicyMonteCarlo as OffPolicyMonteCarlo
+from .tabular.sarsa import Sarsa as Sarsa
+from .tabular.expected_sarsa import ExpectedSarsa as ExpectedSarsa
+from .tabular.n_step_sarsa import NStepSarsa as NStepSarsa
+from .tabular.off_policy_sarsa import OffPolicySarsa as OffPolicySarsa
+from .tabular.q_learning import QLearning as QLearning
+from .tabular.dyna_q import DynaQ as DynaQ
+
+# Networks that say what an action is worth.
+from .value.neural_q_learning import NeuralQLearning as NeuralQLearning
+from .value.dqn import DQN as DQN
+from .value.double_dqn import DoubleDQN as DoubleDQN
+from .value.dueling_dqn import DuelingDQN as DuelingDQN
+from .value.prioritized_dqn import PrioritizedDQN as PrioritizedDQN
+from .value.n_step_dqn import NStepDQN as NStepDQN
+from .value.noisy_dqn import NoisyDQN as NoisyDQN
+from .value.c51 import C51 as C51
+from .value.rainbow import Rainbow as Rainbow
+
+# Policies with parameters of their own.
+from .policy_gradient.exact_policy_gradient import ExactPolicyGradient as ExactPolicyGradient
+from .policy_gradient.simple_policy_gradient import SimplePolicyGradient as SimplePolicyGradient
+from .policy_gradient.reinforce import Reinforce as Reinforce
+from .policy_gradient.reinforce_with_baseline import ReinforceWithBaseline as ReinforceWithBaseline
+from .policy_gradient.off_policy_policy_gradient import OffPolicyPolicyGradient as OffPolicyPolicyGradient
+from .policy_gradient.actor_critic import ActorCritic as ActorCritic
+from .policy_gradient.off_policy_actor_critic import OffPolicyActorCritic as OffPolicyActorCritic
+from .policy_gradient.a2c import A2C as A2C
+from .policy_gradient.a3c import A3C as A3C
+from .policy_gradient.trpo import TRPO as TRPO
+from .policy_gradient.ppo_kl import PPOKL as PPOKL
+from .policy_gradient.ppo import PPO as PPO
+
+from .registry import AGENTS as AGENTS
+from .registry import register
+
+register(vars())

@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 
 from agents import Agent, Reinforce, ReinforceWithBaseline, SimplePolicyGradient, evaluate
-from agents.core.plots import mean_and_interval, moving_average
-from agents.core.progress import Returns
 from agents.core.training import train
+from agents.runs.plots import mean_and_interval, moving_average
+from agents.runs.progress import Returns
 from benchmarks.learning import EPISODE_SEED, EPISODES, median_and_interval
 
 ENV = "CartPole-v1"

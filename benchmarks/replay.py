@@ -2,7 +2,7 @@
 
     python benchmarks/replay.py
 
-The numbers lie in a sum tree with 32 children a node (agents/core/sum_tree.py). Beside it, in the same process, the
+The numbers lie in a sum tree with 32 children a node (agents/memory/sum_tree.py). Beside it, in the same process, the
 same replay on a binary tree, the layout of the paper, and uniform replay. Only the rows are drawn here; gathering the
 transitions costs each of them the same.
 """
@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.core.prioritized import Prioritized
-from agents.core.replay import Uniform
-from agents.core.ring import Ring
+from agents.memory.prioritized import Prioritized
+from agents.memory.replay import Uniform
+from agents.memory.ring import Ring
 
 CAPACITIES = [10_000, 100_000, 1_000_000]
 BATCH = 64
@@ -132,8 +132,7 @@ def main() -> None:
     lines.append(["**binary tree / ours**", *(f"**{data[str(c)]['binary / ours']:.2f}**" for c in CAPACITIES)])
     header = [f"µs, batches of {BATCH}", *(f"from {capacity:,}" for capacity in CAPACITIES)]
     goal = (
-        f"The best of {ROUNDS} rounds. "
-        f"Goal: draw and feedback from {CAPACITIES[-1]:,} in at most {GOAL * 1e6:.0f} µs."
+        f"The best of {ROUNDS} rounds. Goal: draw and feedback from {CAPACITIES[-1]:,} in at most {GOAL * 1e6:.0f} µs."
     )
     write("replay", "Prioritised replay", [table(header, lines), goal], data)
 

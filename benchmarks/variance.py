@@ -36,17 +36,17 @@ import gymnasium as gym
 import numpy as np
 
 import envs  # noqa: F401 registers the GridWorld
-from agents.core.planning import evaluate_policy, uniform_policy
-from agents.policy_gradient.exact import average_value, average_value_gradient, softmax
-from agents.policy_gradient.importance import (
+from agents.policy_gradient.exact_policy_gradient import average_value, average_value_gradient, softmax
+from agents.policy_gradient.parts.importance import (
     effective_sample_size,
     ordinary,
     per_decision_log_weights,
     trajectory_log_weights,
     weighted,
 )
-from agents.policy_gradient.returns import rewards_to_go
-from agents.policy_gradient.sampling import Episodes, gradients, log_probabilities, play
+from agents.policy_gradient.parts.rewards_to_go import rewards_to_go
+from agents.policy_gradient.parts.sampling import Episodes, gradients, log_probabilities, play
+from agents.tabular.parts.planning import evaluate_policy, uniform_policy
 from envs.model import Model, model_of
 
 ENV, GAMMA = "minigrad/GridWorld-v0", 0.9

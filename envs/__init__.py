@@ -5,7 +5,8 @@ knows how gymnasium's vector environments reset themselves. Importing it registe
 from gymnasium.envs.registration import register
 
 from .errors import UsageError
-from .vector import Environments, Episode, Transition, make_environments
+from .making import make_environments
+from .transitions import Environments, Episode, Transition
 
 for _probe in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation"):
     register(f"minigrad/Probe{_probe}-v0", entry_point=f"envs.probes:Probe{_probe}")

@@ -18,7 +18,9 @@ import ale_py
 import gymnasium as gym
 import numpy as np
 
-from .vector import Environments, Transition, VectorEnvironments, make_by_id
+from .making import make_by_id
+from .transitions import Environments, Transition
+from .vector import VectorEnvironments
 
 gym.register_envs(ale_py)
 

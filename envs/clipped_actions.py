@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import UsageError
 from .mapped_actions import MappedActions
-from .vector import Environments
+from .transitions import Environments
 
 
 class ClippedActions(MappedActions):

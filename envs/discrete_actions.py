@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 from .errors import UsageError
 from .mapped_actions import MappedActions
-from .vector import Environments
+from .transitions import Environments
 
 # A network has an output for each.
 MOST_ACTIONS = 1_000

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from .vector import Environments, Transition
+from .transitions import Environments, Transition
 
 
 class MappedActions(Environments):

@@ -1,1 +1,1 @@
-"""What every agent shares, once: the training loop, replay, runs on disk, evaluation, plots."""
+"""How any agent trains: the agent, the training loop, evaluation, hyper-parameters, the random tree."""

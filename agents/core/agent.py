@@ -12,7 +12,6 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -25,11 +24,12 @@ import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
 
 from ..presets import preset_for
-from .checkpoint import Checkpoints, read
+from ..runs.checkpoint import Checkpoints, read
+from ..runs.progress import Progress
+from ..runs.run import Run
 from .hyperparameters import Hyperparameters
-from .progress import Progress
+from .metrics import Means
 from .randomness import RandomTree
-from .runs import Run
 from .training import train
 
 
@@ -70,9 +70,7 @@ class Agent:
         except RuntimeError as error:  # there is none: it says what is missing
             raise UsageError(str(error)) from None
         # On the CPU a tensor shares the array's memory, at no further cost.
-        self.tensor = (
-            mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
-        )
+        self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
         preset = preset_for(type(self), env)
         self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
@@ -154,9 +152,7 @@ class Agent:
         self.total_steps = self.steps + int(steps)  # of 1e5, too
         opened = Run.create(run, self.config()) if run is not None else None
         show = sys.stderr.isatty() if progress is None else progress
-        shown = (
-            Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
-        )
+        shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
         try:
             train(self, opened, shown)
         finally:
@@ -216,9 +212,7 @@ class Agent:
         Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
 
     @classmethod
-    def load(
-        cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu"
-    ) -> Self:
+    def load(cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu") -> Self:
         """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that
         evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
         again otherwise. `device` need not be the one it was trained on."""
@@ -241,9 +235,7 @@ class Agent:
         return cls.from_config({**config, "device": device}, env, tree["agent"])
 
     @classmethod
-    def from_config(
-        cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None
-    ) -> Self:
+    def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
         """The agent that `config` describes, in `state` if one is given."""
         env = config["env"] if env is None else env
         agent = cls(
@@ -294,34 +286,3 @@ class Agent:
             "environments": self.environments,
             **self.parts(),
         }
-
-
-class Means:
-    """The mean of each metric since its last `take`."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
-        self._sums, self._count = [0.0] * len(names), 0
-
-    def add(self, *values: float) -> None:
-        """One value of every metric, in the order of their names."""
-        sums = self._sums
-        for i, value in enumerate(values):
-            sums[i] += value
-        self._count += 1
-
-    def take(self) -> dict[str, float | None]:
-        """The means, `None` if nothing was added; and starts again."""
-        sums, count = self._sums, self._count
-        self._sums, self._count = [0.0] * len(sums), 0
-        return {name: total / count if count else None for name, total in zip(self._names, sums, strict=True)}
-
-    def sums(self) -> Iterable[tuple[str, float]]:
-        """The sum of each metric so far."""
-        return zip(self._names, self._sums, strict=True)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"sums": list(self._sums), "count": self._count}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._sums, self._count = list(state["sums"]), state["count"]

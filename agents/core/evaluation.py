@@ -5,16 +5,15 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from envs import Environments, Episode
-from envs.vector import make_by_id
+from envs.making import make_by_id
 
-if TYPE_CHECKING:
-    from .agent import Agent
+from .contract import Player
 
 # Far from training seeds, which are small numbers counted up from the run's.
 EVALUATION_SEED = 1_000_000
@@ -43,7 +42,7 @@ class Evaluation:
 
 
 def evaluate(
-    agent: Agent,
+    agent: Player,
     env: Any = None,
     episodes: int = 20,
     seed: int = EVALUATION_SEED,
@@ -80,7 +79,7 @@ def evaluate(
     )
 
 
-def environments_for(agent: Agent, env: Any) -> Environments:
+def environments_for(agent: Player, env: Any) -> Environments:
     """`env`, or like the agent's own but not the ones it is training in."""
     if env is None and not isinstance(agent.env, str):
         return agent.environments.another()

@@ -21,11 +21,11 @@ import minigrad.optim as optim
 
 from ..core.annealing import AnnealedLearningRate
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
-from ..core.networks import ActivationName
-from ..core.rollout import Steps
+from ..memory.rollout import Steps
+from ..networks.bodies import ActivationName
 from .actor_critic import ActorCritic
-from .gae import gae
-from .networks import ActorCriticNetwork, orthogonal_initialization
+from .parts.actor_critic_networks import ActorCriticNetwork, orthogonal_initialization
+from .parts.gae import gae
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ import numpy as np
 import minigrad as mg
 import minigrad.nn as nn
 from envs import Episode, UsageError
-from envs.vector import module_of
+from envs.making import module_of
 
 from ..core.hyperparameters import Count
 from ..core.training import train
-from ..core.workers import SPAWN, Work, Workers
+from ..runs.workers import SPAWN, Work, Workers
 from .a2c import A2C, A2CHyperparameters
 
 
@@ -184,9 +184,7 @@ class A3C(A2C):
         return task, b"__main__" in recipe
 
 
-def prepare(
-    recipe: bytes, settings: dict[str, Any], seed: int, total_steps: int, shared: Shared, worker: int
-) -> Work:
+def prepare(recipe: bytes, settings: dict[str, Any], seed: int, total_steps: int, shared: Shared, worker: int) -> Work:
     """In a process of its own: the agent that is worker number `worker`, ready to train."""
     agent_type, env, registered = pickle.loads(recipe)
     if registered is not None:

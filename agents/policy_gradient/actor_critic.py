@@ -25,12 +25,12 @@ from envs import Transition
 from minigrad.distributions import Distribution
 
 from ..core.hyperparameters import Fraction, Hyperparameters, NonNegative, Positive, Sizes
-from ..core.networks import ACTIVATIONS, ActivationName
-from ..core.rollout import Rollout, Steps, spread
-from .critics import explained_variance
-from .losses import policy_gradient_loss
-from .networks import ActorCriticNetwork, actor_critic_network
-from .policy_gradient import PolicyGradient
+from ..memory.rollout import Rollout, Steps, spread
+from ..networks.bodies import ACTIVATIONS, ActivationName
+from ..networks.critics import explained_variance
+from .parts.actor_critic_networks import ActorCriticNetwork, actor_critic_network
+from .parts.policy_gradient import PolicyGradient
+from .parts.policy_losses import policy_gradient_loss
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,11 @@ import minigrad as mg
 from minigrad.distributions import Distribution
 
 from ..core.hyperparameters import Count
-from ..core.rollout import Steps
+from ..memory.rollout import Steps
 from .actor_critic import ActorCritic, ActorCriticHyperparameters
-from .behaviour import BehaviourPolicy
-from .importance import effective_sample_size
-from .losses import policy_gradient_loss, same_shape
+from .parts.behaviour import BehaviourPolicy
+from .parts.importance import effective_sample_size
+from .parts.policy_losses import policy_gradient_loss, same_shape
 
 
 @dataclass(frozen=True)

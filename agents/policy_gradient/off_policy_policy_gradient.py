@@ -27,9 +27,9 @@ import minigrad as mg
 from envs import UsageError
 
 from ..core.hyperparameters import Count
-from ..core.rollout import Trajectory, joined
-from .behaviour import BehaviourPolicy
-from .importance import (
+from ..memory.rollout import Trajectory, joined
+from .parts.behaviour import BehaviourPolicy
+from .parts.importance import (
     effective_sample_size,
     ordinary,
     padded,
@@ -37,7 +37,7 @@ from .importance import (
     trajectory_log_weights,
     weighted,
 )
-from .returns import rewards_to_go
+from .parts.rewards_to_go import rewards_to_go
 from .simple_policy_gradient import SimplePolicyGradient, SimplePolicyGradientHyperparameters
 
 LOG_WEIGHTS = {"per-decision": per_decision_log_weights, "trajectory": trajectory_log_weights}

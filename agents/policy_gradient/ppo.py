@@ -25,8 +25,8 @@ import minigrad as mg
 import minigrad.nn.functional as F
 
 from ..core.hyperparameters import NonNegative, Positive
-from .losses import same_shape
-from .trust_region import Batch, TrustRegion, TrustRegionHyperparameters
+from .parts.policy_losses import same_shape
+from .parts.trust_region import Batch, TrustRegion, TrustRegionHyperparameters
 
 
 @dataclass(frozen=True)

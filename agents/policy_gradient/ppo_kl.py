@@ -30,8 +30,8 @@ import minigrad as mg
 from minigrad.distributions import Distribution, kl_divergence
 
 from ..core.hyperparameters import Positive
+from .parts.trust_region import Batch, surrogate
 from .ppo import Proximal, ProximalHyperparameters
-from .trust_region import Batch, surrogate
 
 
 @dataclass(frozen=True)

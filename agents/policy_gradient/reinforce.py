@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.rollout import Trajectory
-from .returns import rewards_to_go
+from ..memory.rollout import Trajectory
+from .parts.rewards_to_go import rewards_to_go
 from .simple_policy_gradient import SimplePolicyGradient
 
 

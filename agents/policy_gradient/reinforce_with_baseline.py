@@ -38,11 +38,11 @@ from envs import UsageError
 from minigrad.autograd import grad
 
 from ..core.hyperparameters import Fraction, Positive
-from ..core.networks import ACTIVATIONS
-from ..core.policies import Policy
-from ..core.rollout import Trajectory, joined
-from .critics import Critic, explained_variance
-from .returns import rewards_to_go
+from ..memory.rollout import Trajectory, joined
+from ..networks.bodies import ACTIVATIONS
+from ..networks.critics import Critic, explained_variance
+from ..networks.policies import Policy
+from .parts.rewards_to_go import rewards_to_go
 from .simple_policy_gradient import SimplePolicyGradient, SimplePolicyGradientHyperparameters
 
 

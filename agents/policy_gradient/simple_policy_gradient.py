@@ -26,11 +26,11 @@ from envs import Transition
 from minigrad.distributions import Distribution
 
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
-from ..core.networks import ACTIVATIONS, ActivationName
-from ..core.policies import Policy
-from ..core.rollout import Trajectories, Trajectory, joined
-from .losses import policy_gradient_loss
-from .policy_gradient import PolicyGradient
+from ..memory.rollout import Trajectories, Trajectory, joined
+from ..networks.bodies import ACTIVATIONS, ActivationName
+from ..networks.policies import Policy
+from .parts.policy_gradient import PolicyGradient
+from .parts.policy_losses import policy_gradient_loss
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ from minigrad.distributions import ParameterError, kl_divergence
 from minigrad.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..core.hyperparameters import Count, Fraction, NonNegative, Positive
-from .conjugate_gradients import conjugate_gradients
-from .trust_region import Batch, TrustRegion, TrustRegionHyperparameters, surrogate
+from .parts.conjugate_gradients import conjugate_gradients
+from .parts.trust_region import Batch, TrustRegion, TrustRegionHyperparameters, surrogate
 
 
 @dataclass(frozen=True)
@@ -165,4 +165,3 @@ class TRPO(TrustRegion):
         if not 0 < curvature < math.inf:  # no gradient, or one that too few data have made infinite or NaN
             return mg.zeros_like(gradient)
         return (2 * h.kl_limit / curvature) ** 0.5 * x
-

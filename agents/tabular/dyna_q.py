@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.checkpoint import Memory
 from ..core.hyperparameters import Natural
+from ..core.state import State
+from .parts.table import ControlHyperparameters, Step
 from .q_learning import QLearning
-from .table import ControlHyperparameters, Step
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DynaQ(QLearning):
     def build(self) -> None:
         super().build()
         # The pairs taken so far, as s * actions + a, and what each led to last: [r, terminated, s'].
-        self.model = Memory(pairs=[], outcomes=[None] * (self.states * self.actions))
+        self.model = State(pairs=[], outcomes=[None] * (self.states * self.actions))
 
     def learn_from(self, step: Step) -> None:
         super().learn_from(step)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from envs import Transition
 
-from .table import TabularControl
+from .parts.table import TabularControl
 
 
 class ExpectedSarsa(TabularControl):

@@ -24,12 +24,12 @@ import gymnasium as gym
 import numpy as np
 
 from envs import Transition, UsageError
+from envs.making import make_by_id
 from envs.model import model_of
-from envs.vector import make_by_id
 
-from ..core.checkpoint import Memory
-from .returns import Path, first_visits
-from .table import ControlHyperparameters, TabularControl
+from ..core.state import State
+from .parts.multi_step import Path, first_visits
+from .parts.table import ControlHyperparameters, TabularControl
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MonteCarlo(TabularControl):
 
     def build(self) -> None:
         super().build()
-        self.paths = Memory(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward] each
+        self.paths = State(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward] each
         if self.hyperparameters.exploring_starts:
             env = self.env
             if not isinstance(env, str):

@@ -28,10 +28,10 @@ import numpy as np
 
 from envs import Transition
 
-from ..core.checkpoint import Memory
 from ..core.randomness import draw
-from .prediction import PredictionHyperparameters, TabularPrediction
-from .returns import Path, first_visits
+from ..core.state import State
+from .parts.multi_step import Path, first_visits
+from .parts.prediction import PredictionHyperparameters, TabularPrediction
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class MonteCarloPrediction(TabularPrediction):
 
     def build(self) -> None:
         super().build()
-        self.paths = Memory(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward] each
+        self.paths = State(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward] each
 
     @property
     def behaviour(self) -> np.ndarray:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.checkpoint import Memory
 from ..core.hyperparameters import Count
-from .returns import discounted, ready
+from ..core.state import State
+from .parts.multi_step import discounted, ready
+from .parts.table import ControlHyperparameters, Step
 from .sarsa import Sarsa
-from .table import ControlHyperparameters, Step
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class NStepSarsa(Sarsa):
 
     def build(self) -> None:
         super().build()
-        self.paths = Memory(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward] each
+        self.paths = State(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward] each
 
     def learn_from(self, step: Step, next_action: int) -> None:
         h = self.hyperparameters

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from envs import Transition
 
-from ..core.checkpoint import Memory
 from ..core.hyperparameters import Count
-from .prediction import PredictionHyperparameters, TabularPrediction
-from .returns import discounted, ready
+from ..core.state import State
+from .parts.multi_step import discounted, ready
+from .parts.prediction import PredictionHyperparameters, TabularPrediction
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class NStepTDPrediction(TabularPrediction):
 
     def build(self) -> None:
         super().build()
-        self.paths = Memory(steps=[[] for _ in range(self.num_envs)])  # [state, reward] each
+        self.paths = State(steps=[[] for _ in range(self.num_envs)])  # [state, reward] each
 
     def observe(self, transition: Transition) -> None:
         h = self.hyperparameters

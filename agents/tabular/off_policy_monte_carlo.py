@@ -22,10 +22,10 @@ import numpy as np
 
 from envs import Transition
 
-from ..core.checkpoint import Memory
 from ..core.randomness import draw
-from .returns import Path
-from .table import TabularControl, epsilon_greedy
+from ..core.state import State
+from .parts.multi_step import Path
+from .parts.table import TabularControl, epsilon_greedy
 
 
 class OffPolicyMonteCarlo(TabularControl):
@@ -34,7 +34,7 @@ class OffPolicyMonteCarlo(TabularControl):
 
     def build(self) -> None:
         super().build()
-        self.paths = Memory(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward, b(action | state)] each
+        self.paths = State(steps=[[] for _ in range(self.num_envs)])  # [state, action, reward, b(action | state)] each
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         self.behaviour = epsilon_greedy(self.action_values(observation), self.epsilon)  # (num_envs, actions)

@@ -22,11 +22,11 @@ from typing import Any
 
 from envs import Transition
 
-from ..core.checkpoint import Memory
 from ..core.hyperparameters import Count, Fraction
-from .returns import discounted, ready
+from ..core.state import State
+from .parts.multi_step import discounted, ready
+from .parts.table import ControlHyperparameters, Step, epsilon_greedy
 from .sarsa import Sarsa
-from .table import ControlHyperparameters, Step, epsilon_greedy
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class OffPolicySarsa(Sarsa):
     def build(self) -> None:
         super().build()
         # [state, action, reward, next state, next action, b(next action | next state)] each
-        self.paths = Memory(steps=[[] for _ in range(self.num_envs)])
+        self.paths = State(steps=[[] for _ in range(self.num_envs)])
 
     def observe(self, transition: Transition) -> None:
         # As b is when it chooses a', before anything is learned.

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.hyperparameters import Fraction
-from ..core.planning import bellman_expectation, greedy_policy, optimal_values, probabilities, uniform_policy
-from .planner import Planner, PlannerHyperparameters
+from .parts.planner import Planner, PlannerHyperparameters
+from .parts.planning import bellman_expectation, greedy_policy, optimal_values, probabilities, uniform_policy
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class PolicyEvaluation(Planner):
         h = self.hyperparameters
         self.best = greedy_policy(self.model, optimal_values(self.model, h.gamma), h.gamma)  # (states,)
         # (states, actions) π(a | s)
-        self.policy = h.epsilon * uniform_policy(self.model) + (1 - h.epsilon) * probabilities(
-            self.best, self.model
-        )
+        self.policy = h.epsilon * uniform_policy(self.model) + (1 - h.epsilon) * probabilities(self.best, self.model)
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         if rng is None:

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.hyperparameters import Natural
-from ..core.planning import bellman_expectation, evaluate_policy, greedy_policy
-from .planner import Planner, PlannerHyperparameters
+from .parts.planner import Planner, PlannerHyperparameters
+from .parts.planning import bellman_expectation, evaluate_policy, greedy_policy
 
 
 @dataclass(frozen=True)

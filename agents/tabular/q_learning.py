@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from envs import Transition
 
-from .table import Step, TabularControl
+from .parts.table import Step, TabularControl
 
 
 class QLearning(TabularControl):

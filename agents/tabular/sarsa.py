@@ -16,8 +16,8 @@ import numpy as np
 
 from envs import Transition
 
-from ..core.checkpoint import Memory
-from .table import Step, TabularControl
+from ..core.state import State
+from .parts.table import Step, TabularControl
 
 
 class Sarsa(TabularControl):
@@ -25,7 +25,7 @@ class Sarsa(TabularControl):
 
     def build(self) -> None:
         super().build()
-        self.ahead = Memory(action=np.full(self.num_envs, -1))  # (num_envs,) a', -1 where it isn't chosen yet
+        self.ahead = State(action=np.full(self.num_envs, -1))  # (num_envs,) a', -1 where it isn't chosen yet
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         """The a' that was learned from is the action to take; only at the start of an episode there is none."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from envs import Transition
 
-from .prediction import TabularPrediction
+from .parts.prediction import TabularPrediction
 
 
 class TDPrediction(TabularPrediction):

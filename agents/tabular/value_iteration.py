@@ -11,8 +11,8 @@ Reinforcement Learning" (2025), section 4.1.
 
 from __future__ import annotations
 
-from ..core.planning import bellman_optimality
-from .planner import Planner
+from .parts.planner import Planner
+from .parts.planning import bellman_optimality
 
 
 class ValueIteration(Planner):

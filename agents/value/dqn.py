@@ -33,13 +33,13 @@ from envs.discrete_actions import DiscreteActions
 
 from ..core.annealing import AnnealedEpsilon, AnnealedLearningRate
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, Natural, NonNegative, Positive, Sizes
-from ..core.networks import body, mlp
-from ..core.prioritized import Prioritized
-from ..core.replay import Batch, Order, Replay, Uniform
-from .dueling import Dueling
-from .heads import HEADS
-from .next_action import NEXT_ACTIONS
-from .noisy import Noise, NoisyLinear
+from ..memory.prioritized import Prioritized
+from ..memory.replay import Batch, Order, Replay, Uniform
+from ..networks.bodies import body, mlp
+from ..networks.dueling import Dueling
+from ..networks.noisy import Noise, NoisyLinear
+from .parts.heads import HEADS
+from .parts.next_action import NEXT_ACTIONS
 
 ORDERS: dict[str, Callable[[Any, np.random.Generator], Order]] = {
     "uniform": lambda h, rng: Uniform(rng),

@@ -29,7 +29,7 @@ from envs import Transition
 
 from ..core.agent import Agent
 from ..core.hyperparameters import Fraction, Hyperparameters, Positive, Sizes
-from ..core.networks import body, mlp
+from ..networks.bodies import body, mlp
 
 
 @dataclass(frozen=True)

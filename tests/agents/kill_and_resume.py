@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 
 from agents import cli
-from agents.core import runs
-from envs.vector import BareEnvironments
+from agents.runs import run as runs
+from envs.bare import BareEnvironments
 
 SYSTEM_CALLS = ("fsync", "rename", "replace")
 

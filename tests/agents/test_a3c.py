@@ -24,11 +24,11 @@ from gymnasium import spaces
 from threadpoolctl import threadpool_info
 
 from agents import A2C, A3C
-from agents.core.rollout import Steps
-from agents.core.runs import read_table
-from agents.core.workers import PATIENCE
+from agents.memory.rollout import Steps
 from agents.policy_gradient.a3c import seed_of
 from agents.presets import preset_for
+from agents.runs.run import read_table
+from agents.runs.workers import PATIENCE
 from envs import Episode, UsageError
 from envs.probes import ProbeBoth
 from tests.agents.conftest import Near

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents import DQN, Rainbow, cli
-from agents.ablation import STUDY, run_of
+from agents.cli.ablation import STUDY, run_of
 
 ENV = "minigrad/ProbeBoth-v0"
 

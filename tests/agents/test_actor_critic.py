@@ -11,9 +11,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import minigrad as mg
 from agents import A2C, A3C, PPO, PPOKL, TRPO, ActorCritic, OffPolicyActorCritic, evaluate
-from agents.core.rollout import Steps, Trajectory
-from agents.policy_gradient.networks import actor_critic_network
-from agents.policy_gradient.returns import rewards_to_go
+from agents.memory.rollout import Steps, Trajectory
+from agents.policy_gradient.parts.actor_critic_networks import actor_critic_network
+from agents.policy_gradient.parts.rewards_to_go import rewards_to_go
 from agents.presets import preset_for
 from tests.agents.conftest import Near
 from tests.agents.gradients import gradient_of, numeric_gradient

@@ -10,10 +10,10 @@ from gymnasium import spaces
 import minigrad as mg
 from agents import A3C, DQN, TRPO
 from agents.cli import main
-from agents.policy_gradient.trust_region import TrustRegion
-from agents.registry import POLICY_GRADIENT
+from agents.policy_gradient.parts.trust_region import TrustRegion
 from envs import UsageError
 from tests.agents.conftest import learns_tables
+from tests.agents.families import POLICY_GRADIENT
 
 ENV = "CartPole-v1"
 SMALL = dict(learning_starts=50, hidden=(8,), target_every=40)

@@ -10,12 +10,12 @@ from gymnasium import spaces
 import minigrad as mg
 import minigrad.nn as nn
 from agents import DQN, Agent, DoubleDQN, Rainbow, evaluate
-from agents.core.networks import body
-from agents.core.replay import Batch
+from agents.memory.replay import Batch
+from agents.networks.bodies import body
 from agents.value.dqn import DQNHyperparameters
-from agents.value.heads import ExpectedValue
-from agents.value.losses import LOSSES
-from agents.value.next_action import online_argmax, target_argmax
+from agents.value.parts.heads import ExpectedValue
+from agents.value.parts.next_action import online_argmax, target_argmax
+from agents.value.parts.sample_losses import LOSSES
 from envs import UsageError
 from tests.agents.conftest import Near, assert_same_state
 from tests.agents.gradients import gradient_of, numeric_gradient
@@ -268,8 +268,8 @@ def test_every_component_can_be_chosen() -> None:
     from typing import get_args, get_type_hints
 
     from agents.value.dqn import ORDERS
-    from agents.value.heads import HEADS
-    from agents.value.next_action import NEXT_ACTIONS
+    from agents.value.parts.heads import HEADS
+    from agents.value.parts.next_action import NEXT_ACTIONS
 
     hints = get_type_hints(DQNHyperparameters)
     for field, table in (

@@ -11,8 +11,8 @@ import pytest
 import minigrad as mg
 import minigrad.nn as nn
 from agents import NoisyDQN
-from agents.value.dueling import Dueling, action_values
-from agents.value.noisy import FEW_ROWS, Noise, NoisyLinear, add_noise, outer_product
+from agents.networks.dueling import Dueling, action_values
+from agents.networks.noisy import FEW_ROWS, Noise, NoisyLinear, add_noise, outer_product
 
 ENV = "minigrad/ProbeBoth-v0"
 

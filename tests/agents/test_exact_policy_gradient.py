@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from agents import ExactPolicyGradient, evaluate
-from agents.core.planning import evaluate_policy, greedy_policy, optimal_values, uniform_policy
-from agents.policy_gradient.exact import (
+from agents.policy_gradient.exact_policy_gradient import (
     advantages,
     average_reward,
     average_reward_gradient,
@@ -30,6 +29,7 @@ from agents.policy_gradient.exact import (
     stationary_distribution,
     transitions,
 )
+from agents.tabular.parts.planning import evaluate_policy, greedy_policy, optimal_values, uniform_policy
 from envs import UsageError
 from envs.model import Model, model_of
 from tests.agents.test_planning import GAMMAS, random_models, two_rooms

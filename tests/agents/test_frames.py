@@ -8,7 +8,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.replay import Replay, Uniform
+from agents.memory.replay import Replay, Uniform
 from envs import Transition
 
 STACK = 3

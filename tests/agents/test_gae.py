@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.policy_gradient.gae import gae
+from agents.policy_gradient.parts.gae import gae
 
 T, N, GAMMA = 9, 5, 0.9
 

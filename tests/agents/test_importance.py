@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.planning import uniform_policy
-from agents.policy_gradient.exact import average_value, average_value_gradient, softmax
-from agents.policy_gradient.importance import (
+from agents.policy_gradient.exact_policy_gradient import average_value, average_value_gradient, softmax
+from agents.policy_gradient.parts.importance import (
     effective_sample_size,
     ordinary,
     padded,
@@ -20,8 +19,9 @@ from agents.policy_gradient.importance import (
     trajectory_log_weights,
     weighted,
 )
-from agents.policy_gradient.returns import rewards_to_go
-from agents.policy_gradient.sampling import Episodes, gradients, log_probabilities, play
+from agents.policy_gradient.parts.rewards_to_go import rewards_to_go
+from agents.policy_gradient.parts.sampling import Episodes, gradients, log_probabilities, play
+from agents.tabular.parts.planning import uniform_policy
 from envs import UsageError
 from envs.model import Model
 
@@ -78,8 +78,9 @@ WRONG = {
     "left out": lambda target, behaviour: 0 * target,
     "the wrong way round": lambda target, behaviour: per_decision_log_weights(behaviour, target),
     "of one step only": lambda target, behaviour: target - behaviour,
-    "without the last action": lambda target, behaviour: per_decision_log_weights(target, behaviour)
-    - (target - behaviour),
+    "without the last action": lambda target, behaviour: (
+        per_decision_log_weights(target, behaviour) - (target - behaviour)
+    ),
 }
 
 

@@ -18,7 +18,7 @@ again = lambda: agent.learn(2_048)
 # Whether what PPO frees lies at the heap's end is chance. These 20 MB do: each array is too small to lie elsewhere.
 MANY_ARRAYS = """
 import numpy as np
-from agents.core.training import keep_freed_memory
+from agents.core.process import keep_freed_memory
 
 keep_freed_memory()
 again = lambda: len([np.ones(12_800) for _ in range(200)])

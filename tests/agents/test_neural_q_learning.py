@@ -9,9 +9,9 @@ from gymnasium import spaces
 
 import minigrad as mg
 from agents import NeuralQLearning
-from agents.core.planning import evaluate_policy, greedy_policy, optimal_values
-from agents.core.probing import probed
 from agents.presets import PROBES, preset_for
+from agents.runs.probing import probed
+from agents.tabular.parts.planning import evaluate_policy, greedy_policy, optimal_values
 from agents.value.neural_q_learning import FORMS
 from envs import Transition
 

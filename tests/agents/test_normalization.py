@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.core.normalization import ObservationNormalizer, RewardNormalizer, RunningStatistics
+from agents.networks.normalization import ObservationNormalizer, RewardNormalizer, RunningStatistics
 
 
 def test_parts_are_as_the_whole() -> None:

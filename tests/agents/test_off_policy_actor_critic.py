@@ -9,9 +9,8 @@ import pytest
 
 import minigrad as mg
 from agents import ActorCritic, OffPolicyActorCritic, evaluate
-from agents.core.planning import action_values, evaluate_policy
-from agents.core.rollout import Steps
-from agents.policy_gradient.exact import (
+from agents.memory.rollout import Steps
+from agents.policy_gradient.exact_policy_gradient import (
     average_value_gradient,
     continuing,
     policy_gradient,
@@ -19,6 +18,7 @@ from agents.policy_gradient.exact import (
     stationary_distribution,
 )
 from agents.policy_gradient.off_policy_actor_critic import weighted_squared_error
+from agents.tabular.parts.planning import action_values, evaluate_policy
 from envs import UsageError
 from envs.model import model_of
 from minigrad.distributions import Independent, Normal

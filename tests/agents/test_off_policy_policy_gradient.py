@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from agents import OffPolicyPolicyGradient, evaluate
-from agents.core.rollout import Trajectory, joined
-from agents.policy_gradient.exact import average_value, average_value_gradient, softmax
-from agents.policy_gradient.returns import rewards_to_go
+from agents.memory.rollout import Trajectory, joined
+from agents.policy_gradient.exact_policy_gradient import average_value, average_value_gradient, softmax
+from agents.policy_gradient.parts.rewards_to_go import rewards_to_go
 from envs import UsageError
 from envs.model import model_of
 from tests.agents.conftest import Near
@@ -57,9 +57,7 @@ def test_on_average_over_the_behaviours_episodes_it_is_the_targets_gradient(kind
     assert chance.sum() == pytest.approx(1)
     target = np.exp(log_probabilities(agent, trajectories).detach().numpy())
     assert np.abs(np.log(target / chance)).max() > 0.5
-    np.testing.assert_allclose(
-        chance @ estimates(agent, trajectories), exact_gradient(agent), rtol=1e-6, atol=1e-8
-    )
+    np.testing.assert_allclose(chance @ estimates(agent, trajectories), exact_gradient(agent), rtol=1e-6, atol=1e-8)
 
 
 def of_different_lengths() -> list[Trajectory]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import DQN, cli
-from agents.core.plots import curve_of, mean_and_interval, moving_average, plot_runs
+from agents.runs.plots import curve_of, mean_and_interval, moving_average, plot_runs
 from envs import UsageError
 
 PNG = b"\x89PNG\r\n"

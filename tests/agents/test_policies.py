@@ -7,7 +7,7 @@ import pytest
 from gymnasium import spaces
 
 import minigrad as mg
-from agents.core.policies import CategoricalHead, NormalHead, Policy
+from agents.networks.policies import CategoricalHead, NormalHead, Policy
 from minigrad.distributions import kl_divergence
 
 OBSERVATIONS = spaces.Box(-1, 1, (3,), np.float32)

@@ -12,10 +12,10 @@ from gymnasium import spaces
 
 import minigrad as mg
 from agents import Reinforce, ReinforceWithBaseline, SimplePolicyGradient, evaluate
-from agents.core.rollout import Trajectory
-from agents.policy_gradient.critics import explained_variance
-from agents.policy_gradient.losses import policy_gradient_loss
-from agents.policy_gradient.returns import rewards_to_go
+from agents.memory.rollout import Trajectory
+from agents.networks.critics import explained_variance
+from agents.policy_gradient.parts.policy_losses import policy_gradient_loss
+from agents.policy_gradient.parts.rewards_to_go import rewards_to_go
 from envs import UsageError
 from tests.agents.conftest import Near
 from tests.agents.gradients import gradient_of, numeric_gradient

@@ -9,10 +9,10 @@ from gymnasium import spaces
 
 import minigrad as mg
 from agents import A2C, PPO, PPOKL, TRPO, ActorCritic, evaluate
-from agents.core.rollout import Steps
-from agents.policy_gradient.critics import Critic
+from agents.memory.rollout import Steps
+from agents.networks.critics import Critic
+from agents.policy_gradient.parts.trust_region import Batch, TrustRegion, normalized
 from agents.policy_gradient.ppo import Figures, approximate_kl, clipped_surrogate, value_loss
-from agents.policy_gradient.trust_region import Batch, TrustRegion, normalized
 from agents.presets import preset_for
 from envs import UsageError
 from minigrad.distributions import Categorical, kl_divergence

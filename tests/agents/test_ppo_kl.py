@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from agents import PPO, PPOKL, evaluate
+from agents.policy_gradient.parts.trust_region import Batch
 from agents.policy_gradient.ppo_kl import Penalty
-from agents.policy_gradient.trust_region import Batch
 from envs import UsageError
 from tests.agents.conftest import assert_same_state
 from tests.agents.gradients import gradient_of, numeric_gradient

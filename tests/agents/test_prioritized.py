@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.core.checkpoint import Checkpoints
-from agents.core.prioritized import Prioritized
-from agents.core.replay import Uniform
-from agents.core.ring import Ring
+from agents.memory.prioritized import Prioritized
+from agents.memory.replay import Uniform
+from agents.memory.ring import Ring
+from agents.runs.checkpoint import Checkpoints
 from envs import UsageError
 
 CAPACITY = 8

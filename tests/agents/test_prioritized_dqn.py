@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from agents import C51, DQN, PrioritizedDQN
-from agents.core.prioritized import Prioritized
+from agents.memory.prioritized import Prioritized
 
 ENV = "minigrad/ProbeBoth-v0"
 

@@ -18,12 +18,12 @@ from agents import (
     Reinforce,
     ReinforceWithBaseline,
 )
-from agents.core.probing import probed, report
-from agents.core.replay import Replay
-from agents.core.rollout import Rollout, Trajectories
+from agents.memory.replay import Replay
+from agents.memory.rollout import Rollout, Trajectories
 from agents.presets import PROBES, preset_for
+from agents.runs.probing import probed, report
 from envs import Transition
-from envs.vector import BareEnvironments
+from envs.bare import BareEnvironments
 
 
 def trained(agent_type: type[Agent], env_id: str) -> Agent:

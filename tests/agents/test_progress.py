@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agents import DQN
-from agents.core import progress
-from agents.core.progress import Progress
+from agents.runs import progress
+from agents.runs.progress import Progress
 
 
 def test_the_figures_are_beside_the_return_and_stay_until_there_are_newer_ones(capsys) -> None:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageSequence
 
 from agents import DQN, cli, evaluate
-from agents.core import recording
 from agents.core.evaluation import EVALUATION_SEED
-from agents.core.recording import CAPTION_HEIGHT, LONGEST_SIDE, record
+from agents.runs import films as recording
+from agents.runs.films import CAPTION_HEIGHT, LONGEST_SIDE, record
 from envs import UsageError
 
 

@@ -8,8 +8,8 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.replay import Replay, Uniform
-from agents.core.ring import Ring
+from agents.memory.replay import Replay, Uniform
+from agents.memory.ring import Ring
 from envs import Transition
 
 OBSERVATION = spaces.Box(-1, 1, (2,), np.float32)

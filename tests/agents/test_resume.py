@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agents import Agent, cli
-from agents.core.runs import Table
+from agents.runs.run import Table
 from envs import UsageError
 from tests.agents.conftest import env_of
 
@@ -29,9 +29,7 @@ def test_killed_and_resumed(agent_type: type[Agent], tmp_path: Path) -> None:
 
 
 def train(run: Path, *more: str) -> None:
-    assert (
-        cli.main(["train", "dqn", "--env", ENV, "--steps", "200", "--run", str(run), "--quiet", *more]) == 0
-    )
+    assert cli.main(["train", "dqn", "--env", ENV, "--steps", "200", "--run", str(run), "--quiet", *more]) == 0
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, capsys) -> None:

@@ -13,10 +13,10 @@ from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from agents import Agent, ExactPolicyGradient
-from agents.core.rollout import Rollout, Steps, Trajectories, joined, spread
-from agents.registry import POLICY_GRADIENT
+from agents.memory.rollout import Rollout, Steps, Trajectories, joined, spread
 from envs import Environments, Transition, make_environments
 from tests.agents.conftest import arrays_of
+from tests.agents.families import POLICY_GRADIENT
 
 
 class Countdown(gym.Env):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.core import sum_tree
-from agents.core.sum_tree import LONGEST_TOP, WIDTH, SumTree
+from agents.memory import sum_tree
+from agents.memory.sum_tree import LONGEST_TOP, WIDTH, SumTree
 from envs import UsageError
 
 # One level; two, the last block not full; three.

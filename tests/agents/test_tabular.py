@@ -26,13 +26,13 @@ from agents import (
     TDPrediction,
     evaluate,
 )
-from agents.core.progress import Returns
 from agents.core.randomness import draw
 from agents.core.training import train
 from agents.presets import preset_for
+from agents.runs.progress import Returns
 from agents.tabular.monte_carlo import RandomStart
-from agents.tabular.prediction import TabularPrediction
-from agents.tabular.table import TabularAgent, TabularControl, epsilon_greedy
+from agents.tabular.parts.prediction import TabularPrediction
+from agents.tabular.parts.table import TabularAgent, TabularControl, epsilon_greedy
 from envs import UsageError
 from envs.model import Model, model_of
 from tests.agents.conftest import assert_same_state

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from threads import run_in_threads
 
 from agents import DQN, PPO, Agent, NoisyDQN
-from agents.core.training import one_blas_thread
-from agents.core.workers import main_script
+from agents.core.process import one_blas_thread
+from agents.runs.workers import main_script
 from tests.agents.conftest import assert_same_state
 
 STEPS = 200

@@ -20,7 +20,7 @@ from agents import (
     ReinforceWithBaseline,
     SimplePolicyGradient,
 )
-from agents.core.rollout import Rollout, Steps, Trajectories
+from agents.memory.rollout import Rollout, Steps, Trajectories
 from agents.policy_gradient.ppo import Batch, Figures, value_loss
 from envs import Transition, make_environments
 from tests.agents.conftest import arrays_of, assert_same_state

@@ -10,10 +10,10 @@ import pytest
 
 import minigrad as mg
 from agents import TRPO, evaluate
-from agents.policy_gradient.conjugate_gradients import conjugate_gradients
-from agents.policy_gradient.exact import policy_gradient, softmax
+from agents.policy_gradient.exact_policy_gradient import policy_gradient, softmax
+from agents.policy_gradient.parts.conjugate_gradients import conjugate_gradients
+from agents.policy_gradient.parts.trust_region import Batch, surrogate
 from agents.policy_gradient.trpo import flat_gradient, hessian_vector_product, line_search
-from agents.policy_gradient.trust_region import Batch, surrogate
 from envs import UsageError
 from minigrad.distributions import Categorical, kl_divergence
 from tests.agents.gradients import gradient_of, numeric_gradient

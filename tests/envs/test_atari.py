@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from envs import Environments, UsageError, make_environments
-from envs.vector import make_by_id
+from envs.making import make_by_id
 from tests.envs.test_vector import assert_same, streams
 
 ale_py = pytest.importorskip("ale_py")

@@ -10,9 +10,9 @@ import pytest
 from gymnasium import spaces
 
 from agents import Agent, evaluate
-from agents.registry import POLICY_GRADIENT
 from envs import UsageError, make_environments
 from envs.clipped_actions import ClippedActions
+from tests.agents.families import POLICY_GRADIENT
 
 
 class Echo(gym.Env):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from agents import DQN, evaluate
-from agents.core.checkpoint import read, write
-from agents.core.recording import record
+from agents.runs.checkpoint import read, write
+from agents.runs.films import record
 from envs import UsageError, make_environments
-from envs.vector import make_by_id
+from envs.making import make_by_id
 from tests.agents.conftest import assert_same_state
 
 minatar_gym = pytest.importorskip("minatar.gym")
@@ -42,8 +42,7 @@ def test_the_packages_own_game_channels_first(game: str) -> None:
     assert ours.observation_space.contains(ours.reset(seed=0)[0])
     assert ours.action_space == theirs.action_space
     expected = [
-        (observation.transpose(2, 0, 1), *rest)
-        for observation, *rest in play(theirs, 3, 500, np.random.default_rng(0))
+        (observation.transpose(2, 0, 1), *rest) for observation, *rest in play(theirs, 3, 500, np.random.default_rng(0))
     ]
     assert_same_games(play(ours, 3, 500, np.random.default_rng(0)), expected)
 

@@ -1,0 +1,84 @@
+"""What is done with a trained run: `minigrad evaluate`, `record` and `plot`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from envs.errors import UsageError
+
+from ..core.evaluation import EVALUATION_SEED, evaluate
+from ..registry import agent_class
+from ..runs.films import record
+from ..runs.plots import plot_runs
+from ..runs.run import read_config
+from .parsing import RunArgument, parse
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    run: RunArgument
+    """A run directory."""
+    episodes: int = 20
+    """Greedy episodes to play."""
+    seed: int = EVALUATION_SEED
+    """Seed of the environment they are played in."""
+    best: bool = False
+    """The checkpoint that evaluated best during training, instead of the newest."""
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    run: RunArgument
+    """A run directory."""
+    episodes: int = 1
+    """Greedy episodes to record."""
+    seed: int = EVALUATION_SEED
+    """Seed of the environment they are played in."""
+    best: bool = False
+    """The checkpoint that evaluated best during training, instead of the newest."""
+    output: Path | None = None
+    """The animated WebP to write; left out, it goes into the run."""
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories; those that differ only in their seed become one line with an interval."""
+    output: Path | None = None
+    """The PNG to write; left out, it goes into the first run."""
+    window: int = 21
+    """Episodes in the moving average."""
+    metric: str = "return"
+    """Any column of metrics.csv, such as loss or q_value."""
+
+
+def command_evaluate(arguments: list[str]) -> None:
+    options = parse(EvaluateOptions, arguments, "evaluate", None, "Plays greedy episodes with a trained agent.")
+    if options.episodes < 1:
+        raise UsageError(f"--episodes must be at least 1, got {options.episodes}")
+    agent = agent_class(read_config(options.run)["algorithm"]).load(options.run, best=options.best)
+    print(
+        f"{agent.name} {agent.environments.name}, step {agent.steps:,}: return "
+        f"{evaluate(agent, episodes=options.episodes, seed=options.seed)}"
+    )
+
+
+def command_record(arguments: list[str]) -> None:
+    options = parse(RecordOptions, arguments, "record", None, "Films a trained agent, as an animated WebP.")
+    agent = agent_class(read_config(options.run)["algorithm"]).load(options.run, best=options.best)
+    output = options.output or options.run / "episode.webp"
+    recording = record(agent, output, options.episodes, options.seed)
+    whole = len(recording.returns)
+    cut = "" if whole == options.episodes else f"; cut there, after {whole} of {options.episodes} episodes"
+    returns = "".join(f", return {total:g}" for total in recording.returns)
+    print(f"{recording.path}: {recording.frames:,} frames{returns}{cut}")
+
+
+def command_plot(arguments: list[str]) -> None:
+    options = parse(PlotOptions, arguments, "plot", None, "Draws learning curves.")
+    if not options.runs:
+        raise UsageError("plot needs at least one run directory")
+    print(plot_runs(options.runs, options.output, options.window, options.metric))

@@ -1,0 +1,16 @@
+"""What an agent has to keep across a crash, where no object with a `state_dict` of its own holds it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+
+class State(SimpleNamespace):
+    """Attributes that must survive a crash: arrays, plain values and lists of them."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)

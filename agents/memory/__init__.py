@@ -1,0 +1,1 @@
+"""What agents remember: replay and its orders, rollouts, n-step windows."""

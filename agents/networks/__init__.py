@@ -1,0 +1,1 @@
+"""What networks are made of: bodies, policies, critics, dueling streams, noisy layers."""

@@ -1,0 +1,1 @@
+"""What the policy-gradient agents are made of."""

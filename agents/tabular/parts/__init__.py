@@ -1,0 +1,1 @@
+"""What the tabular learners and the planners are made of."""

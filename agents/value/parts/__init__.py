@@ -1,0 +1,1 @@
+"""The seams of DQN: what its variants choose differently."""

@@ -1,4 +1,4 @@
-"""Who imports whom: no circles, not even inside functions or for type checkers, and each layer only what is below it."""
+"""Who imports whom: no circles, not even inside functions or for type checkers. Each layer imports what is below it."""
 
 from __future__ import annotations
 

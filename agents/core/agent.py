@@ -12,6 +12,7 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -28,6 +29,7 @@ from ..presets import preset_for
 from ..runs.checkpoint import Checkpoints, read
 from ..runs.progress import Progress
 from ..runs.run import Run
+from .callbacks import Callback, make_callbacks
 from .hyperparameters import Hyperparameters
 from .metrics import Means
 from .randomness import RandomTree
@@ -93,6 +95,7 @@ class Agent:
                 )
         self.steps = self.total_steps = 0  # environment steps, over all environments
         self.episodes = 0
+        self.stopped: str | None = None  # why a callback ended the training
         self.metrics = Means(self.metric_names)
         self.random = RandomTree(seed)
         with self.random.engine():
@@ -142,27 +145,41 @@ class Agent:
 
     # -- what a user calls
 
-    def learn(self, steps: int, *, run: str | Path | None = None, progress: bool | None = None) -> Self:
+    def learn(
+        self,
+        steps: int,
+        *,
+        run: str | Path | None = None,
+        progress: bool | None = None,
+        callbacks: Sequence[Callback | Callable] = (),
+    ) -> Self:
         """Trains for `steps` more environment steps. `run` is a new directory for metrics and checkpoints, with greedy
-        evaluations in between; `progress` defaults to whether somebody is looking (stderr is a terminal).
+        evaluations in between; `progress` defaults to whether somebody is looking (stderr is a terminal). `callbacks`
+        are called on the way, and may stop it (callbacks.py).
 
         What changes over training (ε, an annealed step size) ends with these steps: ten calls of a tenth are not one
         of the whole."""
         import sys
 
-        whole = int(steps) if isinstance(steps, float) and steps.is_integer() else steps  # 1e5 is one, too
+        whole = int(steps) if isinstance(steps, float) and steps % 1 == 0 else steps  # 1e5 is one, too
+        made = make_callbacks(callbacks)
+        self.stopped = None
         self.total_steps = self.steps + whole_number("steps", whole, least=1)
         opened = Run.create(run, {**self.config(), "preset": self.preset_values()}) if run is not None else None
         show = sys.stderr.isatty() if progress is None else progress
         shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
         try:
-            train(self, opened, shown)
+            train(self, opened, shown, callbacks=made)
         finally:
             if shown is not None:
                 shown.close()
             if opened is not None:
                 opened.close()
         return self
+
+    def stop(self, reason: str) -> None:
+        """Ends the training when this step is done; for callbacks. `stopped` has the reason afterwards."""
+        self.stopped = reason
 
     def predict(self, observation: Any, deterministic: bool = True) -> Any:
         """The action for one observation, as the environment takes it; for a batch of them, an array of
@@ -280,6 +297,7 @@ class Agent:
             "config": self.config(),
             "spaces": self._spaces(),
             "steps": self.steps,
+            "stopped": self.stopped,
             "episodes": self.episodes,
             "total_steps": self.total_steps,
             **{name: part.state_dict() for name, part in self._stateful().items()},
@@ -288,6 +306,7 @@ class Agent:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._check_environments(state)
         self.steps, self.episodes, self.total_steps = state["steps"], state["episodes"], state["total_steps"]
+        self.stopped = state.get("stopped")
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
 

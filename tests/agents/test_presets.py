@@ -92,7 +92,7 @@ def test_what_is_the_presets_and_what_the_users() -> None:
 @pytest.mark.filterwarnings("ignore:.*the latest versioned environment")
 def test_a_run_says_it(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main("train dqn --env CartPole --steps 40 --gamma 0.9 --evaluation-episodes 0 --quiet".split()) == 0
+    assert cli.main(["train", "dqn", "--env", "CartPole", "--steps", "40", "--gamma", "0.9", "--quiet"]) == 0
     assert "preset of dqn on CartPole-v1: learning_rate 0.0015, anneal_learning_rate True, " in capsys.readouterr().out
     config = json.loads(Path("runs/dqn-CartPole-v1-seed0/config.json").read_text())
     assert config["env"] == ENV
@@ -124,5 +124,5 @@ def test_numpys_numbers_are_numbers(tmp_path: Path) -> None:
         "noisy": True,
     }
     assert agent.hyperparameters.hidden == (4,)
-    with pytest.raises(UsageError, match="seed must be a whole number, got 1.5"):
+    with pytest.raises(UsageError, match=r"seed must be a whole number, got 1.5"):
         DQN(ENV, seed=1.5)

@@ -86,7 +86,7 @@ def test_errors(tmp_path) -> None:
     with pytest.raises(UsageError, match=r"dqn needs Discrete or Box actions, but CartPole-v1 has MultiBinary"):
         DQN(switches)
     for steps in (0, 2.5, "10", float("inf"), float("nan")):
-        with pytest.raises(UsageError, match="steps must be (a whole number|at least 1), got"):
+        with pytest.raises(UsageError, match=r"steps must be (a whole number|at least 1), got"):
             DQN(ENV).learn(steps)
     assert DQN(ENV).learn(1e1).config()["steps"].__class__ is int
     with pytest.raises(UsageError, match="seed must be"):

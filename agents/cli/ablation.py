@@ -17,6 +17,7 @@ import numpy as np
 
 from envs import UsageError
 
+from ..presets import find_id
 from ..runs.plots import plot_runs
 from ..runs.run import read_config, read_table, unused_directory
 from ..value.c51 import C51
@@ -77,7 +78,7 @@ def study(directory: Path, env: str, steps: int | None, seeds: int, jobs: int) -
 def check_is_part(run: Path, env: str, steps: int | None) -> None:
     """Raises `UsageError` if the run is one of another study."""
     config = read_config(run)
-    if config["env"] != env or steps not in (None, config["steps"]):
+    if config["env"] != find_id(env) or steps not in (None, config["steps"]):
         wanted = f"{env}, {steps:,} steps" if steps else env
         raise UsageError(
             f"{run} is a training on {config['env']}, {config['steps']:,} steps, not on {wanted}; give another --output"

@@ -77,14 +77,17 @@ def command_train(arguments: list[str]) -> None:
         **options.hyperparameters.plain(),
     )
     agent.total_steps = options.steps
-    name = f"{agent.name}-{options.env.replace('/', '-')}-seed{options.seed}"
+    name = f"{agent.name}-{agent.environments.name.replace('/', '-')}-seed{options.seed}"
     config = {
         **agent.config(),
+        "preset": agent.preset_values(),
         "checkpoint_every": options.checkpoint_every,
         "evaluation_episodes": options.evaluation_episodes,
         "versions": versions(),
     }
-    train_and_report(agent, Run.create(options.run or unused_directory(name), config), options.quiet)
+    run = Run.create(options.run or unused_directory(name), config)
+    print(agent.describe_preset())
+    train_and_report(agent, run, options.quiet)
 
 
 def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainOptions:

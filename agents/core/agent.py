@@ -12,6 +12,7 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -22,11 +23,13 @@ from gymnasium import spaces
 
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
+from envs.errors import whole_number
 
 from ..presets import preset_for
 from ..runs.checkpoint import Checkpoints, read
 from ..runs.progress import Progress
 from ..runs.run import Run
+from .callbacks import Callback, make_callbacks
 from .hyperparameters import Hyperparameters
 from .metrics import Means
 from .randomness import RandomTree
@@ -40,7 +43,7 @@ class Agent:
     seed                everything random follows from it
     num_envs            environments side by side
     device              where its networks are: "cpu", or "cuda" for large ones (docs/gpu.md)
-    hyperparameters     as keywords; what is left out comes from the environment's preset (agents/presets.py)
+    hyperparameters     as keywords; what is left out comes from the environment's preset (agents/presets/)
     """
 
     name: ClassVar[str]
@@ -63,18 +66,20 @@ class Agent:
         device: Any = "cpu",
         **hyperparameters: Any,
     ) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise UsageError(f"seed must be a whole number from 0 up, got {seed!r}")
+        seed = whole_number("seed", seed, least=0)
         try:
             self.device = mg.empty(0, device=device).device
         except RuntimeError as error:  # there is none: it says what is missing
             raise UsageError(str(error)) from None
         # On the CPU a tensor shares the array's memory, at no further cost.
         self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
-        preset = preset_for(type(self), env)
-        self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
+        # A function's environment shows only when it is made what it is, and so which preset it has.
+        first, source = make_first(env)
+        self.preset = preset_for(type(self), first)
+        self.hyperparameters: Any = self.Hyperparameters.of({**self.preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
-        self.environments = self.make_environments(env, preset.num_envs if num_envs is None else num_envs)
+        number = self.preset.num_envs if num_envs is None else whole_number("num_envs", num_envs)
+        self.environments = self.make_environments(source, number)
         self.num_envs = self.environments.num_envs
         self.observation_space: Any = self.environments.observation_space
         self.action_space: Any = self.environments.action_space
@@ -90,6 +95,7 @@ class Agent:
                 )
         self.steps = self.total_steps = 0  # environment steps, over all environments
         self.episodes = 0
+        self.stopped: str | None = None  # why a callback ended the training
         self.metrics = Means(self.metric_names)
         self.random = RandomTree(seed)
         with self.random.engine():
@@ -139,28 +145,41 @@ class Agent:
 
     # -- what a user calls
 
-    def learn(self, steps: int, *, run: str | Path | None = None, progress: bool | None = None) -> Self:
+    def learn(
+        self,
+        steps: int,
+        *,
+        run: str | Path | None = None,
+        progress: bool | None = None,
+        callbacks: Sequence[Callback | Callable] = (),
+    ) -> Self:
         """Trains for `steps` more environment steps. `run` is a new directory for metrics and checkpoints, with greedy
-        evaluations in between; `progress` defaults to whether somebody is looking (stderr is a terminal).
+        evaluations in between; `progress` defaults to whether somebody is looking (stderr is a terminal). `callbacks`
+        are called on the way, and may stop it (callbacks.py).
 
         What changes over training (ε, an annealed step size) ends with these steps: ten calls of a tenth are not one
         of the whole."""
         import sys
 
-        if not isinstance(steps, int | float) or not steps >= 1 or not float(steps).is_integer():
-            raise UsageError(f"steps must be a whole number and at least 1, got {steps!r}")
-        self.total_steps = self.steps + int(steps)  # of 1e5, too
-        opened = Run.create(run, self.config()) if run is not None else None
+        whole = int(steps) if isinstance(steps, float) and steps % 1 == 0 else steps  # 1e5 is one, too
+        made = make_callbacks(callbacks)
+        self.stopped = None
+        self.total_steps = self.steps + whole_number("steps", whole, least=1)
+        opened = Run.create(run, {**self.config(), "preset": self.preset_values()}) if run is not None else None
         show = sys.stderr.isatty() if progress is None else progress
         shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
         try:
-            train(self, opened, shown)
+            train(self, opened, shown, callbacks=made)
         finally:
             if shown is not None:
                 shown.close()
             if opened is not None:
                 opened.close()
         return self
+
+    def stop(self, reason: str) -> None:
+        """Ends the training when this step is done; for callbacks. `stopped` has the reason afterwards."""
+        self.stopped = reason
 
     def predict(self, observation: Any, deterministic: bool = True) -> Any:
         """The action for one observation, as the environment takes it; for a batch of them, an array of
@@ -193,13 +212,36 @@ class Agent:
         # Several environments may step past the end, where a step size on its way to 0 would be negative.
         return min(1.0, self.steps / self.total_steps) if self.total_steps else 1.0
 
+    def describe_preset(self) -> str:
+        """Which hyper-parameters are the environment's preset, in one line."""
+        if not self.preset.source:
+            return f"no preset of {self.name} for {self.environments.name}: the algorithm's defaults"
+        values = ", ".join(f"{name} {value}" for name, value in self.preset_values().items())
+        return f"preset of {self.preset.source}: {values or 'no hyper-parameters'}"
+
+    def preset_values(self) -> dict[str, Any]:
+        """The hyper-parameters that are the preset's, and not the user's."""
+        given = self.preset.tuned
+        return {name: value for name, value in given.items() if getattr(self.hyperparameters, name) == value}
+
+    def __repr__(self) -> str:
+        """`<DQN on CartPole-v1, seed 0, on cpu: 500 steps trained; hidden=(256,)>`, with the hyper-parameters that
+        differ from the algorithm's defaults."""
+        defaults = self.Hyperparameters.of(preset_for(type(self), None).hyperparameters)  # with a variant's components
+        values = self.hyperparameters.plain().items()
+        changed = [f"{name}={value!r}" for name, value in values if value != getattr(defaults, name)]
+        what = f"{type(self).__name__} on {self.environments.name}, seed {self.seed}, on {self.device.type}"
+        more = "; " + ", ".join(changed) if changed else ""
+        return f"<{what}: {self.steps:,} steps trained{more}>"
+
     # -- on disk
 
     def config(self) -> dict[str, Any]:
         """What it takes to make this agent again."""
         return {
             "algorithm": self.name,
-            "env": self.env if isinstance(self.env, str) else self.environments.name,
+            # The environment's own id, however it was named. A module's name stays: it has to be imported again.
+            "env": self.env if isinstance(self.env, str) and ":" in self.env else self.environments.name,
             "seed": self.seed,
             "num_envs": self.num_envs,
             "device": self.device.type,
@@ -255,6 +297,7 @@ class Agent:
             "config": self.config(),
             "spaces": self._spaces(),
             "steps": self.steps,
+            "stopped": self.stopped,
             "episodes": self.episodes,
             "total_steps": self.total_steps,
             **{name: part.state_dict() for name, part in self._stateful().items()},
@@ -263,6 +306,7 @@ class Agent:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._check_environments(state)
         self.steps, self.episodes, self.total_steps = state["steps"], state["episodes"], state["total_steps"]
+        self.stopped = state.get("stopped")
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
 
@@ -274,9 +318,13 @@ class Agent:
         made nor whether many were vectorised."""
         same_spaces = state.get("spaces", self._spaces()) == self._spaces()  # older checkpoints don't have them
         if not same_spaces or state["environments"].keys() != self.environments.state_dict().keys():
+            trained = state["config"]
+            before, now = state.get("spaces", ["unknown spaces"] * 2), self._spaces()
+            alike = "; the spaces are the same, but one of them is a vector environment" if same_spaces else ""
             raise UsageError(
-                f"this agent was trained in another {self.environments.name} than its id makes; load it from Python, "
-                f"{type(self).__name__}.load(path, env), with an environment made like the one it was trained in"
+                f"this agent was trained in {trained['env']} with observations {before[0]} and actions {before[1]}, but "
+                f"{self.environments.name} has observations {now[0]} and actions {now[1]}{alike}; give an environment "
+                f"like the one it was trained in, {type(self).__name__}.load(path, env)"
             )
 
     def _stateful(self) -> dict[str, Any]:
@@ -286,3 +334,13 @@ class Agent:
             "environments": self.environments,
             **self.parts(),
         }
+
+
+def make_first(env: Any) -> tuple[Any, Any]:
+    """An environment to look at, and what to make environments from. A function is called once for that, and what it
+    made is the first that is handed out; all else is both itself."""
+    if isinstance(env, gym.Env | gym.vector.VectorEnv) or not callable(env):
+        return env, env
+    first = env()
+    made = [first]
+    return first, lambda: made.pop() if made else env()

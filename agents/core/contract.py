@@ -34,6 +34,7 @@ class Learner(Player, Protocol):
     steps: int
     total_steps: int
     episodes: int
+    stopped: str | None
     metrics: Means
     random: RandomTree
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
 
-from envs.errors import UsageError, did_you_mean
+import numpy as np
+
+from envs.errors import UsageError, did_you_mean, real_number, whole_number
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Hyperparameters:
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self), include_extras=True).items():
-            check(name, getattr(self, name), hint)
+            # The way to set a field of a frozen dataclass.
+            object.__setattr__(self, name, check(name, getattr(self, name), hint))
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -65,17 +68,19 @@ class Hyperparameters:
         return replace(self, **values)
 
 
-def check(name: str, value: Any, hint: Any) -> None:
-    """Raises if `value` is not what the field's type `hint` says."""
+def check(name: str, value: Any, hint: Any) -> Any:
+    """Raises if `value` is not what the field's type `hint` says. Returns it with Python's numbers in place of NumPy's:
+    config.json holds no others."""
     if hint is bool:
-        if not isinstance(value, bool):
+        if not isinstance(value, bool | np.bool_):
             raise UsageError(f"{name} must be True or False, got {value!r}")
-    elif hint is float:
-        check(name, value, Annotated[float, Limits()])
-    elif get_origin(hint) is Annotated:
+        return bool(value)
+    if hint is float:
+        return check(name, value, Annotated[float, Limits()])
+    if get_origin(hint) is Annotated:
         kind, limits = get_args(hint)
-        if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-            raise UsageError(f"{name} must be {'a number' if kind is float else 'a whole number'}, got {value!r}")
+        if type(value) not in (int, float) or kind is int:
+            value = real_number(name, value) if kind is float else whole_number(name, value)
         if not limits.allow(value):
             raise UsageError(f"{name} must be {limits}, got {value!r}")
     elif get_origin(hint) is Literal and value not in get_args(hint):
@@ -83,5 +88,6 @@ def check(name: str, value: Any, hint: Any) -> None:
     elif get_origin(hint) is tuple:
         if not isinstance(value, tuple):
             raise UsageError(f"{name} must be a tuple, got {value!r}")
-        for item in value:
-            check(f"every number in {name}", item, get_args(hint)[0])
+        checked = tuple(check(f"every number in {name}", item, get_args(hint)[0]) for item in value)
+        return checked
+    return value

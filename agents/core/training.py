@@ -7,11 +7,12 @@ no random number, so a run is the same with and without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..runs.progress import Progress, Returns
 from ..runs.recorder import Recorder
 from ..runs.run import Run
+from .callbacks import Callback, Callbacks
 from .contract import Learner
 from .divergence import divergence_named, refuse_divergence
 from .process import keep_freed_memory, one_blas_thread
@@ -22,39 +23,57 @@ def train(
     run: Run | None = None,
     progress: Progress | Returns | None = None,
     stop: Callable[[], bool] = lambda: False,
+    callbacks: Sequence[Callback] = (),
 ) -> bool:
-    """Trains until `agent.steps` reaches `agent.total_steps` (then returns True) or `stop()` (then False). Raises
-    `UsageError` where the agent has diverged."""
+    """Trains until `agent.steps` reaches `agent.total_steps` or a callback stops it (then returns True), or until
+    `stop()` (then False). Raises `UsageError` where the agent has diverged."""
     environments = agent.environments
-    recorder = Recorder(agent, run) if run is not None else None
+    listeners = Callbacks(agent, callbacks)
+    hears_steps, hears_updates = bool(listeners.on_step), bool(listeners.on_update)
+    recorder = Recorder(agent, run, listeners) if run is not None else None
     due = recorder.due if recorder else agent.total_steps
     keep_freed_memory()
     with one_blas_thread(), agent.random.engine(), agent.training(), divergence_named(agent):
-        while agent.steps < agent.total_steps and not stop():
+        listeners.start(run.directory if run else None, recorder is not None and recorder.evaluates)
+        while agent.steps < agent.total_steps and agent.stopped is None and not stop():
             transition = environments.step(agent.act(environments.observation))
             new_steps = len(transition.env)
             agent.steps += new_steps
-            agent.observe(transition)
+            if hears_updates:
+                mark, updates = agent.metrics.mark(), agent.metrics.updates
+            agent.observe(transition)  # here tables learn already
             agent.update(new_steps)
+            if hears_updates and agent.metrics.updates > updates:
+                listeners.update(agent.metrics.since(mark))
 
-            if environments.finished:
-                for episode in environments.finished:
-                    agent.episodes += 1
-                    refuse_divergence(agent)
-                    if progress is None and recorder is None:
-                        continue
-                    figures = agent.metrics.take()
-                    if progress is not None:
-                        progress.episode(episode.total_reward, figures)
+            for episode in environments.finished:
+                agent.episodes += 1
+                refuse_divergence(agent)
+                figures = agent.metrics.take()
+                if progress is not None:
+                    progress.episode(episode.total_reward, figures)
+                if recorder is not None or listeners.on_episode:
+                    row = {
+                        "step": agent.steps,
+                        "episode": agent.episodes,
+                        "return": episode.total_reward,
+                        "length": episode.length,
+                        **agent.schedules(),
+                        **figures,
+                    }
                     if recorder is not None:
-                        recorder.episode(episode, figures)
+                        recorder.run.metrics.write(row)
+                    listeners.call(listeners.on_episode, **row)
+            if hears_steps:
+                listeners.step(transition)
             if progress is not None:
                 progress.update(agent.steps)
             if agent.steps >= due and recorder is not None:
                 due = recorder.checkpoint()
-        finished = agent.steps >= agent.total_steps
-        if recorder is not None and not finished:
-            recorder.save()
+        finished = agent.steps >= agent.total_steps or agent.stopped is not None
+        if recorder is not None:
+            recorder.close(finished)
+        listeners.end(finished)
     if progress is not None:
         progress.update(agent.steps, force=True)
     return finished

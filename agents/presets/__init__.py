@@ -8,6 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import find_highest_version, parse_env_id
+
+from envs import Environments
 
 from . import policy_gradient, tabular, value
 from .preset import PROBES as PROBES
@@ -19,18 +22,35 @@ PRESETS: dict[tuple[str, str], Preset] = {**tabular.PRESETS, **value.PRESETS, **
 
 def preset_for(agent: type, env: Any) -> Preset:
     """The preset of the agent's class, or of the nearest class it is a variant of, with the components that make it
-    a variant; else those alone."""
-    spec = env.spec if isinstance(env, gym.Env | gym.vector.VectorEnv) else None
-    env_id = env if isinstance(env, str) else spec.id if spec else None
+    a variant; else those alone. `env` is an id or an environment; of a function nothing is known before it is called.
+    """
+    env_id = find_id(env)
     found: Preset | None = None
     variant: dict[str, Any] = {}  # the components of the classes looked at so far, the nearest first
     for ancestor in agent.__mro__:
         own = vars(ancestor)
         for (algorithm, pattern), preset in PRESETS.items():
             if found is None and algorithm == own.get("name") and fnmatchcase(env_id or "", pattern):
-                found = preset
+                tuned = {name: value for name, value in preset.hyperparameters.items() if name not in variant}
+                found = replace(preset, source=f"{algorithm} on {pattern}", tuned=tuned)
                 variant = {**preset.hyperparameters, **variant}
         variant = {**own.get("components", {}), **variant}
     found = replace(found or Preset(), hyperparameters=variant)
     # A vector environment brings its own number.
     return replace(found, num_envs=1) if isinstance(env, gym.vector.VectorEnv) else found
+
+
+def find_id(env: Any) -> str | None:
+    """The id in the spec of the environment that `env` names or is: "CartPole" is CartPole-v1, however it was wrapped.
+    `None` if it has none."""
+    if isinstance(env, Environments):
+        return env.name
+    if not isinstance(env, str):
+        return env.spec.id if isinstance(env, gym.Env | gym.vector.VectorEnv) and env.spec is not None else None
+    env_id = env.rpartition(":")[2]  # "module:Id" is Id; the module only registers it
+    try:
+        namespace, name, version = parse_env_id(env_id)
+        highest = find_highest_version(namespace, name) if version is None else None
+    except gym.error.Error:  # a name that can't be: whoever makes the environment says so
+        return env_id
+    return env_id if highest is None else f"{env_id}-v{highest}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 
-from envs import Episode
-
+from ..core.callbacks import Callbacks
 from ..core.contract import Learner
 from ..core.evaluation import evaluate
 from .run import Run
@@ -15,11 +14,13 @@ from .run import Run
 class Recorder:
     """Writes a training's files: see runs.py for which."""
 
-    def __init__(self, agent: Learner, run: Run) -> None:
-        self.agent, self.run = agent, run
+    def __init__(self, agent: Learner, run: Run, listeners: Callbacks) -> None:
+        self.agent, self.run, self.listeners = agent, run, listeners
+        self.saved_at: int | None = None
         config = run.config
         self.every = config.get("checkpoint_every") or max(1, agent.total_steps // 10)
         self.evaluation_episodes = config.get("evaluation_episodes", 10)
+        self.evaluates = bool(self.evaluation_episodes) and agent.environments.can_be_made_again
         self._started, self._first = time.perf_counter(), agent.steps
         reason = agent.environments.why_not_resumable()
         if reason is not None:
@@ -34,27 +35,17 @@ class Recorder:
         """The step of the next checkpoint; counted from zero, so that a resumed run has the same ones."""
         return min((self.agent.steps // self.every + 1) * self.every, self.agent.total_steps)
 
-    def episode(self, episode: Episode, figures: dict[str, float | None]) -> None:
-        self.run.metrics.write(
-            {
-                "step": self.agent.steps,
-                "episode": self.agent.episodes,
-                "return": episode.total_reward,
-                "length": episode.length,
-                **self.agent.schedules(),
-                **figures,
-            }
-        )
-
     def checkpoint(self) -> int:
         """Evaluates, remembers the best weights, saves. Returns when to do so next."""
-        if self.evaluation_episodes and self.agent.environments.can_be_made_again:
+        if self.evaluates:
             result = evaluate(self.agent, episodes=self.evaluation_episodes)
-            self.run.evaluations.write({"step": self.agent.steps, "mean": result.mean, "std": result.std})
+            row = {"step": self.agent.steps, "mean": result.mean, "std": result.std}
+            self.run.evaluations.write(row)
             # The later of two equals: it has seen more.
             if self.run.best is None or result.mean >= self.run.best["mean"]:
                 name = self.run.checkpoints.name(self.agent.steps)
                 self.run.best = {"step": self.agent.steps, "mean": result.mean, "checkpoint": name}
+            self.listeners.call(self.listeners.on_evaluation, **row)
         seconds = time.perf_counter() - self._started
         speed = round((self.agent.steps - self._first) / seconds, 1)
         self.run.timing.write({"step": self.agent.steps, "seconds": round(seconds, 3), "steps_per_second": speed})
@@ -63,3 +54,12 @@ class Recorder:
 
     def save(self) -> None:
         self.run.save(self.agent.steps, self.agent.state_dict())
+        self.saved_at = self.agent.steps
+
+    def close(self, finished: bool) -> None:
+        """The last checkpoint. The end of the training has one already; one that a callback stopped is evaluated."""
+        if self.saved_at != self.agent.steps:
+            if finished:
+                self.checkpoint()
+            else:
+                self.save()

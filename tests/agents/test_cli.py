@@ -116,7 +116,7 @@ MISTAKES = [
     ("train ppo --checkpoint-every -1", "--checkpoint-every must be at least 0, got -1"),
     ("train ppo --evaluation-episodes -1", "--evaluation-episodes must be at least 0, got -1"),
     ("train dqn --num-envs 0", "num_envs must be at least 1, got 0"),
-    ("train dqn --seed -1", "seed must be a whole number from 0 up, got -1"),
+    ("train dqn --seed -1", "seed must be at least 0, got -1"),
     ("train dqn --run .", "exists already"),
     ("train dqn --run a-file/run", "a-file"),
     ("evaluate nothing", "nothing is not a run: it has no config.json"),

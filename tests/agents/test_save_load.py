@@ -64,10 +64,10 @@ def test_an_agent_of_another_environment_than_its_id_makes(tmp_path, capsys) -> 
     many = lambda: gym.make_vec("minigrad/GridWorld-v0", num_envs=2)
     for name, make in (("corridor", corridor), ("many", many)):
         agent = QLearning(make()).learn(100, run=tmp_path / name)
-        with pytest.raises(UsageError, match=r"another minigrad/GridWorld-v0 than .*; .*QLearning\.load\(path"):
+        with pytest.raises(UsageError, match=r"has observations Discrete\(12\).*QLearning\.load\(path, env\)"):
             QLearning.load(tmp_path / name)
         assert cli.main(["evaluate", str(tmp_path / name)]) == 2
-        assert "another minigrad/GridWorld-v0" in capsys.readouterr().err
+        assert "was trained in minigrad/GridWorld-v0 with observations" in capsys.readouterr().err
         loaded = QLearning.load(tmp_path / name, make())
         assert_same_state(agent.learn(50), loaded.learn(50), but="/metrics")
 
@@ -86,7 +86,7 @@ def test_errors(tmp_path) -> None:
     with pytest.raises(UsageError, match=r"dqn needs Discrete or Box actions, but CartPole-v1 has MultiBinary"):
         DQN(switches)
     for steps in (0, 2.5, "10", float("inf"), float("nan")):
-        with pytest.raises(UsageError, match="steps must be a whole number and at least 1, got"):
+        with pytest.raises(UsageError, match=r"steps must be (a whole number|at least 1), got"):
             DQN(ENV).learn(steps)
     assert DQN(ENV).learn(1e1).config()["steps"].__class__ is int
     with pytest.raises(UsageError, match="seed must be"):

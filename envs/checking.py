@@ -86,16 +86,14 @@ def kind_of(value: Any) -> str:
 class Observations:
     """What the observations of `space` must be, and how they are kept.
 
-    shape, dtype    of the array that an observation becomes: float32 for any float, else the space's own dtype (uint8
-                    for pictures)
+    shape, dtype    of the array that an observation becomes
     """
 
     def __init__(self, name: str, space: gym.Space) -> None:
         self.name = name
         self.space = space = as_one_array(name, space)
         self.shape: tuple[int, ...] = space.shape or ()
-        dtype = np.dtype(space.dtype)
-        self.dtype = np.dtype(np.float32) if dtype.kind == "f" else dtype
+        self.dtype = array_dtype(name, space)
         self.is_float = self.dtype.kind == "f"
         # A table or a one-hot vector is indexed with them, and Python counts a negative index from the end.
         self.states = range(0)
@@ -190,6 +188,12 @@ def bounds_of(space: gym.Space) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     limits = np.iinfo(low.dtype)
     return None if (low == limits.min).all() and (high == limits.max).all() else (low, high)
+
+
+def array_dtype(name: str, space: gym.Space) -> np.dtype:
+    """The dtype that observations are kept in: float32 for any float, else the space's own (uint8 for pictures)."""
+    dtype = np.dtype(as_one_array(name, space).dtype)
+    return np.dtype(np.float32) if dtype.kind == "f" else dtype
 
 
 def as_one_array(name: str, space: gym.Space) -> gym.Space:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -27,8 +29,6 @@ EXTRAS = {"gymnasium.envs.box2d": "box2d", "gymnasium.envs.mujoco": "mujoco"}
 # What `gym.make` takes for itself, whatever the environment.
 OPTIONS_OF_MAKE = ("max_episode_steps", "render_mode")
 
-Maker = Callable[[], Any]
-
 
 def make_environments(env: Any, num_envs: int = 1, options: Mapping[str, Any] | None = None) -> Environments:
     """Environments from whatever describes them.
@@ -38,8 +38,8 @@ def make_environments(env: Any, num_envs: int = 1, options: Mapping[str, Any] | 
     own number. `options` are passed to what makes the environment.
     """
     num_envs = whole_number("num_envs", num_envs, 1)
-    options = dict(options or {})
-    if isinstance(env, Environments | gym.Env | gym.vector.VectorEnv):
+    options = plain_options(options or {})
+    if is_made(env):
         if options:
             raise UsageError(f"{name_of(env)} is made already, so it takes no options; give its id, its class or a function")
         return env if isinstance(env, Environments) else from_instance(env, num_envs)
@@ -54,6 +54,11 @@ def make_environments(env: Any, num_envs: int = 1, options: Mapping[str, Any] | 
     raise UsageError(
         f"env must be an id, an environment, or a class or a function that makes one, got {type(env).__name__}"
     )
+
+
+def is_made(env: Any) -> bool:
+    """Whether `env` is an environment, or several, and not what makes one."""
+    return isinstance(env, Environments | gym.Env | gym.vector.VectorEnv)
 
 
 # -- by id
@@ -151,6 +156,31 @@ def import_module_of(env_id: str, in_working_folder: bool = False) -> None:
 # -- options
 
 
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """`options` as JSON has them, which is how a run keeps them: NumPy's numbers as Python's, tuples as lists."""
+    try:
+        return json.loads(json.dumps(dict(options), default=lambda value: value.tolist()))
+    except (AttributeError, TypeError, ValueError) as problem:
+        raise UsageError(
+            f"an environment's options are kept in the run's config.json, so they are numbers, text, True, False, None, "
+            f"and lists and dicts of those, but got {options!r}; give a function that makes the environment"
+        ) from problem
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """The name and the value in "is_slippery=False": a Python literal, else text."""
+    name, equals, value = text.partition("=")
+    name = name.strip().replace("-", "_")
+    if not equals or not name.isidentifier():
+        raise UsageError(f"an option of the environment is NAME=VALUE, such as is_slippery=False, got {text!r}")
+    # "false" as text would count as true.
+    value = {"true": "True", "false": "False", "none": "None", "null": "None"}.get(value.strip().lower(), value)
+    try:
+        return name, ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return name, value
+
+
 def check_entry_options(env_id: str, spec: Any, options: Mapping[str, Any]) -> None:
     """Raises `UsageError` if the environment's own class or function doesn't take `options`."""
     try:
@@ -189,9 +219,9 @@ class Recipe:
     """`num_envs` environments of those that `make` makes. It is a class, because pickle can't copy a function that is
     defined in a function."""
 
-    make: Maker
+    make: Callable[[], Any]
     num_envs: int
-    is_certain: bool = False  # that `make` makes a new one each time
+    is_certain: bool = False  # whether `make` is known to make a new one each time
 
     def __call__(self) -> Environments:
         first = self.make()

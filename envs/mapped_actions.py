@@ -21,9 +21,19 @@ class MappedActions(Environments):
             environments.observation_space,
             action_space,
             environments.num_envs,
-            (lambda: self.around(environments.another())) if environments.can_be_made_again else None,
+            None,
             environments.stacked_frames,
         )
+
+    @property
+    def why_not_again(self) -> str | None:  # type: ignore[override]
+        return self._inner.why_not_again
+
+    def another(self) -> Environments:
+        return self.around(self._inner.another())
+
+    def instances(self) -> list[Any]:
+        return self._inner.instances()
 
     def around(self, environments: Environments) -> Environments:
         """The same wrapper around other environments."""

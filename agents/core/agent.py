@@ -12,7 +12,8 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -24,6 +25,7 @@ from gymnasium import spaces
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
 from envs.errors import whole_number
+from envs.making import is_made, plain_options
 
 from ..presets import preset_for
 from ..runs.checkpoint import Checkpoints, read
@@ -39,7 +41,8 @@ from .training import train
 class Agent:
     """`DQN("CartPole-v1", seed=0).learn(50_000)`; then `predict`, `evaluate(agent)`, `save`.
 
-    env                 an id, an environment, a vector environment, or a function that makes one
+    env                 an id, a class or a function that makes an environment, an environment, or a vector environment
+    env_options         what the id, the class or the function takes: {"is_slippery": False}
     seed                everything random follows from it
     num_envs            environments side by side
     device              where its networks are: "cpu", or "cuda" for large ones (docs/gpu.md)
@@ -64,6 +67,7 @@ class Agent:
         seed: int = 0,
         num_envs: int | None = None,
         device: Any = "cpu",
+        env_options: Mapping[str, Any] | None = None,
         **hyperparameters: Any,
     ) -> None:
         seed = whole_number("seed", seed, least=0)
@@ -73,13 +77,15 @@ class Agent:
             raise UsageError(str(error)) from None
         # On the CPU a tensor shares the array's memory, at no further cost.
         self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
-        # A function's environment shows only when it is made what it is, and so which preset it has.
-        first, source = make_first(env)
-        self.preset = preset_for(type(self), first)
-        self.hyperparameters: Any = self.Hyperparameters.of({**self.preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
+        self.env_options = plain_options(env_options or {})
+        # What a class or a function makes, and so which preset it has, shows only when it is made.
+        made = env if isinstance(env, str) or is_made(env) else make_environments(env, 1, self.env_options)
+        self.preset = preset_for(type(self), made)
+        self.hyperparameters: Any = self.Hyperparameters.of({**self.preset.hyperparameters, **hyperparameters})
         number = self.preset.num_envs if num_envs is None else whole_number("num_envs", num_envs)
-        self.environments = self.make_environments(source, number)
+        wanted = made if isinstance(made, Environments) and made.num_envs == number else env
+        self.environments = self.make_environments(wanted, number)
         self.num_envs = self.environments.num_envs
         self.observation_space: Any = self.environments.observation_space
         self.action_space: Any = self.environments.action_space
@@ -96,6 +102,12 @@ class Agent:
         self.steps = self.total_steps = 0  # environment steps, over all environments
         self.episodes = 0
         self.stopped: str | None = None  # why a callback ended the training
+        if (reason := self.environments.why_not_again) is not None:
+            warnings.warn(
+                f"{self.environments.name} can't be made a second time ({reason}), so it trains without evaluations; "
+                f"give an id, a class, or a function that makes it",
+                stacklevel=2,
+            )
         self.metrics = Means(self.metric_names)
         self.random = RandomTree(seed)
         with self.random.engine():
@@ -107,7 +119,7 @@ class Agent:
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
         """The environments it acts in, to train or to be evaluated. Overridden by agents that see them through a
         wrapper of their own."""
-        return make_environments(env, num_envs)
+        return make_environments(env, num_envs, self.env_options if env is self.env else None)
 
     def build(self) -> None:
         """Makes the networks, the optimizer, the memory."""
@@ -184,7 +196,7 @@ class Agent:
     def predict(self, observation: Any, deterministic: bool = True) -> Any:
         """The action for one observation, as the environment takes it; for a batch of them, an array of
         actions."""
-        observation = np.asarray(observation, self.environments.observation_dtype)
+        observation = self.environments.from_env(observation)
         shape = self.observation_space.shape or ()
         if observation.shape == shape:
             action = self.predict_batch(observation[None], deterministic)[0]
@@ -242,6 +254,7 @@ class Agent:
             "algorithm": self.name,
             # The environment's own id, however it was named. A module's name stays: it has to be imported again.
             "env": self.env if isinstance(self.env, str) and ":" in self.env else self.environments.name,
+            "env_options": self.env_options,
             "seed": self.seed,
             "num_envs": self.num_envs,
             "device": self.device.type,
@@ -268,8 +281,6 @@ class Agent:
                 raise UsageError(f"{path} has no best checkpoint: nothing was evaluated in training; leave best out")
             tree = read(directory / tree["best"]["checkpoint"])
         if damaged:
-            import warnings
-
             warnings.warn("; ".join(damaged) + "; the one before is used", stacklevel=2)
         config = tree["agent"]["config"]
         if config["algorithm"] != cls.name:
@@ -279,9 +290,12 @@ class Agent:
     @classmethod
     def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
         """The agent that `config` describes, in `state` if one is given."""
+        # Options say how an environment is made; one that is given made, or another id, has none of them.
+        is_same = env in (None, config["env"]) if env is None or isinstance(env, str) else not is_made(env)
         env = config["env"] if env is None else env
         agent = cls(
             env,
+            env_options=config.get("env_options") if is_same else None,
             seed=config["seed"],
             num_envs=config["num_envs"],
             device=config.get("device", "cpu"),
@@ -334,13 +348,3 @@ class Agent:
             "environments": self.environments,
             **self.parts(),
         }
-
-
-def make_first(env: Any) -> tuple[Any, Any]:
-    """An environment to look at, and what to make environments from. A function is called once for that, and what it
-    made is the first that is handed out; all else is both itself."""
-    if isinstance(env, gym.Env | gym.vector.VectorEnv) or not callable(env):
-        return env, env
-    first = env()
-    made = [first]
-    return first, lambda: made.pop() if made else env()

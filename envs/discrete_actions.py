@@ -63,6 +63,6 @@ def divide(low: Any, high: Any, n: int, dtype: np.dtype) -> np.ndarray:
         return np.linspace(low, high, n).astype(dtype)
     low, high = int(low), int(high)
     n = min(n, high - low + 1)
-    # In Python's integers: the nearest to low + (high - low) i / (n - 1). Their steps are at least 1, so none is double.
+    # The nearest to low + (high - low) i / (n - 1). Its steps are at least 1, so that none comes twice.
     gaps = max(1, n - 1)
     return np.array([low + ((high - low) * i * 2 + gaps) // (2 * gaps) for i in range(n)], dtype)

@@ -23,7 +23,6 @@ from .errors import UsageError
 from .mapped_actions import MappedActions
 from .transitions import Environments
 
-
 # A bound as far away as this is none: environments write the largest number of a dtype where they mean infinity.
 NO_BOUND = 2.0**62
 
@@ -61,8 +60,8 @@ def has_two_bounds(space: spaces.Box) -> np.ndarray:
 
 
 def center_and_half_width(space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
-    """(...) each, float64: the environment's action that the agent's 0 stands for, and how far it moves when the agent's
-    moves by 1."""
+    """(...) each, float64: the environment's action that the agent's 0 stands for, and how far it moves when the
+    agent's moves by 1."""
     bounded = has_two_bounds(space)
     low, high = np.where(bounded, space.low, -1.0), np.where(bounded, space.high, 1.0)
     return (low + high) / 2, (high - low) / 2

@@ -1,5 +1,5 @@
-"""Continuous actions: the agent acts between -1 and 1, the environment gets the nearest action in its box, and the agent
-keeps its own."""
+"""Continuous actions: the agent acts between -1 and 1, the environment gets the nearest action in its box, and the
+agent keeps its own."""
 
 from __future__ import annotations
 

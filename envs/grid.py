@@ -17,7 +17,8 @@ that doesn't. Any other map is given as text, one character a cell:
 The reward of a step is the one of the cell it enters (`step_reward` for `S` and `.`); staying at a cell is entering it
 again. A step off the map can have a reward of its own, `boundary_reward`. With `stay=True` there is a fifth action,
 which stays where one is. With probability `slip` a step goes to one of the two sides instead, to each equally often
-(Russell & Norvig, "Artificial Intelligence: A Modern Approach", section on the 4×3 world, have 0.2); staying never slips.
+(Russell & Norvig, "Artificial Intelligence: A Modern Approach", section on the 4×3 world, have 0.2). Staying never
+slips.
 
 The grids of Zhao, "Mathematical Foundations of Reinforcement Learning" (2025), need four of these. This is its first:
 
@@ -102,9 +103,7 @@ class Grid:
             if not math.isfinite(reward):
                 raise UsageError(f"the reward of a {LEGEND[character]} must be finite, got {reward}")
         if boundary_reward is not None and not math.isfinite(boundary_reward):
-            raise UsageError(
-                f"boundary_reward must be finite, or None for the cell's own reward, got {boundary_reward}"
-            )
+            raise UsageError(f"boundary_reward must be finite, or None for the cell's reward, got {boundary_reward}")
         for name, flag in (("goal_ends", goal_ends), ("stay", stay)):
             if not isinstance(flag, bool):
                 raise UsageError(f"{name} must be True or False, got {flag!r}")

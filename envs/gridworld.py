@@ -139,7 +139,8 @@ class GridWorldVector(gym.vector.VectorEnv):
         names = grid.actions
         if actions.shape != (self.num_envs,) or actions.min() < 0 or actions.max() >= len(names):
             raise UsageError(
-                f"actions must be {self.num_envs} numbers from 0 to {len(names) - 1} ({', '.join(names)}), got {actions}"
+                f"actions must be {self.num_envs} numbers from 0 to {len(names) - 1} ({', '.join(names)}), "
+                f"got {actions}"
             )
         if grid.slip:
             u = self.np_random.random(self.num_envs)

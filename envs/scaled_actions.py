@@ -32,9 +32,9 @@ class ScaledActions(MappedActions):
     outside counts as the nearest inside. An integer box gets the nearest integer."""
 
     def __init__(self, environments: Environments) -> None:
-        self._space: Any = environments.action_space
-        self._center, self._half_width = center_and_half_width(self._space)
-        super().__init__(environments, scaled_space(self._space))
+        space: Any = environments.action_space
+        self._space, (self._center, self._half_width) = space, center_and_half_width(space)
+        super().__init__(environments, scaled_space(space))
 
     def around(self, environments: Environments) -> Environments:
         return ScaledActions(environments)

@@ -51,7 +51,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
                 "learning_rate": 1e-3,
                 "anneal_learning_rate": True,
                 "gamma": 0.95,
-                "initial_std": 2.0,  # as wide as the torque's range: a narrower one may never swing up
+                "initial_std": 1.0,  # as wide as the torque's range: a narrower one may never swing up
                 "rollout_steps": 1_024,
                 "batch_size": 256,
                 "normalize_observations": True,

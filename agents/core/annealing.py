@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .agent import Agent
-from .schedules import linear
+from .schedules import decay_epsilon, decay_learning_rate, list_learning_rate, set_learning_rate
 
 
 class AnnealedEpsilon(Agent):
@@ -13,8 +13,7 @@ class AnnealedEpsilon(Agent):
 
     @property
     def epsilon(self) -> float:
-        h = self.hyperparameters
-        return linear(h.epsilon_start, h.epsilon_end, h.epsilon_fraction, self.progress)
+        return decay_epsilon(self.hyperparameters, self.progress)
 
     def schedules(self) -> dict[str, float]:
         return {**super().schedules(), "epsilon": self.epsilon}
@@ -28,14 +27,11 @@ class AnnealedLearningRate(Agent):
 
     @property
     def learning_rate(self) -> float:
-        h = self.hyperparameters
-        return h.learning_rate * (1 - self.progress) if h.anneal_learning_rate else h.learning_rate
+        return decay_learning_rate(self.hyperparameters, self.progress)
 
     def anneal(self) -> None:
         """To be called before the optimizer's step."""
-        if self.hyperparameters.anneal_learning_rate:
-            self.optimizer.param_groups[0]["lr"] = self.learning_rate
+        set_learning_rate(self.optimizer, self.hyperparameters, self.progress)
 
     def schedules(self) -> dict[str, float]:
-        falls = {"learning_rate": self.learning_rate} if self.hyperparameters.anneal_learning_rate else {}
-        return {**super().schedules(), **falls}
+        return {**super().schedules(), **list_learning_rate(self.hyperparameters, self.progress)}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agents import Agent, cli
-from agents.runs.run import Table
+from agents.runs.tables import Table
 from envs import UsageError
 from tests.agents.conftest import env_of
 

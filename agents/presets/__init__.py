@@ -38,7 +38,9 @@ def preset_for(agent: type, env: Any) -> Preset:
         variant = {**own.get("components", {}), **variant}
     found = replace(found or Preset(), hyperparameters=variant)
     # A vector environment brings its own number.
-    return replace(found, num_envs=env.num_envs) if isinstance(env, gym.vector.VectorEnv | VectorEnvironments) else found
+    return (
+        replace(found, num_envs=env.num_envs) if isinstance(env, gym.vector.VectorEnv | VectorEnvironments) else found
+    )
 
 
 def find_id(env: Any) -> str | None:

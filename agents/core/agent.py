@@ -12,6 +12,7 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -72,7 +73,7 @@ class Agent:
         # On the CPU a tensor shares the array's memory, at no further cost.
         self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
         preset = preset_for(type(self), env)
-        self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
+        self.hyperparameters: Any = self.Hyperparameters.of(hyperparameters, preset.hyperparameters)
         self.env, self.seed = env, seed
         self.environments = self.make_environments(env, preset.num_envs if num_envs is None else num_envs)
         self.num_envs = self.environments.num_envs
@@ -212,10 +213,11 @@ class Agent:
         Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
 
     @classmethod
-    def load(cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu") -> Self:
+    def load(cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu", **own: Any) -> Self:
         """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that
         evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
-        again otherwise. `device` need not be the one it was trained on."""
+        again otherwise. `device` need not be the one it was trained on. `own` are the user's own components that it was
+        trained with, `network=...`."""
         path = Path(path)
         directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         if not directory.is_dir():
@@ -232,18 +234,26 @@ class Agent:
         config = tree["agent"]["config"]
         if config["algorithm"] != cls.name:
             raise UsageError(f"{path} holds a {config['algorithm']} agent, not {cls.name}")
-        return cls.from_config({**config, "device": device}, env, tree["agent"])
+        return cls.from_config({**config, "device": device}, env, tree["agent"], own)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
-        """The agent that `config` describes, in `state` if one is given."""
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        env: Any = None,
+        state: dict[str, Any] | None = None,
+        own: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """The agent that `config` describes, in `state` if one is given, with the user's own components."""
         env = config["env"] if env is None else env
+        # As a preset: an older config has settings of components that were not chosen.
+        hyperparameters = cls.Hyperparameters.of(own or {}, config["hyperparameters"])
         agent = cls(
             env,
             seed=config["seed"],
             num_envs=config["num_envs"],
             device=config.get("device", "cpu"),
-            **config["hyperparameters"],
+            **vars(hyperparameters),
         )
         agent.total_steps = config["steps"]
         if state is not None:

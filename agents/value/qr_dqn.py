@@ -28,26 +28,27 @@ from .parts.risk import Risk, RiskSettings, quantile_weights
 from .parts.seams import HEAD
 
 
-def _weighted_errors(prediction: Any, target: Any) -> tuple[Any, Any]:
-    """u_ij and |τ_i - 1{u_ij < 0}|, both (batch, N, targets)."""
+def _errors_and_slopes(target: Any, prediction: Any) -> tuple[Any, Any, Any]:
+    """u, c = u clipped to [-1, 1], and the slope of ρ, |τ - 1{u < 0}| c, all (batch, N, M)."""
+    size = prediction.shape[1]
+    level = ((np.arange(size) + 0.5) / size).astype(np.float32)[:, None]
     u = target[:, None, :] - prediction[:, :, None]
-    levels = (np.arange(prediction.shape[1], dtype=np.float32) + 0.5) / prediction.shape[1]
-    return u, abs(levels[:, None] - (u < 0))
+    c = np.minimum(np.maximum(u, -1), 1)
+    return u, c, level * c + (1 - 2 * level) * np.minimum(c, 0)
 
 
-def _quantile_loss(prediction: Any, target: Any) -> Any:
-    u, weight = _weighted_errors(prediction, target)
-    size = abs(u)
-    huber = np.where(size < 1, u * u / 2, size - 0.5)
-    return ((weight * huber).sum(1) / target.shape[1]).sum(1)[:, None]
+def _quantile_loss(target: Any, prediction: Any) -> Any:
+    """Σ_i 1/M Σ_j ρ_{τ_i}(u_ij), (batch, 1). Huber's loss is c (u - c / 2)."""
+    u, c, slope = _errors_and_slopes(target, prediction)
+    return (slope * (u - c / 2)).sum(2).sum(1)[:, None] / target.shape[1]
 
 
-def _quantile_slope(g: Any, prediction: Any, target: Any) -> Any:
-    u, weight = _weighted_errors(prediction, target)
-    return -g * (weight * u.clip(-1, 1)).sum(2) / target.shape[1]
+def _quantile_slope(g: Any, target: Any, prediction: Any) -> Any:
+    _, _, slope = _errors_and_slopes(target, prediction)
+    return -g * slope.sum(2) / target.shape[1]
 
 
-# L, (batch, 1), of quantiles (batch, N) and a constant target (batch, M): an operation of the engine, in one node.
+# L, (batch, 1), of a constant target (batch, M) and quantiles (batch, N): an operation of the engine, in one node.
 quantile_huber_loss = mg.operation(_quantile_loss, dict(prediction=_quantile_slope), name="quantile_huber_loss")
 
 
@@ -89,7 +90,7 @@ class Quantiles(Risk):
         """The losses of quantiles (batch, N), (batch, 1), or their mean."""
         if prediction.shape != target.shape:  # (batch, 1) would count for every quantile
             raise ValueError(f"quantile loss: the prediction has shape {prediction.shape}, the target {target.shape}")
-        losses = quantile_huber_loss(prediction, target)
+        losses = quantile_huber_loss(target, prediction)
         return losses if reduction == "none" else losses.mean()
 
     def mean(self, prediction: mg.Tensor) -> float:
@@ -107,7 +108,7 @@ class Quantiles(Risk):
 
 @dataclass(frozen=True)
 class QuantileSettings(RiskSettings):
-    head_quantiles: Count = 50
+    head_quantiles: Count = 32
     """N, how many quantiles of the return are learned."""
 
 

@@ -95,6 +95,8 @@ class ComposedHyperparameters(Hyperparameters):
     there. `of` makes them, of a class that has just these fields."""
 
     seams: ClassVar[tuple[Seam, ...]] = ()
+    # Switches, true or false, that say something about what stands at a seam; `rename` knows what.
+    switches: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         seams = {seam.name: seam for seam in self.seams}
@@ -120,10 +122,10 @@ class ComposedHyperparameters(Hyperparameters):
             tuple(tuple(seam.options) for seam in cls.seams),
         )
         known = {field.name for field in fields(kind)}
-        elsewhere = {name for _, option in cls._options() for name in names_of(option.settings)} - known
+        elsewhere = {name for option in cls.all_options() for name in names_of(option.settings)} - known
         for name in given:
-            if name in elsewhere:
-                raise UsageError(cls._explain(name, chosen))
+            if why := cls.explain_missing(name, chosen):
+                raise UsageError(why)
         return super(ComposedHyperparameters, kind).of({n: v for n, v in merged.items() if n not in elsewhere})
 
     @classmethod
@@ -141,24 +143,26 @@ class ComposedHyperparameters(Hyperparameters):
     @classmethod
     def all_aliases(cls) -> dict[str, str]:
         """Other names of settings, of every component there is, and the fields that they stand for."""
-        return {other: field for _, option in cls._options() for other, field in option.settings.aliases.items()}
+        return {other: field for option in cls.all_options() for other, field in option.settings.aliases.items()}
 
     @classmethod
-    def _options(cls) -> Iterator[tuple[str, Option]]:
+    def all_options(cls) -> Iterator[Option]:
         for seam in cls.seams:
-            for name, option in seam.options.items():
-                yield f"{seam.name} {name!r}", option
+            yield from seam.options.values()
 
     @classmethod
-    def _explain(cls, name: str, chosen: Mapping[str, Any]) -> str:
-        """Why there is no setting `name`, which some component has, where others are chosen."""
-        seam = next(s for s in cls.seams if any(name in names_of(option.settings) for option in s.options.values()))
-        having = [option for option, (_, settings) in seam.options.items() if name in names_of(settings)]
-        now = chosen[seam.name] if isinstance(chosen[seam.name], str) else "of your own"
-        return (
-            f"{name} is a setting of the {seam.name} {' or '.join(having)}, and the {seam.name} is {now}; "
-            f"choose {seam.name}={having[0]!r} with it, or leave it out"
-        )
+    def explain_missing(cls, name: str, chosen: Mapping[str, Any]) -> str | None:
+        """Why there is no field `name`, where it is a setting of components that are not `chosen`; else None."""
+        for seam in cls.seams:
+            having = [option for option, (_, settings) in seam.options.items() if name in names_of(settings)]
+            if having and chosen[seam.name] not in having:
+                seam_now = f"the {seam.name} is {chosen[seam.name] if isinstance(chosen[seam.name], str) else 'your own'}"
+                those = " or ".join(having)
+                return (
+                    f"{name} is a setting of the {seam.name} {those}, but {seam_now}; choose the {seam.name} {those} or "
+                    f"leave {name} out"
+                )
+        return None
 
     @classmethod
     @cache
@@ -171,17 +175,19 @@ class ComposedHyperparameters(Hyperparameters):
         return dataclass(frozen=True)(type(cls.__name__, bases, body))
 
     def plain(self) -> dict[str, Any]:
-        own = {seam.name for seam in self.seams if not isinstance(getattr(self, seam.name), str)}
+        own = {name for name, component in self.chosen().items() if not isinstance(component, str)}
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: {"own": full_name(value)} if name in own else value for name, value in values.items()}
 
+    def chosen(self) -> dict[str, Any]:
+        """What stands at each seam."""
+        return {seam.name: getattr(self, seam.name) for seam in self.seams}
+
     def __getattr__(self, name: str) -> Any:
-        if (field := self.all_aliases().get(name, name)) != name:
-            return getattr(self, field)
-        if any(name in names_of(option.settings) for _, option in self._options()):
-            chosen = {seam.name: getattr(self, seam.name) for seam in self.seams}
-            raise AttributeError(self._explain(name, chosen))
-        raise AttributeError(f"no hyper-parameter is called {name!r}")
+        """Reached where there is no field `name`: it may be another name of one."""
+        if name in (aliases := self.all_aliases()):
+            return getattr(self, aliases[name])
+        raise AttributeError(self.explain_missing(name, self.chosen()) or f"no hyper-parameter is called {name!r}")
 
 
 def names_of(settings: type[Hyperparameters]) -> set[str]:

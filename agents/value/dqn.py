@@ -45,6 +45,7 @@ class DQNHyperparameters(ComposedHyperparameters):
     """Every interval counts environment steps, over all environments together."""
 
     seams: ClassVar[tuple[Seam, ...]] = (HEAD, NETWORK, NEXT_ACTION, TARGET, REPLAY, LOSS)
+    switches: ClassVar[tuple[str, ...]] = ("dueling", "noisy")
 
     learning_rate: Positive = 1e-3
     """Step size of Adam."""
@@ -98,7 +99,7 @@ class DQNHyperparameters(ComposedHyperparameters):
     def rename(cls, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """`dueling` and `noisy` are switches of the network, each on its own."""
         values = dict(values)
-        switches = {name: values.pop(name) for name in ("dueling", "noisy") if name in values}
+        switches = {name: values.pop(name) for name in cls.switches if name in values}
         for name, value in switches.items():
             check(name, value, bool)
         if switches and "network" in values:

@@ -37,11 +37,13 @@ from .tabular.dyna_q import DynaQ as DynaQ
 from .value.neural_q_learning import NeuralQLearning as NeuralQLearning
 from .value.dqn import DQN as DQN
 from .value.double_dqn import DoubleDQN as DoubleDQN
+from .value.averaged_dqn import AveragedDQN as AveragedDQN
 from .value.dueling_dqn import DuelingDQN as DuelingDQN
 from .value.prioritized_dqn import PrioritizedDQN as PrioritizedDQN
 from .value.n_step_dqn import NStepDQN as NStepDQN
 from .value.noisy_dqn import NoisyDQN as NoisyDQN
 from .value.c51 import C51 as C51
+from .value.qr_dqn import QRDQN as QRDQN
 from .value.rainbow import Rainbow as Rainbow
 
 # Policies with parameters of their own.

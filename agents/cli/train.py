@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import tyro
 
@@ -14,6 +14,7 @@ from envs.errors import UsageError
 from envs.making import import_module_of, parse_option
 
 from ..core.agent import Agent
+from ..core.components import ComposedHyperparameters
 from ..core.evaluation import evaluate
 from ..core.training import train
 from ..presets import preset_for
@@ -107,19 +108,58 @@ def command_train(arguments: list[str]) -> int:
 
 
 def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainOptions:
-    """The options, whose defaults depend on one of them: the environment's preset."""
-    env = agent_type.default_env
-    for i, argument in enumerate(arguments):
-        if argument == "--env" and i + 1 < len(arguments):
-            env = arguments[i + 1]
-        elif argument.startswith("--env="):
-            env = argument.removeprefix("--env=")
+    """The options, whose defaults depend on some of them: the environment has a preset, and a component has settings of
+    its own."""
+    kind, description = agent_type.Hyperparameters, doc(agent_type)
+    composed = issubclass(kind, ComposedHyperparameters)
+    switched: dict[str, bool] = {}
+    if composed:
+        arguments, switched = in_present_words(kind, arguments)
+        description += (
+            " A component has settings of its own: with --target averaged, --help shows those of that target."
+        )
+    typed = words_typed(arguments)
+    env = typed.get("env", agent_type.default_env)
     preset = preset_for(agent_type, env)
-    default: TrainOptions = TrainOptions(
-        env, preset.steps, preset.num_envs, agent_type.Hyperparameters.of(preset.hyperparameters)
-    )
-    kind = TrainOptions[agent_type.Hyperparameters]  # type: ignore[name-defined]
-    return parse(tyro.conf.OmitArgPrefixes[kind], arguments, f"train {agent_type.name}", default, doc(agent_type))
+    chosen: dict[str, Any] = dict(switched)
+    if composed:
+        # Another word is a mistake that the parser explains.
+        chosen |= {seam.name: typed[seam.name] for seam in kind.seams if typed.get(seam.name) in seam.options}
+    hyperparameters = kind.of(chosen, preset.hyperparameters)
+    if isinstance(hyperparameters, ComposedHyperparameters):
+        for name in typed:
+            if why := hyperparameters.explain_missing(name, hyperparameters.chosen()):
+                raise UsageError(why)
+    default: TrainOptions = TrainOptions(env, preset.steps, preset.num_envs, hyperparameters)
+    options = TrainOptions[type(hyperparameters)]  # type: ignore[misc]
+    return parse(tyro.conf.OmitArgPrefixes[options], arguments, f"train {agent_type.name}", default, description)
+
+
+def in_present_words(kind: type[ComposedHyperparameters], arguments: list[str]) -> tuple[list[str], dict[str, bool]]:
+    """The arguments with each option under the name of its field (`--atoms` is `--head-atoms`), without switches such as
+    `--dueling` and `--no-dueling`; and those."""
+    switches = {f"--{'' if on else 'no-'}{name}": (name, on) for name in kind.switches for on in (True, False)}
+    aliases, kept, switched = kind.all_aliases(), [], {}
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if option in switches:
+            name, on = switches[option]
+            switched[name] = on
+        elif (field := aliases.get(option[2:].replace("-", "_"))) and option.startswith("--"):
+            kept.append(f"--{field.replace('_', '-')}{equals}{value}")
+        else:
+            kept.append(argument)
+    return kept, switched
+
+
+def words_typed(arguments: list[str]) -> dict[str, str]:
+    """The word behind each option, by the name of its field."""
+    typed = {}
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument.startswith("--"):
+            option, equals, value = argument[2:].partition("=")
+            typed[option.replace("-", "_")] = value if equals else following
+    return typed
 
 
 def command_resume(arguments: list[str]) -> int:

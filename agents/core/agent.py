@@ -84,7 +84,7 @@ class Agent:
         # What a class or a function makes, and so which preset it has, shows only when it is made.
         made = env if isinstance(env, str) or is_made(env) else make_environments(env, 1, self.env_options)
         self.preset = preset_for(type(self), made)
-        self.hyperparameters: Any = self.Hyperparameters.of({**self.preset.hyperparameters, **hyperparameters})
+        self.hyperparameters: Any = self.Hyperparameters.of(hyperparameters, self.preset.hyperparameters)
         number = self.preset.num_envs if num_envs is None else whole_number("num_envs", num_envs)
         wanted = made if isinstance(made, Environments) and made.num_envs == number else env
         self.environments = self.make_environments(wanted, number)
@@ -237,14 +237,16 @@ class Agent:
     def preset_values(self) -> dict[str, Any]:
         """The hyper-parameters that are the preset's, and not the user's."""
         given = self.preset.tuned
-        return {name: value for name, value in given.items() if getattr(self.hyperparameters, name) == value}
+        return {name: value for name, value in given.items() if getattr(self.hyperparameters, name, None) == value}
 
     def __repr__(self) -> str:
         """`<DQN on CartPole-v1, seed 0, on cpu: 500 steps trained; hidden=(256,)>`, with the hyper-parameters that
         differ from the algorithm's defaults."""
-        defaults = self.Hyperparameters.of(preset_for(type(self), None).hyperparameters)  # with a variant's components
+        defaults = self.Hyperparameters.of(
+            {}, preset_for(type(self), None).hyperparameters
+        )  # with a variant's components
         values = self.hyperparameters.plain().items()
-        changed = [f"{name}={value!r}" for name, value in values if value != getattr(defaults, name)]
+        changed = [f"{name}={value!r}" for name, value in values if value != getattr(defaults, name, None)]
         what = f"{type(self).__name__} on {self.environments.name}, seed {self.seed}, on {self.device.type}"
         more = "; " + ", ".join(changed) if changed else ""
         return f"<{what}: {self.steps:,} steps trained{more}>"
@@ -272,17 +274,18 @@ class Agent:
         Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
 
     @classmethod
-    def load(cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu") -> Self:
+    def load(cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu", **own: Any) -> Self:
         """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that
         evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
-        again otherwise. `device` need not be the one it was trained on."""
+        again otherwise. `device` need not be the one it was trained on. `own` are the user's own components that it was
+        trained with, `network=...`."""
         state = read_saved(path, best)
         config = state["config"]
         if config["algorithm"] != cls.name:
             raise UsageError(f"{path} holds a {config['algorithm']} agent, not {cls.name}")
         if not is_class(cls, config.get("class", class_name(cls))):
             raise UsageError(f"{path} was trained by {config['class']}, not by {class_name(cls)}")
-        return cls.from_config({**config, "device": device}, env, state, path)
+        return cls.from_config({**config, "device": device}, env, state, path, own)
 
     @classmethod
     def from_config(
@@ -291,18 +294,22 @@ class Agent:
         env: Any = None,
         state: dict[str, Any] | None = None,
         where: str | Path = "what was saved",
+        own: Mapping[str, Any] | None = None,
     ) -> Self:
-        """The agent that `config` describes, in `state` if one is given. An error says `where` the two are from."""
+        """The agent that `config` describes, in `state` if one is given, with the user's own components. An error says
+        `where` the two are from."""
         # Options say how an environment is made; one that is given made, or another id, has none of them.
         is_same = env in (None, config["env"]) if env is None or isinstance(env, str) else not is_made(env)
         with misfits_in_one_line(where, (MemoryError,)):
+            # As a preset: an older config has settings of components that were not chosen.
+            hyperparameters = cls.Hyperparameters.of(own or {}, config["hyperparameters"])
             agent = cls(
                 environment_of(config, env),
                 env_options=config.get("env_options") if is_same else None,
                 seed=config["seed"],
                 num_envs=config["num_envs"],
                 device=config.get("device", "cpu"),
-                **config["hyperparameters"],
+                **vars(hyperparameters),
             )
         agent.total_steps = config["steps"]
         if state is not None:

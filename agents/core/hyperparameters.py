@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -45,15 +45,19 @@ class Hyperparameters:
     """What every algorithm's hyper-parameters can do: check themselves, and come from and go to plain
     values."""
 
+    # Of a component's settings: other names for its fields (components.py).
+    aliases: ClassVar[Mapping[str, str]] = {}
+
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self), include_extras=True).items():
             # The way to set a field of a frozen dataclass.
             object.__setattr__(self, name, check(name, getattr(self, name), hint))
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """From plain values (keywords, a preset, JSON); a name that doesn't exist is an error with the close
-        ones."""
+    def of(cls, values: Mapping[str, Any], preset: Mapping[str, Any] | None = None) -> Self:
+        """From plain values (keywords, JSON), and a preset's for what they leave out; a name that doesn't exist is an
+        error with the close ones."""
+        values = {**(preset or {}), **values}
         known = {field.name for field in fields(cls)}
         for name in values:
             if name not in known:

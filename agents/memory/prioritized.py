@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from envs.errors import UsageError
 
+from ..core.hyperparameters import Fraction, Hyperparameters
 from ..core.schedules import linear
+from .replay import REPLAY
 from .ring import Ring
 from .sum_tree import SumTree
 
@@ -96,3 +100,19 @@ class Prioritized:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._tree.numbers = state["numbers"]
         self._highest = state["highest"]
+
+
+@dataclass(frozen=True)
+class PrioritizedSettings(Hyperparameters):
+    replay_alpha: Fraction = 0.5
+    """0 draws all alike, 1 in proportion to the error."""
+    replay_beta: Fraction = 0.4
+    """How much of the bias is corrected at the start; all of it at the end."""
+
+    aliases: ClassVar[Mapping[str, str]] = {"priority_alpha": "replay_alpha", "priority_beta": "replay_beta"}
+
+
+@REPLAY.option("prioritized", PrioritizedSettings)
+def prioritized(agent: Any) -> Prioritized:
+    h = agent.hyperparameters
+    return Prioritized(h.replay_size, agent.random["replay"], alpha=h.replay_alpha, beta=h.replay_beta)

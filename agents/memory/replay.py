@@ -2,7 +2,7 @@
 
 The storage is a ring (ring.py). What a row of it is, and which are drawn, is put together from three choices:
 
-    the order    which rows are drawn: `Uniform`, below, or `Prioritized` (prioritized.py)
+    the order    which rows are drawn: `Uniform`, below, or `Prioritized` (prioritized.py). It is a component
     n steps      how many steps of reward a row holds (n_step.py)
     frames       whether an observation is kept whole or as the pictures it is stacked from (frames.py)
 """
@@ -17,6 +17,7 @@ import numpy as np
 from envs import Transition
 from envs.checking import array_dtype
 
+from ..core.components import Seam
 from .frames import Frames
 from .n_step import NStep
 from .ring import Ring
@@ -39,7 +40,7 @@ class Batch(NamedTuple):
 
 
 class Order(Protocol):
-    """Which rows are drawn."""
+    """Which rows are drawn. What stands at the seam REPLAY has these methods."""
 
     wants_errors: bool
 
@@ -59,6 +60,9 @@ class Order(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+REPLAY = Seam("replay", ("draw", "added", "removed", "feedback", "state_dict", "load_state_dict"))
 
 
 class Uniform:
@@ -87,6 +91,11 @@ class Uniform:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
+
+
+@REPLAY.option("uniform")
+def uniform(agent: Any) -> Uniform:
+    return Uniform(agent.random["replay"])
 
 
 class Replay:

@@ -109,6 +109,7 @@ class Noise:
     """The noise of all noisy layers of a network."""
 
     def __init__(self, network: nn.Module, tensor: Callable[[np.ndarray], mg.Tensor]) -> None:
+        self.network = network
         self.layers = [module for module in network.modules() if isinstance(module, NoisyLinear)]
         self._tensor = tensor
         self._size = 0

@@ -10,17 +10,16 @@ in between.
 
 Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), algorithm 1.
 
-Four choices are open, each made by one component: the head and its layers (heads.py, categorical.py, dueling.py,
-noisy.py), the next action a' (next_action.py), the replay (core/replay.py: in which order, how many steps) and the loss
-of a sample (losses.py). The variants of DQN are other choices, and any of them go together.
+Six choices are open, and each is made by one component: the head, the next action a', the replay's order, the loss of a
+sample, the network and the target (parts/seams.py says what each does; parts/plain.py and parts/targets.py are what stands
+there in plain DQN). The variants of DQN are other choices. Any of them go together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -28,28 +27,26 @@ from gymnasium import spaces
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
-from envs import Environments, Transition
+from envs import Environments, Transition, UsageError
 from envs.discrete_actions import DiscreteActions
 
 from ..core.annealing import AnnealedEpsilon, AnnealedLearningRate
-from ..core.hyperparameters import Count, Fraction, Hyperparameters, Natural, NonNegative, Positive, Sizes
-from ..memory.prioritized import Prioritized
-from ..memory.replay import Batch, Order, Replay, Uniform
-from ..networks.bodies import body, mlp
-from ..networks.dueling import Dueling
-from ..networks.noisy import Noise, NoisyLinear
-from .parts.heads import HEADS
-from .parts.next_action import NEXT_ACTIONS
-
-ORDERS: dict[str, Callable[[Any, np.random.Generator], Order]] = {
-    "uniform": lambda h, rng: Uniform(rng),
-    "prioritized": lambda h, rng: Prioritized(h.replay_size, rng, alpha=h.priority_alpha, beta=h.priority_beta),
-}
+from ..core.components import ComposedHyperparameters, Seam
+from ..core.hyperparameters import Count, Fraction, Natural, NonNegative, Positive, Sizes, check
+from ..memory.replay import REPLAY, Batch, Replay
+from ..networks.noisy import Noise
+from ..networks.own import check_output, make_own_network
+from .parts import plain as plain
+from .parts import targets as targets
+from .parts.seams import HEAD, LOSS, NETWORK, NEXT_ACTION, TARGET
 
 
 @dataclass(frozen=True)
-class DQNHyperparameters(Hyperparameters):
+class DQNHyperparameters(ComposedHyperparameters):
     """Every interval counts environment steps, over all environments together."""
+
+    seams: ClassVar[tuple[Seam, ...]] = (HEAD, NETWORK, NEXT_ACTION, TARGET, REPLAY, LOSS)
+    switches: ClassVar[tuple[str, ...]] = ("dueling", "noisy")
 
     learning_rate: Positive = 1e-3
     """Step size of Adam."""
@@ -75,8 +72,6 @@ class DQNHyperparameters(Hyperparameters):
     """Steps between updates."""
     updates: Count = 1
     """Updates each time."""
-    target_every: Count = 500
-    """Steps between renewals of the target network."""
     epsilon_start: Fraction = 1.0
     """Probability of a random action at the start."""
     epsilon_end: Fraction = 0.05
@@ -85,36 +80,44 @@ class DQNHyperparameters(Hyperparameters):
     """Part of training over which it falls, in a straight line."""
     max_gradient_norm: NonNegative = 10.0
     """The gradient is scaled down to this norm; 0 leaves it as it is."""
-    head: Literal["expected", "categorical"] = "expected"
-    """What the network says about an action: its value, or the distribution of its return (C51)."""
-    dueling: bool = False
-    """Whether the last hidden layer splits in two streams, the state's value and the actions' advantages."""
-    noisy: bool = False
-    """Whether the dense layers have learned noise, which explores; so does ε, unless it is 0, as in noisy-dqn."""
-    next_action: Literal["target", "online"] = "target"
-    """Which network chooses a' in the target: its own (DQN) or the online one (Double DQN)."""
-    replay: Literal["uniform", "prioritized"] = "uniform"
-    """How past transitions are drawn: all alike, or more often where the error was large."""
     n_step: Count = 1
     """Rewards in a transition before the value of what follows."""
-    loss: Literal["huber", "mse"] = "huber"
-    """The loss of one sample. The categorical head has its own, the cross-entropy."""
-    priority_alpha: Fraction = 0.5
-    """Prioritised replay: 0 draws all alike, 1 in proportion to the error."""
-    priority_beta: Fraction = 0.4
-    """Prioritised replay: how much of the bias is corrected at the start; all of it at the end."""
-    atoms: Count = 51
-    """Categorical head: points of the distribution."""
-    value_min: float = -10.0
-    """Categorical head: the smallest return it can represent."""
-    value_max: float = 10.0
-    """Categorical head: the largest."""
-    risk_from: Fraction = 0.0
-    """Categorical head: the policy goes by the mean over a range of quantiles that starts here ..."""
-    risk_to: Fraction = 1.0
-    """... and ends here. 0 to 1 is the plain mean, 0 to 0.25 risk-averse, 0.75 to 1 risk-seeking."""
-    noise_sigma: NonNegative = 0.5
-    """Noisy layers: how large their noise is at the start."""
+    head: Any = "expected"
+    """What the network says about an action: its value, or the distribution of its return (C51, QR-DQN)."""
+    network: Any = "plain"
+    """Its last layers. Dueling: two streams, the state's value and the actions' advantages. Noisy: with learned noise,
+    which explores; so does ε, unless it is 0, as in noisy-dqn. (--dueling and --noisy say the same.)"""
+    next_action: Any = "target"
+    """What chooses a' in the target: the target itself (DQN) or the online network (Double DQN)."""
+    target: Any = "copied"
+    """What the value of a' comes from: a copy of the network, the mean of several, or one that follows softly."""
+    replay: Any = "uniform"
+    """How past transitions are drawn: all alike, or more often where the error was large."""
+    loss: Any = "huber"
+    """The loss of one sample. The categorical and the quantile head have their own."""
+
+    @classmethod
+    def rename(cls, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+        """`dueling` and `noisy` are switches of the network, each on its own."""
+        values = dict(values)
+        switches = {name: values.pop(name) for name in cls.switches if name in values}
+        for name, value in switches.items():
+            check(name, value, bool)
+        if switches and "network" in values:
+            raise UsageError(f"network already says what {' and '.join(switches)} would; give one of them")
+        if switches:
+            now = before.get("network", "plain")
+            dueling, noisy = (switches.get(name, name in now.split("-")) for name in ("dueling", "noisy"))
+            values["network"] = "-".join(["noisy"] * noisy + ["dueling"] * dueling) or "plain"
+        return super().rename(values, before)
+
+    @property
+    def dueling(self) -> bool:
+        return self.network in ("dueling", "noisy-dueling")
+
+    @property
+    def noisy(self) -> bool:
+        return self.network in ("noisy", "noisy-dueling")
 
 
 class DQN(AnnealedLearningRate, AnnealedEpsilon):
@@ -131,42 +134,56 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
 
     def build(self) -> None:
         h = self.hyperparameters
-        self.head = HEADS[h.head](h)
-        self.next_action = NEXT_ACTIONS[h.next_action]
+        self.head = HEAD.make(self)
+        self.next_action = NEXT_ACTION.make(self)
         self.replay = Replay(
             h.replay_size,
             self.observation_space,
             self.action_space,
             h.gamma,
-            ORDERS[h.replay](h, self.random["replay"]),
+            REPLAY.make(self),
             h.n_step,
             self.num_envs,
             self.environments.stacked_frames,
         )
         self.network = self.make_network()
-        self.target_network = self.make_network()
-        self.target_network.requires_grad_(False)
-        self.renew_target()
-        self.weights = list(self.network.parameters())  # walking the modules at every update would cost 5 µs
+        self.target_network = TARGET.make(self)
+        self.target_network.start(self.network, self.make_network)
+        self.weights = list(self.network.parameters())  # walking the modules at every update would take longer
         self.optimizer = optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)
-        self.noise = Noise(self.network, self.tensor)
-        self.target_noise = Noise(self.target_network, self.tensor)
+        self._noises: dict[str, Noise] = {}
         self.max_q = 0.0  # max_a Q(s, a), the mean over the states last acted in
 
     def make_network(self) -> nn.Module:
-        h = self.hyperparameters
-        actions = int(self.action_space.n)
-        linear = partial(NoisyLinear, sigma=h.noise_sigma) if h.noisy else nn.Linear
-        output: nn.Module
-        layers, features = body(self.observation_space, (), scale=h.scale_observations)
-        if h.dueling:
-            *shared, streams = h.hidden or (features,)
-            layers += mlp((features, *shared), linear)
-            output = Dueling(shared[-1] if shared else features, streams, actions, self.head.numbers, linear)
+        """A network with weights of its own: (batch, ...) observations to (batch, actions × numbers of the head)."""
+        chosen = self.hyperparameters.network
+        if isinstance(chosen, str):
+            network = NETWORK.make(self)
         else:
-            layers += mlp((features, *h.hidden), linear)
-            output = linear(h.hidden[-1] if h.hidden else features, actions * self.head.numbers)
-        return nn.Sequential(*layers, output).to(self.device)
+            network = make_own_network(chosen, "network", self.observation_space, self.action_space)
+        network.to(self.device)
+        if not isinstance(chosen, str):
+            actions, numbers = int(self.action_space.n), self.head.numbers
+            shapes = [(actions,)] if numbers == 1 else [(actions * numbers,), (actions, numbers)]
+            meaning = f"{'a number' if numbers == 1 else f'{numbers} numbers'} for each of {actions} actions"
+            check_output(network, "network", self.observation_space, shapes, meaning, self.tensor)
+        return network
+
+    @property
+    def noise(self) -> Noise:
+        """That of the network, whichever it is now."""
+        return self._noise_of("network")
+
+    @property
+    def target_noise(self) -> Noise:
+        return self._noise_of("target_network")
+
+    def _noise_of(self, name: str) -> Noise:
+        network = getattr(self, name)
+        noise = self._noises.get(name)
+        if noise is None or noise.network is not network:  # a subclass may have put another in its place
+            noise = self._noises[name] = Noise(network, self.tensor)
+        return noise
 
     # -- acting
 
@@ -212,8 +229,7 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
             if step > h.learning_starts and step % h.train_every == 0 and len(self.replay):
                 for _ in range(h.updates):
                     self.learn_from(self.replay.sample(h.batch_size, self.progress))
-            if step % h.target_every == 0:
-                self.renew_target()
+            self.target_network.follow(self.network, step)
 
     def learn_from(self, batch: Batch) -> None:
         for noise in (self.noise, self.target_noise):  # each network has its own
@@ -249,9 +265,6 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
         if weight is None:
             return self.head.loss(prediction, target, reduction="mean")
         return (self.tensor(weight[:, None]) * self.head.loss(prediction, target, reduction="none")).mean()
-
-    def renew_target(self) -> None:
-        self.target_network.load_state_dict(self.network.state_dict())
 
     def parts(self) -> dict[str, Any]:
         return {

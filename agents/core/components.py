@@ -1,0 +1,204 @@
+"""Components: parts of an algorithm that can be exchanged. Each brings hyper-parameters of its own.
+
+A seam is a place in an algorithm where one of several components stands. It is a table of them by name. A component
+enters itself there, beside its own code, together with its settings:
+
+    TARGET = Seam("target", ("start", "forward", "follow"))
+
+    @dataclass(frozen=True)
+    class AveragedSettings(Hyperparameters):
+        target_last: Count = 5
+
+    @TARGET.option("averaged", AveragedSettings)
+    class Averaged: ...
+
+From then on the algorithm's hyper-parameter `target` can be "averaged", and there is a `target_last` where it is; on the
+command line, `--target averaged --target-last 5`. Its value may also be an object of the user's own that has the seam's
+methods.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar, get_type_hints
+
+from envs.errors import UsageError
+
+from .hyperparameters import Hyperparameters, check
+
+C = TypeVar("C")
+
+
+class Option(NamedTuple):
+    component: Any
+    settings: type[Hyperparameters]
+
+
+class Seam:
+    """A table of components by name.
+
+    name         the hyper-parameter that chooses one; the names of their settings begin with it
+    methods      what an object of the user's own must have to stand here; () if it is a function
+    from_agent   whether what is in the table makes the component, of the agent; else it is the component, a function
+    """
+
+    def __init__(self, name: str, methods: tuple[str, ...] = (), from_agent: bool = True) -> None:
+        self.name, self.methods, self.from_agent = name, methods, from_agent
+        self.options: dict[str, Option] = {}
+
+    def option(self, name: str, settings: type[Hyperparameters] = Hyperparameters) -> Callable[[C], C]:
+        """Enters the class or function under it, by `name`, with its settings."""
+
+        def enter(component: C) -> C:
+            self.options[name] = Option(component, settings)
+            return component
+
+        return enter
+
+    def make(self, agent: Any) -> Any:
+        """The component that the agent's hyper-parameters choose. A class of the user's own is made of the agent."""
+        chosen = getattr(agent.hyperparameters, self.name)
+        if not isinstance(chosen, str):
+            return chosen(agent) if isinstance(chosen, type) else chosen
+        component = self.options[chosen].component
+        return component(agent) if self.from_agent else component
+
+    def settings_of(self, chosen: Any) -> type[Hyperparameters]:
+        """Those of an option; an object of the user's own has none."""
+        return self.options[chosen].settings if isinstance(chosen, str) else Hyperparameters
+
+    def check(self, chosen: Any) -> None:
+        """Raises `UsageError` where `chosen` is neither an option's name nor an object that can stand here."""
+        if isinstance(chosen, str):
+            check(self.name, chosen, Literal[tuple(self.options)])
+        elif isinstance(chosen, Mapping) and "own" in chosen:
+            raise UsageError(
+                f"this agent was trained with a {self.name} of its user's own, {chosen['own']}, and nothing is imported "
+                f"because a file names it; load it from Python and give it again: load(path, {self.name}=...)"
+            )
+        else:
+            missing = [f"{name}()" for name in self.methods if not callable(getattr(chosen, name, None))]
+            if missing or not (self.methods or callable(chosen)):
+                wanted = f"an object with {', '.join(self.methods)}" if self.methods else "a function"
+                raise UsageError(
+                    f"{self.name} must be one of {', '.join(self.options)}, or {wanted}, got {chosen!r}"
+                    + (f", which has no {', '.join(missing)}" if missing else "")
+                )
+
+
+@dataclass(frozen=True)
+class ComposedHyperparameters(Hyperparameters):
+    """Hyper-parameters of an algorithm with seams: its own, a field for each seam, and the settings of what is chosen
+    there. `of` makes them, of a class that has just these fields."""
+
+    seams: ClassVar[tuple[Seam, ...]] = ()
+    # Switches, true or false, that say something about what stands at a seam; `rename` knows what.
+    switches: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        seams = {seam.name: seam for seam in self.seams}
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            if name in seams:
+                seams[name].check(getattr(self, name))
+            else:
+                check(name, getattr(self, name, None), hint)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], preset: Mapping[str, Any] | None = None) -> Self:
+        """From plain values. What a preset says about a component that is not chosen is left out; what `values` say
+        about one is an error that says how to choose it."""
+        usual = cls.rename(preset or {}, {})
+        given = cls.rename(values, usual)
+        merged = {**usual, **given}
+        chosen = {}
+        for seam in cls.seams:
+            chosen[seam.name] = merged.get(seam.name, getattr(cls, seam.name))
+            seam.check(chosen[seam.name])
+        kind = cls._composed(
+            tuple(seam.settings_of(chosen[seam.name]) for seam in cls.seams),
+            tuple(tuple(seam.options) for seam in cls.seams),
+        )
+        known = {field.name for field in fields(kind)}
+        elsewhere = {name for option in cls.all_options() for name in names_of(option.settings)} - known
+        for name in given:
+            if why := cls.explain_missing(name, chosen):
+                raise UsageError(why)
+        return super(ComposedHyperparameters, kind).of({n: v for n, v in merged.items() if n not in elsewhere})
+
+    @classmethod
+    def rename(cls, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+        """`values` in the names of the fields. `before` is what was said by a preset."""
+        renamed: dict[str, Any] = {}
+        aliases = cls.all_aliases()
+        for name, value in values.items():
+            field = aliases.get(name, name)
+            if field in renamed:
+                raise UsageError(
+                    f"{field} is given twice: {' and '.join(n for n in values if aliases.get(n, n) == field)}"
+                )
+            renamed[field] = value
+        return renamed
+
+    @classmethod
+    def all_aliases(cls) -> dict[str, str]:
+        """Other names of settings, of every component there is, and the fields that they stand for."""
+        return {other: field for option in cls.all_options() for other, field in option.settings.aliases.items()}
+
+    @classmethod
+    def all_options(cls) -> Iterator[Option]:
+        for seam in cls.seams:
+            yield from seam.options.values()
+
+    @classmethod
+    def explain_missing(cls, name: str, chosen: Mapping[str, Any]) -> str | None:
+        """Why there is no field `name`, where it is a setting of components that are not `chosen`; else None."""
+        for seam in cls.seams:
+            having = [option for option, (_, settings) in seam.options.items() if name in names_of(settings)]
+            if having and chosen[seam.name] not in having:
+                seam_now = (
+                    f"the {seam.name} is {chosen[seam.name] if isinstance(chosen[seam.name], str) else 'your own'}"
+                )
+                those = " or ".join(having)
+                return (
+                    f"{name} is a setting of the {seam.name} {those}, but {seam_now}; choose the {seam.name} {those} or "
+                    f"leave {name} out"
+                )
+        return None
+
+    @classmethod
+    @cache
+    def _composed(cls, settings: tuple[type[Hyperparameters], ...], options: tuple[tuple[str, ...], ...]) -> type[Self]:
+        """A class with the fields of this one and of all `settings`; each seam's field lists its options, for --help."""
+        bases = *(kind for kind in reversed(settings) if names_of(kind)), cls  # a dataclass begins with its last base
+        choices = {seam.name: Literal[names] for seam, names in zip(cls.seams, options, strict=True)}
+        usual = {name: getattr(cls, name) for name in choices}
+        body = {"__annotations__": choices, "__module__": cls.__module__, "__doc__": cls.__doc__, **usual}
+        return dataclass(frozen=True)(type(cls.__name__, bases, body))
+
+    def plain(self) -> dict[str, Any]:
+        own = {name for name, component in self.chosen().items() if not isinstance(component, str)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: {"own": full_name(value)} if name in own else value for name, value in values.items()}
+
+    def chosen(self) -> dict[str, Any]:
+        """What stands at each seam."""
+        return {seam.name: getattr(self, seam.name) for seam in self.seams}
+
+    def __getattr__(self, name: str) -> Any:
+        """Reached where there is no field `name`: it may be another name of one."""
+        if name in (aliases := self.all_aliases()):
+            return getattr(self, aliases[name])
+        raise AttributeError(self.explain_missing(name, self.chosen()) or f"no hyper-parameter is called {name!r}")
+
+
+def names_of(settings: type[Hyperparameters]) -> set[str]:
+    return {field.name for field in fields(settings)}
+
+
+def full_name(value: Any) -> str:
+    """`module:qualname` of a class or function, or of an object's class."""
+    named = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
+    return f"{named.__module__}:{named.__qualname__}"

@@ -12,6 +12,10 @@ An agent is registered here, by its import, and nowhere else. Each family is in 
 from .core.agent import Agent as Agent
 from .core.evaluation import Evaluation as Evaluation
 from .core.evaluation import evaluate as evaluate
+from .core.training import train as train
+from .runs.films import record as record
+from .runs.loading import load as load
+from .runs.plots import plot_runs as plot_runs
 
 # Tables: a number for every state, or for every state and action.
 from .tabular.policy_evaluation import PolicyEvaluation as PolicyEvaluation

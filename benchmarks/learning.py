@@ -38,7 +38,7 @@ from agents import Agent, evaluate
 from agents.presets import preset_for
 from agents.registry import agent_class
 from agents.runs.plots import mean_and_interval
-from agents.runs.run import read_table
+from agents.runs.tables import read_table
 from agents.tabular.parts.planning import evaluate_policy, optimal_values
 from envs import UsageError
 

@@ -30,7 +30,7 @@ import numpy as np
 
 from agents import DQN, DoubleDQN
 from agents.runs.plots import plot_runs
-from agents.runs.run import read_table
+from agents.runs.tables import read_table
 
 ENV = "Pendulum-v1"
 EPISODES, COUNTED = 20, 100  # greedy episodes, and the steps of each that count

@@ -1,20 +1,22 @@
 """The `minigrad` command: a thin skin over what the agents do from Python.
 
     minigrad train ALGORITHM [--env ID] [--steps N] [--seed N] [--run DIR] [hyper-parameters ...]
-    minigrad list
-    minigrad evaluate RUN
+    minigrad resume RUN [--steps N]
+    minigrad evaluate RUN [--episodes N] [--best]
     minigrad record RUN [--episodes N] [--best] [--output FILE]
-    minigrad plot RUN...
-    minigrad resume RUN
+    minigrad plot RUN... [--metric NAME] [--output FILE]
+    minigrad list
     minigrad probe ALGORITHM [--seed N]
     minigrad ablation [--env ID] [--seeds N] [--jobs N]
 
-A mistake is one line on stderr and exit code 2.
+`minigrad COMMAND --help` shows all options. A class of your own: --agent FILE.py:CLASS in place of ALGORITHM, and again
+wherever a command takes its RUN.
+
+A mistake is one line on stderr and exit code 2. A training that a signal stopped has 128 and the signal's number.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -25,15 +27,16 @@ from .ablation import command_ablation
 from .listing import command_list
 from .probe import command_probe
 from .show import command_evaluate, command_plot, command_record
+from .streams import forgiving_streams
 from .train import command_resume, command_train
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {
+COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "train": command_train,
-    "list": command_list,
+    "resume": command_resume,
     "evaluate": command_evaluate,
     "record": command_record,
     "plot": command_plot,
-    "resume": command_resume,
+    "list": command_list,
     "probe": command_probe,
     "ablation": command_ablation,
 }
@@ -42,22 +45,35 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
 def main(arguments: list[str] | None = None) -> int:
     """The entry point; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    shown = warnings.showwarning
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    with forgiving_streams():
+        try:
+            return run_command(arguments)
+        except UsageError as problem:
+            complain(str(problem))
+        except OSError as problem:
+            # A file that can't be read or written is named. What names none comes from an environment, with a reason
+            # that its traceback shows.
+            if problem.filename is None:
+                raise
+            complain(f"{problem.filename}: {problem.strerror}")
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            warnings.showwarning = shown
+    return 2
+
+
+def run_command(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__.partition("\n\nA mistake")[0])
         return 0
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-    try:
-        if arguments[0] not in COMMANDS:
-            known = did_you_mean(arguments[0], COMMANDS) or f"; commands: {', '.join(COMMANDS)}"
-            raise UsageError(f"unknown command {arguments[0]!r}{known}")
-        COMMANDS[arguments[0]](arguments[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read what was printed (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
-        return 1
-    except (UsageError, OSError) as problem:
-        print(f"minigrad: {' '.join(str(problem).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    if arguments[0] not in COMMANDS:
+        known = did_you_mean(arguments[0], COMMANDS) or f"; commands: {', '.join(COMMANDS)}"
+        raise UsageError(f"unknown command {arguments[0]!r}{known}")
+    return COMMANDS[arguments[0]](arguments[1:]) or 0
+
+
+def complain(message: str) -> None:
+    print(f"minigrad: {' '.join(message.split())}", file=sys.stderr)

@@ -18,8 +18,10 @@ import numpy as np
 from envs import UsageError
 
 from ..presets import find_id
+from ..runs.config import read_config
 from ..runs.plots import plot_runs
-from ..runs.run import read_config, read_table, unused_directory
+from ..runs.run import unused_directory
+from ..runs.tables import read_table
 from ..value.c51 import C51
 from ..value.double_dqn import DoubleDQN
 from ..value.dqn import DQN
@@ -60,7 +62,9 @@ def study(directory: Path, env: str, steps: int | None, seeds: int, jobs: int) -
             command += ["--steps", str(steps)] if steps else []
         done = subprocess.run([sys.executable, "-m", "agents.cli", *command, "--quiet"], capture_output=True, text=True)
         if done.returncode:
-            raise UsageError(f"{algorithm}, seed {seed}: {done.stderr.strip().removeprefix('minigrad: ')}")
+            # A signal is a negative number where it killed, and nothing is said then.
+            said = done.stderr.strip().removeprefix("minigrad: ") or done.stdout.strip()
+            raise UsageError(f"{algorithm}, seed {seed}: {said} (its training ended with exit code {done.returncode})")
         return f"{algorithm}, seed {seed}: {last_evaluation(run):.1f}"
 
     with ThreadPoolExecutor(jobs) as pool:
@@ -86,9 +90,14 @@ def check_is_part(run: Path, env: str, steps: int | None) -> None:
 
 
 def last_evaluation(run: Path) -> float:
-    """The mean return of the greedy episodes played at the end."""
-    mean = read_table(run / "evaluations.csv")["mean"][-1]
-    assert mean is not None  # an evaluation always has one
+    """The mean return of the greedy episodes played at the end. Raises `UsageError` for a training that has not come to
+    its end."""
+    table, steps = read_table(run / "evaluations.csv"), read_config(run)["steps"]
+    step, mean = (table[name][-1] if table.get(name) else None for name in ("step", "mean"))
+    if step is None or mean is None or step < steps:
+        raise UsageError(
+            f"{run} stopped at step {int(step or 0):,} of {steps:,}; the same command goes on with the study"
+        )
     return mean
 
 

@@ -7,13 +7,20 @@ import io
 import itertools
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
 from envs.errors import UsageError
 
 RunArgument = tyro.conf.Positional[Path]
+AgentOption = Annotated[
+    str | None, tyro.conf.arg(help="FILE.py:CLASS, where a class of your own trained the run: no run imports a file.")
+]
+EnvOption = Annotated[
+    str | None,
+    tyro.conf.arg(help="The run's environment, to be named again where it is MODULE:ID: no run imports a module."),
+]
 
 
 def parse(kind: Any, arguments: list[str], command: str, default: Any, description: str) -> Any:
@@ -38,3 +45,15 @@ def first_sentence(box: str) -> str:
     body = itertools.takewhile(lambda line: not re.fullmatch("[─-]+|╰.*", line), lines)
     text = " ".join(" ".join(body).split()).rstrip(" .")
     return text.removeprefix("Error parsing hyperparameters: ")
+
+
+def take_option(name: str, arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The value of an option that has to be known before the others can be parsed, and the other arguments."""
+    for i, argument in enumerate(arguments):
+        if argument == name:
+            if i + 1 == len(arguments):
+                raise UsageError(f"{name} needs a value")
+            return arguments[i + 1], arguments[:i] + arguments[i + 2 :]
+        if argument.startswith(f"{name}="):
+            return argument.removeprefix(f"{name}="), arguments[:i] + arguments[i + 1 :]
+    return None, arguments

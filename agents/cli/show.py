@@ -9,12 +9,13 @@ import tyro
 
 from envs.errors import UsageError
 
+from ..core.agent import Agent
 from ..core.evaluation import EVALUATION_SEED, evaluate
-from ..registry import agent_class
+from ..runs.config import read_config
 from ..runs.films import record
+from ..runs.loading import import_agent, load, name_again
 from ..runs.plots import plot_runs
-from ..runs.run import read_config
-from .parsing import RunArgument, parse
+from .parsing import AgentOption, EnvOption, RunArgument, parse
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class EvaluateOptions:
     """Seed of the environment they are played in."""
     best: bool = False
     """The checkpoint that evaluated best during training, instead of the newest."""
+    agent: AgentOption = None
+    env: EnvOption = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class RecordOptions:
     """Seed of the environment they are played in."""
     best: bool = False
     """The checkpoint that evaluated best during training, instead of the newest."""
+    agent: AgentOption = None
+    env: EnvOption = None
     output: Path | None = None
     """The animated WebP to write; left out, it goes into the run."""
 
@@ -48,7 +53,7 @@ class PlotOptions:
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run directories; those that differ only in their seed become one line with an interval."""
     output: Path | None = None
-    """The PNG to write; left out, it goes into the first run."""
+    """The PNG to write; left out, it goes into the run, or beside the runs where there are several."""
     window: int = 21
     """Episodes in the moving average."""
     metric: str = "return"
@@ -59,16 +64,22 @@ def command_evaluate(arguments: list[str]) -> None:
     options = parse(EvaluateOptions, arguments, "evaluate", None, "Plays greedy episodes with a trained agent.")
     if options.episodes < 1:
         raise UsageError(f"--episodes must be at least 1, got {options.episodes}")
-    agent = agent_class(read_config(options.run)["algorithm"]).load(options.run, best=options.best)
+    agent = load_run(options)
     print(
         f"{agent.name} {agent.environments.name}, step {agent.steps:,}: return "
         f"{evaluate(agent, episodes=options.episodes, seed=options.seed)}"
     )
 
 
+def load_run(options: EvaluateOptions | RecordOptions) -> Agent:
+    """The agent that a run trained."""
+    env = name_again(read_config(options.run), options.env, options.run)
+    return load(options.run, env, best=options.best, agent=import_agent(options.agent))
+
+
 def command_record(arguments: list[str]) -> None:
     options = parse(RecordOptions, arguments, "record", None, "Films a trained agent, as an animated WebP.")
-    agent = agent_class(read_config(options.run)["algorithm"]).load(options.run, best=options.best)
+    agent = load_run(options)
     output = options.output or options.run / "episode.webp"
     recording = record(agent, output, options.episodes, options.seed)
     whole = len(recording.returns)

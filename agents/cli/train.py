@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
@@ -13,15 +14,19 @@ import tyro
 from envs.errors import UsageError
 
 from ..core.agent import Agent
+from ..core.callbacks import Callback, make_again, restore
 from ..core.evaluation import evaluate
 from ..core.training import train
 from ..presets import preset_for
 from ..registry import AGENTS, agent_class
+from ..runs.config import config_path
+from ..runs.files import size_of
+from ..runs.interruption import interruption
+from ..runs.loading import find_class, import_agent, name_again
 from ..runs.progress import Progress, duration
-from ..runs.run import Run, unused_directory
+from ..runs.run import Run, command_line, unused_directory
 from .listing import doc
-from .parsing import RunArgument, parse
-from .signals import interruption
+from .parsing import AgentOption, EnvOption, RunArgument, parse, take_option
 
 H = TypeVar("H")
 
@@ -53,19 +58,28 @@ class TrainOptions(Generic[H]):
 class ResumeOptions:
     run: RunArgument
     """A run directory."""
+    steps: int | None = None
+    """Steps in all, counted from the start: more than the run was made for lengthen it, and what changes over training
+    by plan (exploration, an annealed step size) is stretched to the new end from here on."""
+    agent: AgentOption = None
+    env: EnvOption = None
     quiet: bool = False
     """No progress."""
 
 
-def command_train(arguments: list[str]) -> None:
-    if not arguments or arguments[0].startswith("-"):
+def command_train(arguments: list[str]) -> int:
+    own, arguments = take_option("--agent", arguments)
+    if own is None and (not arguments or arguments[0].startswith("-")):
         text = f"minigrad train ALGORITHM [options]; algorithms: {', '.join(AGENTS)}"
         if arguments and arguments[0] in ("-h", "--help"):
             print(f"usage: {text}\n\n`minigrad train dqn --help` shows an algorithm's options.")
-            return
+            print("`minigrad train --agent FILE.py:CLASS [options]` trains a class of your own.")
+            return 0
         raise UsageError(f"which algorithm? {text}")
-    agent_type = agent_class(arguments[0])
-    options = parse_train_options(agent_type, arguments[1:])
+    agent_type = import_agent(own)
+    if agent_type is None:
+        agent_type, arguments = agent_class(arguments[0]), arguments[1:]
+    options = parse_train_options(agent_type, arguments)
     for name, least in (("steps", 1), ("checkpoint_every", 0), ("evaluation_episodes", 0)):
         if (value := getattr(options, name)) < least:
             raise UsageError(f"--{name.replace('_', '-')} must be at least {least}, got {value}")
@@ -77,7 +91,6 @@ def command_train(arguments: list[str]) -> None:
         **options.hyperparameters.plain(),
     )
     agent.total_steps = options.steps
-    name = f"{agent.name}-{agent.environments.name.replace('/', '-')}-seed{options.seed}"
     config = {
         **agent.config(),
         "preset": agent.preset_values(),
@@ -85,9 +98,10 @@ def command_train(arguments: list[str]) -> None:
         "evaluation_episodes": options.evaluation_episodes,
         "versions": versions(),
     }
-    run = Run.create(options.run or unused_directory(name), config)
+    directory = options.run or unused_directory(f"{agent.name}-{agent.environments.name}-seed{options.seed}")
+    run = Run.create(directory, config)
     print(agent.describe_preset())
-    train_and_report(agent, run, options.quiet)
+    return train_and_report(agent, run, options.quiet)
 
 
 def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainOptions:
@@ -106,49 +120,85 @@ def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainO
     return parse(tyro.conf.OmitArgPrefixes[kind], arguments, f"train {agent_type.name}", default, doc(agent_type))
 
 
-def command_resume(arguments: list[str]) -> None:
+def command_resume(arguments: list[str]) -> int:
     options = parse(ResumeOptions, arguments, "resume", None, "Goes on with a run exactly where its checkpoint is.")
     run = Run.open(options.run)
-    state, damaged = run.restore()
-    for message in damaged:
-        print(f"{message}; the one before it is used", file=sys.stderr)
-    trained = state["config"] if state is not None else run.config
-    changed = [name for name, value in trained.items() if run.config.get(name) != value]
-    if changed:
+    # Everything is checked first, and changed afterwards: a run that is refused stays as it is.
+    try:
+        saved = run.read_newest()
+        for message in saved.damaged:
+            print(f"{message}; the one before it is used", file=sys.stderr)
+        run.check_unchanged(saved)
+        agent_type = find_class(run.config, options.run, import_agent(options.agent))
+        where = config_path(run.directory)
+        agent = agent_type.from_config(run.config, name_again(run.config, options.env, options.run), saved.agent, where)
+        total = total_steps(run, options.steps)
+        if agent.stopped is not None and total == run.config["steps"]:
+            longer = command_line("resume", options.run, "--steps", 2 * total)
+            print(f"{options.run} is finished: stopped at step {agent.steps:,}, {agent.stopped}; `{longer}` goes on")
+            run.close()
+            return 0
+        if agent.steps >= total:
+            print(
+                f"{options.run} is finished: {agent.steps:,} of {total:,} steps; "
+                f"`{command_line('resume', options.run, '--steps', 2 * total)}` goes on"
+            )
+            run.close()
+            return 0
+        callbacks = make_again(run.config.get("callbacks", []), options.run)
+        run.go_back_to(saved)
+        restore(callbacks, run.callbacks)
+        run.lengthen(total)
+    except BaseException:
+        run.close()
+        raise
+    print(f"resuming {options.run} at step {agent.steps:,} of {total:,}", file=sys.stderr)
+    if total != agent.total_steps:
+        planned = ", ".join(agent.schedules())
+        stretched = f"; what changes by plan ({planned}) is stretched to the new end" if planned else ""
+        print(f"lengthened from {agent.total_steps:,} steps{stretched}", file=sys.stderr)
+        agent.total_steps, agent.stopped = total, None
+    return train_and_report(agent, run, options.quiet, callbacks)
+
+
+def total_steps(run: Run, steps: int | None) -> int:
+    """How many steps the run has in all, if `steps` are asked for."""
+    total: int = run.config["steps"]
+    if steps is None:
+        return total
+    if steps < total:
         raise UsageError(
-            f"{run.directory / 'config.json'} was changed: {', '.join(changed)} is not what its checkpoint was trained "
-            f"with; change it back, or train a new run"
+            f"--steps must be at least {total:,}, the steps that {run.directory} was made for, got {steps:,}"
         )
-    agent = agent_class(run.config["algorithm"]).from_config(run.config, state=state)
-    if agent.steps >= agent.total_steps:
-        print(f"{options.run} is finished: {agent.steps:,} of {agent.total_steps:,} steps")
-        return
-    print(f"resuming {options.run} at step {agent.steps:,} of {agent.total_steps:,}", file=sys.stderr)
-    train_and_report(agent, run, options.quiet)
+    return steps
 
 
-def train_and_report(agent: Agent, run: Run, quiet: bool) -> None:
-    """Trains to the end or to Ctrl-C, and says where the run is and what to type next."""
+def train_and_report(agent: Agent, run: Run, quiet: bool, callbacks: Sequence[Callback] = ()) -> int:
+    """Trains to the end or to a signal, says where the run is and what to type next, and returns the exit code."""
     started, first = time.perf_counter(), agent.steps
     progress = None if quiet else Progress(f"{agent.name} {agent.environments.name}", agent.steps, agent.total_steps)
     try:
         with interruption() as interrupted:
-            finished = train(agent, run, progress, stop=interrupted)
+            finished = train(agent, run, progress, interrupted, callbacks)
     finally:
         run.close()
         if progress is not None:
             progress.close()
     if not finished:
         done = f"stopped at step {agent.steps:,} of {agent.total_steps:,}"
-        print(f"{done}; `minigrad resume {run.directory}` goes on")
-        return
+        print(f"{done}; `{command_line('resume', run.directory)}` goes on")
+        return interrupted.exit_code
     seconds = time.perf_counter() - started
     print(f"run         {run.directory}")
+    print(f"size        {size_of(run.directory) / 1e6:.1f} MB")
     speed = (agent.steps - first) / seconds
     print(f"trained     {agent.steps:,} steps in {duration(seconds)} ({speed:,.0f} steps/s)")
+    if agent.stopped is not None:
+        print(f"stopped     {agent.stopped}")
     print(f"evaluation  {evaluate(agent)}")
-    print(f"next        minigrad evaluate {run.directory}")
-    print(f"            minigrad plot {run.directory}")
+    print(f"next        {command_line('evaluate', run.directory)}")
+    print(f"            {command_line('plot', run.directory)}")
+    return 0
 
 
 def versions() -> dict[str, str]:

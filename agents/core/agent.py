@@ -26,10 +26,12 @@ from envs import Environments, Transition, UsageError, make_environments
 from envs.errors import whole_number
 
 from ..presets import preset_for
-from ..runs.checkpoint import Checkpoints, read
-from ..runs.progress import Progress
+from ..runs.checkpoint import Checkpoints
+from ..runs.interruption import Interruption, interruption
+from ..runs.progress import Progress, is_watched
 from ..runs.run import Run
-from .callbacks import Callback, make_callbacks
+from ..runs.saved import class_name, environment_of, is_class, misfits_in_one_line, read_saved
+from .callbacks import Callback, describe_all, list_callbacks, restore
 from .hyperparameters import Hyperparameters
 from .metrics import Means
 from .randomness import RandomTree
@@ -151,30 +153,34 @@ class Agent:
         *,
         run: str | Path | None = None,
         progress: bool | None = None,
-        callbacks: Sequence[Callback | Callable] = (),
+        callbacks: Sequence[Callback | Callable] | None = None,
     ) -> Self:
         """Trains for `steps` more environment steps. `run` is a new directory for metrics and checkpoints, with greedy
         evaluations in between; `progress` defaults to whether somebody is looking (stderr is a terminal). `callbacks`
-        are called on the way, and may stop it (callbacks.py).
+        are called on the way, and may stop it (callbacks.py); left out, a run that is there goes on with its own.
 
         What changes over training (ε, an annealed step size) ends with these steps: ten calls of a tenth are not one
         of the whole."""
-        import sys
-
         whole = int(steps) if isinstance(steps, float) and steps % 1 == 0 else steps  # 1e5 is one, too
-        made = make_callbacks(callbacks)
-        self.stopped = None
-        self.total_steps = self.steps + whole_number("steps", whole, least=1)
-        opened = Run.create(run, {**self.config(), "preset": self.preset_values()}) if run is not None else None
-        show = sys.stderr.isatty() if progress is None else progress
+        total = self.steps + whole_number("steps", whole, least=1)
+        made = list_callbacks(callbacks, run)
+        self.total_steps, self.stopped = total, None
+        opened = None
+        if run is not None:
+            opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
+            restore(made, opened.callbacks)
+        show = is_watched() if progress is None else progress
         shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
         try:
-            train(self, opened, shown, callbacks=made)
+            # Without a run there is nothing to save, and Ctrl-C ends at once.
+            with interruption() if opened is not None else nullcontext(Interruption()) as interrupted:
+                train(self, opened, shown, stop=interrupted, callbacks=made)
         finally:
             if shown is not None:
                 shown.close()
             if opened is not None:
                 opened.close()
+        interrupted.deliver()
         return self
 
     def stop(self, reason: str) -> None:
@@ -240,6 +246,7 @@ class Agent:
         """What it takes to make this agent again."""
         return {
             "algorithm": self.name,
+            "class": class_name(type(self)),
             # The environment's own id, however it was named. A module's name stays: it has to be imported again.
             "env": self.env if isinstance(self.env, str) and ":" in self.env else self.environments.name,
             "seed": self.seed,
@@ -258,38 +265,35 @@ class Agent:
         """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that
         evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
         again otherwise. `device` need not be the one it was trained on."""
-        path = Path(path)
-        directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-        if not directory.is_dir():
-            raise UsageError(f"{path} does not exist")
-        _, tree, damaged = Checkpoints(directory).load_newest()
-        if best:
-            if not tree.get("best"):
-                raise UsageError(f"{path} has no best checkpoint: nothing was evaluated in training; leave best out")
-            tree = read(directory / tree["best"]["checkpoint"])
-        if damaged:
-            import warnings
-
-            warnings.warn("; ".join(damaged) + "; the one before is used", stacklevel=2)
-        config = tree["agent"]["config"]
+        state = read_saved(path, best)
+        config = state["config"]
         if config["algorithm"] != cls.name:
             raise UsageError(f"{path} holds a {config['algorithm']} agent, not {cls.name}")
-        return cls.from_config({**config, "device": device}, env, tree["agent"])
+        if not is_class(cls, config.get("class", class_name(cls))):
+            raise UsageError(f"{path} was trained by {config['class']}, not by {class_name(cls)}")
+        return cls.from_config({**config, "device": device}, env, state, path)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
-        """The agent that `config` describes, in `state` if one is given."""
-        env = config["env"] if env is None else env
-        agent = cls(
-            env,
-            seed=config["seed"],
-            num_envs=config["num_envs"],
-            device=config.get("device", "cpu"),
-            **config["hyperparameters"],
-        )
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        env: Any = None,
+        state: dict[str, Any] | None = None,
+        where: str | Path = "what was saved",
+    ) -> Self:
+        """The agent that `config` describes, in `state` if one is given. An error says `where` the two are from."""
+        with misfits_in_one_line(where, (MemoryError,)):
+            agent = cls(
+                environment_of(config, env),
+                seed=config["seed"],
+                num_envs=config["num_envs"],
+                device=config.get("device", "cpu"),
+                **config["hyperparameters"],
+            )
         agent.total_steps = config["steps"]
         if state is not None:
-            agent.load_state_dict(state)
+            with misfits_in_one_line(where):
+                agent.load_state_dict(state)
         return agent
 
     def state_dict(self) -> dict[str, Any]:
@@ -318,13 +322,12 @@ class Agent:
         made nor whether many were vectorised."""
         same_spaces = state.get("spaces", self._spaces()) == self._spaces()  # older checkpoints don't have them
         if not same_spaces or state["environments"].keys() != self.environments.state_dict().keys():
-            trained = state["config"]
             before, now = state.get("spaces", ["unknown spaces"] * 2), self._spaces()
             alike = "; the spaces are the same, but one of them is a vector environment" if same_spaces else ""
             raise UsageError(
-                f"this agent was trained in {trained['env']} with observations {before[0]} and actions {before[1]}, but "
-                f"{self.environments.name} has observations {now[0]} and actions {now[1]}{alike}; give an environment "
-                f"like the one it was trained in, {type(self).__name__}.load(path, env)"
+                f"this agent was trained in {state['config']['env']} with observations {before[0]} and actions "
+                f"{before[1]}, but {self.environments.name} has observations {now[0]} and actions {now[1]}{alike}; "
+                f"give an environment like the one it was trained in, {type(self).__name__}.load(path, env)"
             )
 
     def _stateful(self) -> dict[str, Any]:

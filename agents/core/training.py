@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from envs import UsageError
+
 from ..runs.progress import Progress, Returns
 from ..runs.recorder import Recorder
 from ..runs.run import Run
@@ -36,7 +38,15 @@ def train(
     with one_blas_thread(), agent.random.engine(), agent.training(), divergence_named(agent):
         listeners.start(run.directory if run else None, recorder is not None and recorder.evaluates)
         while agent.steps < agent.total_steps and agent.stopped is None and not stop():
-            transition = environments.step(agent.act(environments.observation))
+            action = agent.act(environments.observation)
+            try:
+                transition = environments.step(action)
+            except UsageError:  # such as an action that is NaN: then there is nothing worth keeping
+                raise
+            except Exception as problem:
+                if recorder is not None:
+                    recorder.save_after(problem)
+                raise
             new_steps = len(transition.env)
             agent.steps += new_steps
             if hears_updates:

@@ -6,6 +6,8 @@ A checkpoint is a directory:
     arrays.safetensors   the arrays
     manifest.json        the SHA-256 of every file, those of the segments too
 
+Its name is its step, `step-000000010000`; the step is in its tree, too, so that a copy under another name is found out.
+
 It is written under another name, flushed to the disk and then renamed, so a directory with its proper name is
 complete. safetensors has no checksum and loads a flipped bit without complaint; the manifest is what catches
 it.
@@ -20,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -31,8 +34,11 @@ import minigrad as mg
 from envs.errors import UsageError
 
 from ..memory.ring import Ring
+from .files import MOST_JSON_BYTES, read_file, remove, remove_leftovers, sync, write_atomically, write_file
 
 SEGMENT_BYTES = 16 * 2**20
+# What Python raises where data are of another form than expected: a name, a type, a length, a nesting or a size.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
 
 class DamagedCheckpoint(UsageError):
@@ -52,37 +58,61 @@ class Checkpoints:
     def name(step: int) -> str:
         return f"step-{step:012d}"
 
-    def names(self) -> list[str]:
-        """The complete checkpoints, oldest first."""
-        return sorted(path.name for path in self.directory.glob("step-*") if path.is_dir())
+    @staticmethod
+    def step(name: str) -> int | None:
+        """The step that a directory's name says, `None` for a name that this class doesn't give."""
+        match = re.fullmatch(r"step-([0-9]{12,})", name)
+        return int(match[1]) if match and name == Checkpoints.name(int(match[1])) else None
 
-    def save(self, step: int, tree: Any, also_keep: str | None = None) -> Path:
+    def names(self) -> list[str]:
+        """The complete checkpoints, oldest first. What else lies there doesn't count: the copy that somebody made."""
+        paths = self.directory.glob("step-*")
+        steps = {path.name: step for path in paths if (step := self.step(path.name)) is not None and path.is_dir()}
+        return sorted(steps, key=steps.__getitem__)
+
+    def save(self, step: int, tree: dict[str, Any], also_keep: str | None = None) -> Path:
         """Writes a checkpoint, then deletes the old ones beyond the newest `keep` (and `also_keep`)."""
         path = self.directory / self.name(step)
-        write(path, tree, self.directory / "segments", self._segments)
+        write(path, {**tree, "step": step}, self.directory / "segments", self._segments)
         for name in self.names()[: -self.keep]:
             if name != also_keep:
                 remove(self.directory / name)
         self._remove_unused_segments()
         return path
 
-    def load_newest(self) -> tuple[str, Any, list[str]]:
+    def load(self, name: str) -> dict[str, Any]:
+        """The tree of the checkpoint `name`; raises `DamagedCheckpoint`, too, if it is of another step."""
+        path = self.directory / name
+        self._segments = {}
+        tree = read(path, self._segments)
+        if not isinstance(tree, dict):
+            raise DamagedCheckpoint(f"checkpoint {path} is damaged: state.json holds no names")
+        within = tree.pop("step", self.step(name))  # older ones don't have it
+        if within != self.step(name):
+            raise DamagedCheckpoint(f"checkpoint {path} is damaged: by its content it is of step {within!r}")
+        return tree
+
+    def load_newest(self) -> tuple[str, dict[str, Any], list[str]]:
         """The newest good checkpoint: its name, its tree, and a message for each damaged one that was passed
         over."""
         damaged: list[str] = []
         for name in reversed(self.names()):
             try:
-                self._segments = {}
-                return name, read(self.directory / name, self._segments), damaged
+                return name, self.load(name), damaged
             except DamagedCheckpoint as problem:
                 damaged.append(str(problem))
         if damaged:
             raise DamagedCheckpoint("; ".join(damaged) + "; no good checkpoint is left")
         raise UsageError(f"{self.directory} has no checkpoint")
 
-    def forget(self, name: str) -> None:
-        """Deletes a damaged checkpoint, so that it doesn't count as one of those to keep."""
-        remove(self.directory / name)
+    def forget_after(self, name: str | None) -> None:
+        """Deletes the checkpoints after `name` (all of them for `None`), which are damaged, so that they don't count as
+        those to keep; and what a kill left half written or half deleted."""
+        names = self.names()
+        for newer in names[names.index(name) + 1 :] if name is not None else names:
+            remove(self.directory / newer)
+        remove_leftovers(self.directory)
+        remove_leftovers(self.directory / "segments")
 
     def _remove_unused_segments(self) -> None:
         used = {file for name in self.names() for file in manifest_of(self.directory / name)}
@@ -94,9 +124,13 @@ class Checkpoints:
 def manifest_of(path: Path) -> dict[str, str]:
     """The files of a checkpoint and their checksums; none if the manifest itself is damaged."""
     try:
-        return json.loads((path / "manifest.json").read_text())
-    except (OSError, ValueError):
+        return read_json(path / "manifest.json")
+    except (OSError, ValueError, RecursionError):
         return {}
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(read_file(path, MOST_JSON_BYTES))
 
 
 def write(path: Path, tree: Any, segments: Path, known: dict[str, list[dict[str, Any]]]) -> None:
@@ -105,7 +139,7 @@ def write(path: Path, tree: Any, segments: Path, known: dict[str, list[dict[str,
     arrays: dict[str, np.ndarray] = {}
     manifest: dict[str, str] = {}
     work = path.with_name(f".{path.name}.part")
-    remove(work)
+    shutil.rmtree(work, ignore_errors=True)  # a killed run left it
     work.mkdir(parents=True)
 
     def pack_ring(place: str, ring: Ring) -> Any:
@@ -123,12 +157,16 @@ def write(path: Path, tree: Any, segments: Path, known: dict[str, list[dict[str,
             "rows": pack(ring.rows(tail, ring.total), f"{place}/tail", arrays, pack_ring),
         }
 
-    state = json.dumps(pack(tree, "", arrays, pack_ring)).encode()
-    for name, data in (("state.json", state), ("arrays.safetensors", safetensors.numpy.save(arrays))):
-        write_file(work / name, data)
-        manifest[name] = hashlib.sha256(data).hexdigest()
-    write_file(work / "manifest.json", json.dumps(manifest, indent=1).encode())
-    sync(work)
+    try:
+        state = json.dumps(pack(tree, "", arrays, pack_ring)).encode()
+        for name, data in (("state.json", state), ("arrays.safetensors", safetensors.numpy.save(arrays))):
+            write_file(work / name, data)
+            manifest[name] = hashlib.sha256(data).hexdigest()
+        write_file(work / "manifest.json", json.dumps(manifest, indent=1).encode())
+        sync(work)
+    except BaseException:  # what is half written would keep a full disk full
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     remove(path)  # a checkpoint of this step that a killed run left is rewritten, the same
     os.rename(work, path)
     sync(path.parent)
@@ -138,7 +176,7 @@ def read(path: Path, known: dict[str, list[dict[str, Any]]] | None = None) -> An
     """Reads a checkpoint after comparing every file with its checksum; raises `DamagedCheckpoint` with its
     name."""
     try:
-        manifest = json.loads((path / "manifest.json").read_text())
+        manifest = read_json(path / "manifest.json")
         state = json.loads(verified(path / "state.json", manifest["state.json"]))
         arrays = safetensors.numpy.load(verified(path / "arrays.safetensors", manifest["arrays.safetensors"]))
 
@@ -157,9 +195,20 @@ def read(path: Path, known: dict[str, list[dict[str, Any]]] | None = None) -> An
             return ring
 
         return unpack(state, arrays, unpack_ring)
-    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as problem:
-        reason = f"{Path(problem.filename).name} is missing" if isinstance(problem, FileNotFoundError) else problem
-        raise DamagedCheckpoint(f"checkpoint {path} is damaged: {reason}") from problem
+    except (FileNotFoundError, NotADirectoryError) as problem:
+        raise DamagedCheckpoint(f"checkpoint {path} is damaged: {Path(problem.filename).name} is missing") from problem
+    except OSError as problem:  # it may be as good as ever: no right to read it, too many open files
+        raise UsageError(
+            f"checkpoint {path} can't be read: {Path(problem.filename or path).name}: {problem.strerror}; nothing was "
+            f"changed, so mend that and try again"
+        ) from problem
+    except (*MALFORMED, safetensors.SafetensorError) as problem:
+        raise DamagedCheckpoint(f"checkpoint {path} is damaged: {reason_of(problem)}") from problem
+
+
+def reason_of(problem: Exception) -> str:
+    """One line; of a `KeyError`, which says the key alone, that it is missing."""
+    return f"{problem} is missing" if isinstance(problem, KeyError) else " ".join(str(problem).split())
 
 
 def segment_rows(ring: Ring, directory: Path, place: str, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -173,9 +222,7 @@ def segment_rows(ring: Ring, directory: Path, place: str, known: list[dict[str, 
         file = f"{place.strip('/').replace('/', '.')}-{start:012d}-{stop:012d}.safetensors"
         data = safetensors.numpy.save(ring.rows(start, stop))
         directory.mkdir(parents=True, exist_ok=True)
-        write_file(directory / f".{file}.part", data)
-        os.rename(directory / f".{file}.part", directory / file)
-        sync(directory)
+        write_atomically(directory / file, data)
         kept.append({"file": file, "start": start, "stop": stop, "sha256": hashlib.sha256(data).hexdigest()})
         start = stop
     return kept
@@ -223,39 +270,7 @@ def unpack(packed: Any, arrays: dict[str, np.ndarray], unpack_ring: Any) -> Any:
 
 
 def verified(path: Path, sha256: str) -> bytes:
-    data = path.read_bytes()
+    data = read_file(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"{path.name} is not what was written (its SHA-256 differs)")
     return data
-
-
-def write_file(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """A file that is either the old one or the new one, whenever the machine stops."""
-    write_file(path.with_name(f".{path.name}.part"), data)
-    os.replace(path.with_name(f".{path.name}.part"), path)
-    sync(path.parent)
-
-
-def sync(directory: Path) -> None:
-    """Flushes a directory's list of names, without which a rename may be lost."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def remove(path: Path) -> None:
-    """Deletes a checkpoint; renamed first, so that one half deleted doesn't pass for one."""
-    if path.exists():
-        doomed = path.with_name(f".{path.name}.old")
-        shutil.rmtree(doomed, ignore_errors=True)
-        os.rename(path, doomed)
-        shutil.rmtree(doomed)

@@ -4,6 +4,8 @@ column of metrics.csv."""
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,11 @@ import numpy as np
 
 from envs.errors import UsageError, did_you_mean
 
-from .run import read_config, read_table
+from .config import read_config
+from .tables import read_table
 
+# What tells two samples of one experiment apart, and the machine that they were made on.
+NOT_COMPARED = ("seed", "versions", "device")
 Curve = tuple[np.ndarray, np.ndarray]  # steps, values
 
 
@@ -49,6 +54,8 @@ def curve_of(run: str | Path, metric: str = "return") -> Curve:
     known = [name for name in table if name != "step"]
     if metric not in known:
         raise UsageError(f"{run} has no metric {metric!r}; it has {', '.join(known)}{did_you_mean(metric, known)}")
+    if "step" not in table:
+        raise UsageError(f"{Path(run) / 'metrics.csv'} has no column step")
     points = [point for point in zip(table["step"], table[metric], strict=True) if point[1] is not None]
     if not points:
         raise UsageError(f"{run} has no {metric} yet: its column in metrics.csv is empty")
@@ -61,7 +68,9 @@ def plot_runs(
 ) -> Path:
     """Draws the runs' curves of a `metric`, a column of metrics.csv, and returns where. One run: its episodes, their
     moving average and, of returns, its greedy evaluations. Several: runs that differ in nothing but the seed are one
-    line, with an interval.
+    line, with an interval over the seeds; of a seed that is there twice, the first run counts.
+
+    `output` left out, the picture goes into the run, or beside the runs where there are several.
 
     Raises `UsageError` for a metric that a run doesn't have, and for an empty window."""
     # The object-oriented interface: pyplot would open a window system and keep every figure.
@@ -94,7 +103,10 @@ def plot_runs(
     name = "returns" if metric == "return" else metric
     if len(runs) > 1:
         name = "compared" if metric == "return" else f"compared-{metric}"
-    path = Path(output) if output is not None else Path(runs[0]) / f"{name}.png"
+    beside = (
+        Path(runs[0]) if len(runs) == 1 else Path(os.path.commonpath([Path(run).absolute().parent for run in runs]))
+    )
+    path = Path(output) if output is not None else beside / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     return path
@@ -110,13 +122,26 @@ def draw_run(axes: Any, run: Path, window: int, metric: str) -> None:
 
 
 def grouped(runs: Sequence[str | Path], configs: list[dict[str, Any]]) -> dict[str, list[str | Path]]:
-    """The runs by what they have in common besides the seed, under the shortest label that tells them
-    apart."""
-    groups: dict[str, list[int]] = {}
+    """The runs by what they have in common besides the seed, under the shortest label that tells them apart. In a group
+    every seed is there once: two runs of one seed are one sample."""
+    groups: dict[str, dict[int, int]] = {}  # the run of each seed, in each group
     for i, config in enumerate(configs):
-        groups.setdefault(json.dumps({**config, "seed": None}, sort_keys=True), []).append(i)
-    short = [f"{configs[members[0]]['algorithm']} {configs[members[0]]['env']}" for members in groups.values()]
+        common = {name: value for name, value in config.items() if name not in NOT_COMPARED}
+        seeds = groups.setdefault(json.dumps(common, sort_keys=True), {})
+        if config["seed"] in seeds:
+            first = runs[seeds[config["seed"]]]
+            warnings.warn(f"{runs[i]} is left out: like {first} it is seed {config['seed']}", stacklevel=3)
+        seeds.setdefault(config["seed"], i)
+    members = [list(seeds.values()) for seeds in groups.values()]
+    short = [label_of(configs[first]) for first, *_ in members]
     return {
-        label if short.count(label) == 1 else f"{label} ({Path(runs[members[0]]).name})": [runs[i] for i in members]
-        for label, members in zip(short, groups.values(), strict=True)
+        label if short.count(label) == 1 else f"{label} ({Path(runs[chosen[0]]).name})": [runs[i] for i in chosen]
+        for label, chosen in zip(short, members, strict=True)
     }
+
+
+def label_of(config: dict[str, Any]) -> str:
+    """What a run is, in two or three words; a class that is not the algorithm's own is named."""
+    kind = config.get("class", "agents.")
+    own = "" if kind.startswith("agents.") else f" ({kind.partition(':')[2]})"
+    return f"{config['algorithm']}{own} {config['env']}"

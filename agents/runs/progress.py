@@ -12,6 +12,11 @@ REFRESH_SECONDS = 0.2
 LINE_SECONDS = 5.0
 
 
+def is_watched() -> bool:
+    """Whether somebody looks at stderr in a terminal. A daemon may have no stderr at all."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 class Progress:
     """A bar in a terminal; elsewhere (a file, a pipe) a plain line every few seconds."""
 
@@ -22,7 +27,7 @@ class Progress:
         self._figures: dict[str, float] = {}
         self._bar: Any = None
         self._interval = LINE_SECONDS
-        if sys.stderr.isatty():
+        if is_watched():
             from rich.console import Console, Group
             from rich.live import Live
             from rich.progress import BarColumn, TextColumn

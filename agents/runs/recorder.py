@@ -8,11 +8,11 @@ import warnings
 from ..core.callbacks import Callbacks
 from ..core.contract import Learner
 from ..core.evaluation import evaluate
-from .run import Run
+from .run import Run, command_line
 
 
 class Recorder:
-    """Writes a training's files: see runs.py for which."""
+    """Writes the files of one training of `agent` into `run`."""
 
     def __init__(self, agent: Learner, run: Run, listeners: Callbacks) -> None:
         self.agent, self.run, self.listeners = agent, run, listeners
@@ -53,7 +53,7 @@ class Recorder:
         return self.due
 
     def save(self) -> None:
-        self.run.save(self.agent.steps, self.agent.state_dict())
+        self.run.save(self.agent.steps, self.agent.state_dict(), self.listeners.state_dict())
         self.saved_at = self.agent.steps
 
     def close(self, finished: bool) -> None:
@@ -63,3 +63,17 @@ class Recorder:
                 self.checkpoint()
             else:
                 self.save()
+
+    def save_after(self, problem: Exception) -> None:
+        """Saves where the environment raised `problem` in a step, and adds to its message how to go on. Not the
+        uninterrupted run: the action that was drawn for this step is drawn anew."""
+        name, steps = self.agent.environments.name, self.agent.steps
+        try:
+            self.save()
+            saved = f"the run is saved there, and `{command_line('resume', self.run.directory)}` goes on"
+        except Exception as second:  # such as: an environment that is gone can't say where it was
+            saved = (
+                f"the run could not be saved there ({type(second).__name__}: {second}); "
+                f"`{command_line('resume', self.run.directory)}` goes on from its last checkpoint"
+            )
+        problem.add_note(f"The environment {name} raised this after step {steps:,}; {saved}.")

@@ -5,74 +5,66 @@ metrics.csv       a row for every finished episode
 evaluations.csv   a row for every greedy evaluation during training
 timing.csv        the clock's side of it: the only file that differs between two runs of the same command
 checkpoints/      everything needed to go on (see checkpoint.py)
+.lock             held by the process that trains
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
+import re
+import shlex
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 
+import minigrad as mg
 from envs.errors import UsageError
 
-from .checkpoint import Checkpoints, write_atomically
+from ..memory.ring import Ring
+from .checkpoint import Checkpoints
+from .config import changed_names, check_config, config_path, read_config
+from .files import remove_leftovers, write_atomically
+from .tables import Table
+
+NO_ROWS: dict[str, Any] = {"rows": 0, "bytes": 0}
 
 
-class Table:
-    """A CSV file that only grows, and that a resumed run cuts back to where its checkpoint was."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows = 0
-        self._columns: list[str] = []
-        self._file: IO[str] | None = None
-
-    def write(self, row: dict[str, Any]) -> None:
-        """Appends a row; `None` is an empty cell. The first row's keys are the header, and the columns of all others: a
-        run that an older version began has no others."""
-        if self._file is None:
-            self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
-        if self.rows == 0:
-            self._columns = list(row)
-            self._file.write(",".join(row) + "\n")
-        self._file.write(",".join([cell(row.get(column)) for column in self._columns]) + "\n")
-        self.rows += 1
-
-    def flush(self, to_disk: bool = False) -> None:
-        if self._file is not None:
-            self._file.flush()
-            if to_disk:
-                os.fsync(self._file.fileno())
-
-    def cut(self, rows: int) -> None:
-        """Drops everything after the first `rows` rows."""
-        self.close()
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
-        kept = lines[: rows + 1] if rows else []
-        if rows and (len(kept) < rows + 1 or not kept[-1].endswith("\n")):
-            raise UsageError(f"{self.path} has fewer than the {rows} rows that its checkpoint counts; it was changed")
-        write_atomically(self.path, "".join(kept).encode())
-        self.rows = rows
-        self._columns = kept[0].rstrip("\n").split(",") if kept else []
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+def command_line(*words: object) -> str:
+    """A `minigrad` command as it can be pasted into a shell, whatever the names in it."""
+    return shlex.join(["minigrad", *map(str, words)])
 
 
-def cell(value: Any) -> str:
-    """A number as it stands in a table. `repr` gives the shortest digits that read back as the same float; NumPy's own
-    numbers would put their type around them."""
-    return "" if value is None else repr(value.item() if isinstance(value, np.generic) else value)
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint that was read: what a run can go on from. `name` and `agent` are None before the first."""
+
+    name: str | None = None
+    agent: dict[str, Any] | None = None
+    metrics: dict[str, Any] | None = None
+    evaluations: dict[str, Any] | None = None
+    best: dict[str, Any] | None = None
+    callbacks: tuple[dict[str, Any], ...] = ()  # what each is, and its state
+    damaged: tuple[str, ...] = ()  # a message for each newer checkpoint that can't be used
+
+
+class Trained(Protocol):
+    """What a run needs of an agent to be the agent's own."""
+
+    steps: int
+    total_steps: int
+
+    def config(self) -> dict[str, Any]: ...
+
+    def parts(self) -> dict[str, Any]: ...
 
 
 class Run:
-    """A run directory, open for writing. `Run.create` starts one, `Run.open` takes up an existing one."""
+    """A run directory, open for writing. `Run.create` starts one, `Run.open` takes up an existing one, `Run.begin` does
+    what `Agent.learn` needs of the two."""
 
     def __init__(self, directory: Path, config: dict[str, Any]) -> None:
         self.directory = directory
@@ -82,50 +74,142 @@ class Run:
         self.timing = Table(directory / "timing.csv")
         self.checkpoints = Checkpoints(directory / "checkpoints")
         self.best: dict[str, Any] | None = None
+        self.callbacks: tuple[
+            dict[str, Any], ...
+        ] = ()  # those of the checkpoint that it goes on from, with their states
         self._lock = lock(directory)
 
     @classmethod
     def create(cls, directory: str | Path, config: dict[str, Any]) -> Run:
+        """A new run; raises `UsageError` if something is there."""
         directory = Path(directory)
         # A name with a dot is what a run that was killed in its first moment leaves.
         if directory.exists() and (not directory.is_dir() or any(path.name[0] != "." for path in directory.iterdir())):
-            hint = f"; `minigrad resume {directory}` goes on with it" if (directory / "config.json").exists() else ""
-            raise UsageError(f"{directory} exists already{hint}; give another --run")
+            hint = f"; `{command_line('resume', directory)}` goes on with it" if config_path(directory).exists() else ""
+            raise UsageError(f"{directory} exists already{hint}; give another run directory")
         directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / "config.json", (json.dumps(config, indent=2) + "\n").encode())
-        return cls(directory, config)
+        run = cls(directory, config)
+        run._write_config()
+        return run
 
     @classmethod
     def open(cls, directory: str | Path) -> Run:
+        """A run that is there. Changes nothing in it but its lock."""
         directory = Path(directory)
         return cls(directory, read_config(directory))
 
-    def save(self, step: int, agent_state: dict[str, Any]) -> Path:
-        """Writes a checkpoint of the agent and of how far the tables are."""
-        # The tables first: a checkpoint may not count rows that a power cut can still lose.
-        for table in (self.metrics, self.evaluations, self.timing):
-            table.flush(to_disk=True)
-        tables = {"metrics": self.metrics.rows, "evaluations": self.evaluations.rows}
-        tree = {"agent": agent_state, "tables": tables, "best": self.best}
-        return self.checkpoints.save(step, tree, also_keep=self.best["checkpoint"] if self.best else None)
+    @classmethod
+    def begin(
+        cls, directory: str | Path, agent: Trained, preset: dict[str, Any], callbacks: list[dict[str, Any]]
+    ) -> Run:
+        """A new run of `agent`; or the agent's own run, where its newest checkpoint is what the agent is now,
+        lengthened to the agent's `total_steps`. Raises `UsageError` for any other directory that is not empty."""
+        if not config_path(directory).exists():
+            return cls.create(directory, {**agent.config(), "preset": preset, "callbacks": callbacks})
+        run = cls.open(directory)
+        try:
+            saved = run.read_newest()
+            if reason := why_not_own(run, saved, agent):
+                raise UsageError(
+                    f"{directory} holds a run that is not this agent's: {reason}; give another run, or go on with that "
+                    f"one: agents.load({str(directory)!r}).learn(steps, run={str(directory)!r})"
+                )
+            run.go_back_to(saved)
+            run.lengthen(agent.total_steps, callbacks)
+        except BaseException:
+            run.close()
+            raise
+        return run
 
-    def restore(self) -> tuple[dict[str, Any] | None, list[str]]:
-        """The agent's state at the newest good checkpoint, `None` if the run was killed before its first; and
-        what is wrong with any newer one. Cuts the tables back to it."""
-        state: dict[str, Any] | None = None
-        damaged: list[str] = []
-        tables = {"metrics": 0, "evaluations": 0}
-        if self.checkpoints.names():
-            name, tree, damaged = self.checkpoints.load_newest()
-            for newer in self.checkpoints.names():
-                if newer > name:
-                    self.checkpoints.forget(newer)
-            state, tables, self.best = tree["agent"], tree["tables"], tree["best"]
-        self.metrics.cut(tables["metrics"])
-        self.evaluations.cut(tables["evaluations"])
-        if self.timing.path.exists():
-            self.timing.rows = max(0, len(self.timing.path.read_text().splitlines()) - 1)
-        return state, damaged
+    def _write_config(self) -> None:
+        write_atomically(config_path(self.directory), (json.dumps(self.config, indent=2) + "\n").encode())
+
+    def lengthen(self, steps: int, callbacks: list[dict[str, Any]] | None = None) -> None:
+        """From here on the run is one of `steps` steps in all, with these `callbacks`, if they are given. config.json
+        keeps the totals that it had before, which its checkpoints were trained with."""
+        if callbacks is not None:
+            self.config = {**self.config, "callbacks": callbacks}
+            self._write_config()
+        if steps != self.config["steps"]:
+            before = [*self.config.get("lengthened", []), self.config["steps"]]
+            self.config = {**self.config, "steps": steps, "lengthened": before}
+            self._write_config()
+
+    def save(self, step: int, agent_state: dict[str, Any], callbacks: list[dict[str, Any]]) -> Path:
+        """Writes a checkpoint of the agent and of how far the tables are. Raises `UsageError` if that is impossible."""
+        self._check_is_there(step)
+        try:
+            # The tables first: a checkpoint may not count rows that a power cut can still lose.
+            for table in (self.metrics, self.evaluations, self.timing):
+                table.flush(to_disk=True)
+            tables = {"metrics": self.metrics.mark(), "evaluations": self.evaluations.mark()}
+            tree = {"agent": agent_state, "tables": tables, "best": self.best, "callbacks": callbacks}
+            return self.checkpoints.save(step, tree, also_keep=self.best["checkpoint"] if self.best else None)
+        except OSError as problem:
+            names = self.checkpoints.names()
+            last = f"from its last checkpoint, {names[-1]}" if names else "from the start"
+            raise UsageError(
+                f"{self.directory} could not be saved at step {step:,}: {problem.filename}: {problem.strerror}; when "
+                f"that is mended, `{command_line('resume', self.directory)}` goes on {last}"
+            ) from problem
+
+    def _check_is_there(self, step: int) -> None:
+        """A directory of the same name may have been made again, by another training."""
+        try:
+            same = os.path.samestat(os.fstat(self._lock.fileno()), os.stat(self.directory / ".lock"))
+        except FileNotFoundError:
+            same = False
+        if not same or not config_path(self.directory).exists():
+            raise UsageError(
+                f"{self.directory} was deleted, moved or replaced while it was trained; the training was stopped at "
+                f"step {step:,}"
+            )
+
+    def read_newest(self) -> Saved:
+        """The newest good checkpoint. Changes nothing on disk."""
+        if not self.checkpoints.names():
+            return Saved()
+        name, tree, damaged = self.checkpoints.load_newest()
+        try:
+            tables = tree["tables"]
+            callbacks = tuple(tree.get("callbacks", ()))  # an older checkpoint has none
+            saved = Saved(
+                name, tree["agent"], tables["metrics"], tables["evaluations"], tree["best"], callbacks, tuple(damaged)
+            )
+            check_config(saved.agent["config"] if saved.agent else None, f"{self.checkpoints.directory / name}, config")
+            for mark in (saved.metrics, saved.evaluations):
+                if not isinstance(mark, dict) or not all(isinstance(mark[key], int) for key in NO_ROWS):
+                    raise TypeError
+        except (KeyError, TypeError):
+            raise UsageError(
+                f"{self.checkpoints.directory / name} is not a run's checkpoint, or one of another version of minigrad"
+            ) from None
+        return saved
+
+    def check_unchanged(self, saved: Saved) -> None:
+        """Raises `UsageError` if config.json or a table is not what the checkpoint was made with. Changes nothing."""
+        if saved.agent is None:
+            return
+        if changed := changed_names(saved.agent["config"], self.config):
+            raise UsageError(
+                f"{config_path(self.directory)} was changed: {', '.join(changed)} is not what its checkpoint was "
+                f"trained with; change it back, or train a new run"
+            )
+        self.metrics.check(saved.metrics or NO_ROWS)
+        self.evaluations.check(saved.evaluations or NO_ROWS)
+
+    def go_back_to(self, saved: Saved) -> None:
+        """Cuts the tables back to a checkpoint, and deletes what came after it."""
+        self.check_unchanged(saved)
+        self.checkpoints.forget_after(saved.name)
+        remove_leftovers(self.directory)
+        self.best, self.callbacks = saved.best, saved.callbacks
+        self.metrics.cut_back(saved.metrics or NO_ROWS)
+        self.evaluations.cut_back(saved.evaluations or NO_ROWS)
+        try:
+            self.timing.keep()
+        except (OSError, ValueError) as problem:  # nothing depends on it
+            warnings.warn(f"{self.timing.path} is left alone: {problem}", stacklevel=2)
 
     def close(self) -> None:
         for table in (self.metrics, self.evaluations, self.timing):
@@ -133,45 +217,60 @@ class Run:
         self._lock.close()
 
 
-def read_config(directory: str | Path) -> dict[str, Any]:
-    """A run's config.json; an error with the reason if `directory` is no run."""
-    path = Path(directory) / "config.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"{directory} is not a run: it has no config.json") from None
-    except ValueError as problem:
-        raise UsageError(f"{path} is damaged: {problem}") from None
+def why_not_own(run: Run, saved: Saved, agent: Trained) -> str | None:
+    """`None` if `agent` is what the run's newest checkpoint holds, else the difference."""
+    if saved.agent is None:
+        return "it has no checkpoint yet"
+    trained, own = saved.agent["config"], json.loads(json.dumps(agent.config()))
+    for name in trained:
+        if name not in ("steps", "device") and trained[name] != own.get(name):
+            return f"its {name} is {trained[name]!r}, the agent's {own.get(name)!r}"
+    if saved.agent["steps"] != agent.steps:
+        return f"its newest checkpoint is of step {saved.agent['steps']:,}, the agent is at step {agent.steps:,}"
+    for name, part in agent.parts().items():
+        if not are_equal(saved.agent.get(name), part.state_dict()):
+            return f"its {name} differs from the agent's"
+    return None
 
 
-def read_table(path: Path) -> dict[str, list[float | None]]:
-    """A table's columns; an empty cell is `None`."""
-    if not path.exists():
-        return {}
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    # A run that is still going, or was killed, may end in half a row.
-    whole = [row for row in rows if None not in row.values()]
-    return {name: [float(row[name]) if row[name] else None for row in whole] for name in (rows[0] if rows else {})}
+def are_equal(a: Any, b: Any) -> bool:
+    """Whether two parts of a state are the same, bit for bit. A list equals a tuple: a checkpoint has lists."""
+    if isinstance(a, Ring) and isinstance(b, Ring):
+        return (a.total, a.oldest) == (b.total, b.oldest) and are_equal(
+            a.rows(a.oldest, a.total), b.rows(b.oldest, b.total)
+        )
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(are_equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(are_equal, a, b))
+    left, right = (mg.to_numpy(value) if isinstance(value, mg.Tensor) else np.asarray(value) for value in (a, b))
+    return left.dtype.kind == right.dtype.kind and np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
 
 
 def lock(directory: Path) -> IO[str]:
     """Holds the run for this process, until the file is closed or the process is gone."""
-    file = open(directory / ".lock", "w")  # noqa: SIM115
+    path = directory / ".lock"
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise UsageError(f"{path} is not a regular file; delete it")
+    file = open(path, "w")  # noqa: SIM115
     try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except ImportError:  # not on this system; then two processes on one run are the user's own care
         pass
-    except OSError:
+    except BlockingIOError:
         file.close()
         raise UsageError(f"{directory} is being trained by another process") from None
+    except OSError:  # a file system without locks
+        pass
     return file
 
 
 def unused_directory(name: str, parent: Path = Path("runs")) -> Path:
-    """`runs/name`, or `runs/name-2`, `-3`, ... if that exists."""
+    """`runs/name`, or `runs/name-2`, `-3`, ... if that exists; of `name`, the letters that every system allows in the
+    name of a file."""
+    name = re.sub(r"[^\w.+-]+", "-", name)
     path, number = parent / name, 2
     while path.exists():
         path, number = parent / f"{name}-{number}", number + 1

@@ -27,7 +27,7 @@ from agents import A2C, A3C
 from agents.memory.rollout import Steps
 from agents.policy_gradient.a3c import seed_of
 from agents.presets import preset_for
-from agents.runs.run import read_table
+from agents.runs.tables import read_table
 from agents.runs.workers import PATIENCE
 from envs import Episode, UsageError
 from envs.probes import ProbeBoth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ def test_another_studys_runs_are_not_taken_for_this_ones(options, wanted, tmp_pa
     for agent in STUDY:
         run = run_of(tmp_path, agent.name, 0)
         run.mkdir()
-        (run / "config.json").write_text('{"env": "CartPole-v1", "steps": 60}')
+        config = {"algorithm": agent.name, "env": "CartPole-v1", "seed": 0, "num_envs": 1, "steps": 60}
+        (run / "config.json").write_text(json.dumps({**config, "hyperparameters": {}}))
     assert cli.main(["ablation", "--seeds", "1", "--output", str(tmp_path), *options]) == 2
     said = capsys.readouterr().err
     assert "-seed0 is a training on CartPole-v1, 60 steps, " in said

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from agents import AGENTS, Agent, cli
-from agents.runs.run import read_table
+from agents.runs.tables import read_table
 from tests.agents.conftest import env_of
 
 ENV = "minigrad/ProbeBoth-v0"
@@ -233,14 +233,16 @@ def test_a_run_in_progress_is_not_resumed(tmp_path: Path) -> None:
     assert "is being trained by another process" in done.stderr
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
-    process = start(tmp_path / "run", "--steps", "1000000")
-    wait_for(lambda: (tmp_path / "run" / "metrics.csv").exists() or process.poll() is not None)
-    process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
+    """And the exit code is the one that a shell expects, so that `minigrad train && minigrad evaluate` stops, too."""
+    process = start(tmp_path / "my run", "--steps", "1000000")
+    wait_for(lambda: (tmp_path / "my run" / "metrics.csv").exists() or process.poll() is not None)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert f"`minigrad resume {tmp_path / 'run'}` goes on" in out
-    assert len(list(tmp_path.glob("run/checkpoints/step-*"))) == 1
+    assert process.returncode == 128 + number, err
+    assert f"`minigrad resume '{tmp_path / 'my run'}'` goes on" in out
+    assert len(list(tmp_path.glob("my run/checkpoints/step-*"))) == 1
 
 
 def test_an_environment_that_cannot_be_resumed_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from agents import DQN, PPO, Agent, DoubleDQN, NoisyDQN, QLearning, Rainbow
 from agents.core.schedules import linear
 from agents.presets import PRESETS, Preset, preset_for
 from agents.registry import AGENTS, agent_class
-from agents.runs.run import read_table
+from agents.runs.tables import read_table
 from agents.value.dqn import DQNHyperparameters
 from envs import UsageError
 

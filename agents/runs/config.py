@@ -1,0 +1,106 @@
+"""config.json: what was asked for. A run directory may come from anybody, so nothing in it is believed unchecked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from envs.errors import UsageError
+
+from .files import MOST_JSON_BYTES, read_file
+
+MOST_ENVIRONMENTS = 100_000  # each is an object; a number far above would take all memory before any other error
+
+
+def is_whole(least: int, most: float = float("inf")) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def is_kind(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kinds)
+
+
+def is_callback(value: Any) -> bool:
+    """Whether it describes a callback: a built-in one, or one of the user's own."""
+    if not isinstance(value, dict):
+        return False
+    return isinstance(value.get("own"), str) or (
+        isinstance(value.get("name"), str) and isinstance(value.get("settings"), dict)
+    )
+
+
+# What a run can't do without, and what may be left out: the test, and what it asks for.
+NEEDED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "algorithm": (is_kind(str), "a name"),
+    "env": (is_kind(str), "a name"),
+    "seed": (is_whole(0), "a whole number from 0 up"),
+    "num_envs": (is_whole(1, MOST_ENVIRONMENTS), f"a whole number from 1 to {MOST_ENVIRONMENTS:,}"),
+    "steps": (is_whole(0), "a whole number from 0 up"),
+    "hyperparameters": (
+        lambda value: isinstance(value, dict) and not value.keys() & {"env", "seed", "num_envs", "device"},
+        "names and values of hyper-parameters",
+    ),
+}
+OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "class": (is_kind(str), "MODULE:CLASS"),
+    "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
+    "checkpoint_every": (is_whole(0), "a whole number from 0 up"),
+    "evaluation_episodes": (is_whole(0), "a whole number from 0 up"),
+    "preset": (is_kind(dict), "names and values of hyper-parameters"),
+    "callbacks": (
+        lambda value: isinstance(value, list) and all(map(is_callback, value)),
+        "a list of names and settings of callbacks",
+    ),
+    "versions": (is_kind(dict), "names and values"),
+    "lengthened": (
+        lambda value: isinstance(value, list) and all(isinstance(v, int) for v in value),
+        "the totals that it had before",
+    ),
+}
+
+
+def check_config(config: Any, where: str | os.PathLike) -> dict[str, Any]:
+    """`config`, if it can be one; else `UsageError` that names the file and the entry."""
+    if not isinstance(config, dict):
+        raise UsageError(f"{where} is damaged: expected an object with names, got {kind_of(config)}")
+    for name, (allows, expected) in {**NEEDED, **OPTIONAL}.items():
+        if name not in config:
+            if name in NEEDED:
+                raise UsageError(f"{where} is damaged: it has no {name!r}")
+        elif not allows(config[name]):
+            raise UsageError(f"{where} is damaged: {name} must be {expected}, got {json.dumps(config[name])[:80]}")
+    return config
+
+
+def kind_of(value: Any) -> str:
+    return {list: "a list", str: "a text", type(None): "null"}.get(type(value), f"{value!r:.80}")
+
+
+def config_path(directory: str | os.PathLike) -> Path:
+    return Path(directory) / "config.json"
+
+
+def read_config(directory: str | os.PathLike) -> dict[str, Any]:
+    """A run's config.json, checked; `UsageError` with the reason if `directory` is no run."""
+    path = config_path(directory)
+    try:
+        config = json.loads(read_file(path, MOST_JSON_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{directory} is not a run: it has no config.json") from None
+    except (ValueError, RecursionError) as problem:
+        raise UsageError(f"{path} is damaged: {problem}") from None
+    return check_config(config, path)
+
+
+def changed_names(trained: dict[str, Any], config: dict[str, Any]) -> list[str]:
+    """The entries of config.json that are not what a checkpoint was trained with. A run that was lengthened may have a
+    checkpoint from before."""
+    totals = [config["steps"], *config.get("lengthened", [])]
+    return [
+        name
+        for name, value in trained.items()
+        if (value not in totals if name == "steps" else config.get(name) != value)
+    ]

@@ -1,0 +1,86 @@
+"""An agent out of what was saved, a run directory or what `Agent.save` wrote.
+
+Nothing is imported because a file names it: config.json may come from anybody. The class is looked for among those that
+exist in this process, and an environment `module:Id` is one that the caller names again.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from envs.errors import UsageError
+
+from .checkpoint import MALFORMED, Checkpoints, reason_of
+from .config import check_config
+
+
+def read_saved(path: str | Path, best: bool = False) -> dict[str, Any]:
+    """The newest good state of the agent in `path`, or the one that evaluated `best`; its "config" is checked."""
+    path = Path(path)
+    directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+    if not directory.is_dir():
+        raise UsageError(f"{path} does not exist")
+    checkpoints = Checkpoints(directory)
+    name, tree, damaged = checkpoints.load_newest()
+    if damaged:
+        warnings.warn("; ".join(damaged) + "; the one before is used", stacklevel=3)
+    if best:
+        if not tree.get("best"):
+            raise UsageError(f"{path} has no best checkpoint: nothing was evaluated in training; leave best out")
+        with misfits_in_one_line(directory / name):
+            name = tree["best"]["checkpoint"]
+            if checkpoints.step(name) is None:  # a path to somewhere else
+                raise ValueError(f"the best one is called {name!r}")
+        tree = checkpoints.load(name)
+    with misfits_in_one_line(directory / name):
+        state: dict[str, Any] = tree["agent"]
+        check_config(state["config"], "config")
+    return state
+
+
+@contextmanager
+def misfits_in_one_line(where: str | Path, kinds: tuple[type[Exception], ...] = MALFORMED) -> Iterator[None]:
+    """Inside, what Python raises for data of another form (of these `kinds`) is a `UsageError`, and every
+    `UsageError` says `where`: a checkpoint with right checksums may still hold anything."""
+    try:
+        yield
+    except UsageError as problem:
+        raise UsageError(f"{where}: {problem}") from problem
+    except kinds as problem:
+        raise UsageError(
+            f"{where} does not hold what this agent saves ({type(problem).__name__}: {reason_of(problem)}); it is of "
+            f"another version, or was changed"
+        ) from problem
+
+
+def class_name(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def is_class(kind: type, recorded: str) -> bool:
+    """Whether `recorded` is this class's name. Where it is defined may have moved: within this package, or because a
+    script was the main program then and is imported now."""
+    module, _, qualname = recorded.partition(":")
+    return qualname == kind.__qualname__ and module.startswith("agents.") == kind.__module__.startswith("agents.")
+
+
+def environment_of(config: dict[str, Any], env: Any = None) -> Any:
+    """What to make the environments from: `env`, or the id in `config` if that imports nothing."""
+    known = config["env"]
+    if env is not None:
+        return env
+    if ":" not in known:
+        return known
+    registered = known.partition(":")[2]
+    if registered in gym.registry:  # the module was imported already, by whoever wanted to
+        return registered
+    raise UsageError(
+        f"the agent was trained on {known}, and no module is imported because a file names it; name it again: "
+        f"--env {known} (from Python, env={known!r})"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -14,6 +15,7 @@ from envs.errors import UsageError
 from envs.making import import_module_of, parse_option
 
 from ..core.agent import Agent
+from ..core.callbacks import Callback, make_again, restore
 from ..core.components import ComposedHyperparameters
 from ..core.evaluation import evaluate
 from ..core.training import train
@@ -97,6 +99,7 @@ def command_train(arguments: list[str]) -> int:
     agent.total_steps = options.steps
     config = {
         **agent.config(),
+        "preset": agent.preset_values(),
         "checkpoint_every": options.checkpoint_every,
         "evaluation_episodes": options.evaluation_episodes,
         "versions": versions(),
@@ -175,6 +178,11 @@ def command_resume(arguments: list[str]) -> int:
         where = config_path(run.directory)
         agent = agent_type.from_config(run.config, name_again(run.config, options.env, options.run), saved.agent, where)
         total = total_steps(run, options.steps)
+        if agent.stopped is not None and total == run.config["steps"]:
+            longer = command_line("resume", options.run, "--steps", 2 * total)
+            print(f"{options.run} is finished: stopped at step {agent.steps:,}, {agent.stopped}; `{longer}` goes on")
+            run.close()
+            return 0
         if agent.steps >= total:
             print(
                 f"{options.run} is finished: {agent.steps:,} of {total:,} steps; "
@@ -182,7 +190,9 @@ def command_resume(arguments: list[str]) -> int:
             )
             run.close()
             return 0
+        callbacks = make_again(run.config.get("callbacks", []), options.run)
         run.go_back_to(saved)
+        restore(callbacks, run.callbacks)
         run.lengthen(total)
     except BaseException:
         run.close()
@@ -192,8 +202,8 @@ def command_resume(arguments: list[str]) -> int:
         planned = ", ".join(agent.schedules())
         stretched = f"; what changes by plan ({planned}) is stretched to the new end" if planned else ""
         print(f"lengthened from {agent.total_steps:,} steps{stretched}", file=sys.stderr)
-        agent.total_steps = total
-    return train_and_report(agent, run, options.quiet)
+        agent.total_steps, agent.stopped = total, None
+    return train_and_report(agent, run, options.quiet, callbacks)
 
 
 def total_steps(run: Run, steps: int | None) -> int:
@@ -208,13 +218,13 @@ def total_steps(run: Run, steps: int | None) -> int:
     return steps
 
 
-def train_and_report(agent: Agent, run: Run, quiet: bool) -> int:
+def train_and_report(agent: Agent, run: Run, quiet: bool, callbacks: Sequence[Callback] = ()) -> int:
     """Trains to the end or to a signal, says where the run is and what to type next, and returns the exit code."""
     started, first = time.perf_counter(), agent.steps
     progress = None if quiet else Progress(f"{agent.name} {agent.environments.name}", agent.steps, agent.total_steps)
     try:
         with interruption() as interrupted:
-            finished = train(agent, run, progress, stop=interrupted)
+            finished = train(agent, run, progress, interrupted, callbacks)
     finally:
         run.close()
         if progress is not None:
@@ -228,6 +238,8 @@ def train_and_report(agent: Agent, run: Run, quiet: bool) -> int:
     print(f"size        {size_of(run.directory) / 1e6:.1f} MB")
     speed = (agent.steps - first) / seconds
     print(f"trained     {agent.steps:,} steps in {duration(seconds)} ({speed:,.0f} steps/s)")
+    if agent.stopped is not None:
+        print(f"stopped     {agent.stopped}")
     print(f"evaluation  {evaluate(agent)}")
     print(f"next        {command_line('evaluate', run.directory)}")
     print(f"            {command_line('plot', run.directory)}")

@@ -33,7 +33,7 @@ from ..runs.interruption import Interruption, interruption
 from ..runs.progress import Progress, is_watched
 from ..runs.run import Run
 from ..runs.saved import class_name, environment_of, is_class, misfits_in_one_line, read_saved
-from .callbacks import Callback, make_callbacks
+from .callbacks import Callback, describe_all, list_callbacks, restore
 from .hyperparameters import Hyperparameters
 from .metrics import Means
 from .randomness import RandomTree
@@ -165,19 +165,22 @@ class Agent:
         *,
         run: str | Path | None = None,
         progress: bool | None = None,
-        callbacks: Sequence[Callback | Callable] = (),
+        callbacks: Sequence[Callback | Callable] | None = None,
     ) -> Self:
         """Trains for `steps` more environment steps. `run` is a new directory for metrics and checkpoints, with greedy
         evaluations in between; `progress` defaults to whether somebody is looking (stderr is a terminal). `callbacks`
-        are called on the way, and may stop it (callbacks.py).
+        are called on the way, and may stop it (callbacks.py); left out, a run that is there goes on with its own.
 
         What changes over training (ε, an annealed step size) ends with these steps: ten calls of a tenth are not one
         of the whole."""
         whole = int(steps) if isinstance(steps, float) and steps % 1 == 0 else steps  # 1e5 is one, too
-        made = make_callbacks(callbacks)
-        self.stopped = None
-        self.total_steps = self.steps + whole_number("steps", whole, least=1)
-        opened = Run.begin(run, self) if run is not None else None
+        total = self.steps + whole_number("steps", whole, least=1)
+        made = list_callbacks(callbacks, run)
+        self.total_steps, self.stopped = total, None
+        opened = None
+        if run is not None:
+            opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
+            restore(made, opened.callbacks)
         show = is_watched() if progress is None else progress
         shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
         try:
@@ -266,7 +269,6 @@ class Agent:
             "device": self.device.type,
             "steps": self.total_steps,
             "hyperparameters": self.hyperparameters.plain(),
-            "preset": self.preset_values(),
         }
 
     def save(self, path: str | Path) -> None:
@@ -343,13 +345,12 @@ class Agent:
         made nor whether many were vectorised."""
         same_spaces = state.get("spaces", self._spaces()) == self._spaces()  # older checkpoints don't have them
         if not same_spaces or state["environments"].keys() != self.environments.state_dict().keys():
-            trained = state["config"]
             before, now = state.get("spaces", ["unknown spaces"] * 2), self._spaces()
             alike = "; the spaces are the same, but one of them is a vector environment" if same_spaces else ""
             raise UsageError(
-                f"this agent was trained in {trained['env']} with observations {before[0]} and actions {before[1]}, but "
-                f"{self.environments.name} has observations {now[0]} and actions {now[1]}{alike}; give an environment "
-                f"like the one it was trained in, {type(self).__name__}.load(path, env)"
+                f"this agent was trained in {state['config']['env']} with observations {before[0]} and actions "
+                f"{before[1]}, but {self.environments.name} has observations {now[0]} and actions {now[1]}{alike}; "
+                f"give an environment like the one it was trained in, {type(self).__name__}.load(path, env)"
             )
 
     def _stateful(self) -> dict[str, Any]:

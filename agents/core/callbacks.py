@@ -36,6 +36,7 @@ from typing import Any
 from envs import Transition, UsageError
 from envs.errors import real_number, whole_number
 
+from ..runs.config import config_path, read_config
 from .contract import Learner
 
 Figures = dict[str, Any]
@@ -246,12 +247,25 @@ def make_callbacks(given: Any) -> list[Callback]:
     return made
 
 
+def list_callbacks(given: Any, run: str | Path | None) -> list[Callback]:
+    """The callbacks of `learn(callbacks=given, run=run)`. `None` is none, in a run that is there already, the run's."""
+    if given is not None:
+        return make_callbacks(given)
+    if run is None or not config_path(run).exists():
+        return []
+    return make_again(read_config(run).get("callbacks", []), run)
+
+
 # -- on disk
 
 
+def describe_all(callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
+    """What config.json says of them."""
+    return [describe(callback) for callback in callbacks]
+
+
 def describe(callback: Callback) -> dict[str, Any]:
-    """What config.json says of it: a built-in one's name and settings; of the user's own, which class or function it
-    is."""
+    """A built-in one's name and settings; of the user's own, which class or function it is."""
     kind = type(callback)
     if BUILT_IN.get(kind.__name__) is kind:
         settings = {name: value for name, value in asdict(callback).items() if name[0] != "_"}  # type: ignore[call-overload]
@@ -273,11 +287,14 @@ def make_again(described: list[dict[str, Any]], where: Any) -> list[Callback]:
     for one in described:
         if one["name"] not in BUILT_IN:
             raise UsageError(f"{where} names the callback {one['name']!r}, which this version of minigrad doesn't have")
-        made.append(BUILT_IN[one["name"]](**one["settings"]))
+        try:
+            made.append(BUILT_IN[one["name"]](**one["settings"]))
+        except TypeError as problem:
+            raise UsageError(f"{where} is damaged: its callback {one['name']} can't be made again: {problem}") from None
     return made
 
 
-def restore(callbacks: Sequence[Callback], saved: list[dict[str, Any]]) -> None:
+def restore(callbacks: Sequence[Callback], saved: Sequence[dict[str, Any]]) -> None:
     """Gives every callback the state that the run `saved` of the same one; of two that are the same, in their order."""
     left = list(saved)
     for callback in callbacks:

@@ -23,6 +23,15 @@ def is_kind(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kinds)
 
 
+def is_callback(value: Any) -> bool:
+    """Whether it describes a callback: a built-in one, or one of the user's own."""
+    if not isinstance(value, dict):
+        return False
+    return isinstance(value.get("own"), str) or (
+        isinstance(value.get("name"), str) and isinstance(value.get("settings"), dict)
+    )
+
+
 # What a run can't do without, and what may be left out: the test, and what it asks for.
 NEEDED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "algorithm": (is_kind(str), "a name"),
@@ -40,6 +49,11 @@ OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
     "checkpoint_every": (is_whole(0), "a whole number from 0 up"),
     "evaluation_episodes": (is_whole(0), "a whole number from 0 up"),
+    "preset": (is_kind(dict), "names and values of hyper-parameters"),
+    "callbacks": (
+        lambda value: isinstance(value, list) and all(map(is_callback, value)),
+        "a list of names and settings of callbacks",
+    ),
     "versions": (is_kind(dict), "names and values"),
     "lengthened": (
         lambda value: isinstance(value, list) and all(isinstance(v, int) for v in value),

@@ -53,7 +53,7 @@ class Recorder:
         return self.due
 
     def save(self) -> None:
-        self.run.save(self.agent.steps, self.agent.state_dict())
+        self.run.save(self.agent.steps, self.agent.state_dict(), self.listeners.state_dict())
         self.saved_at = self.agent.steps
 
     def close(self, finished: bool) -> None:

@@ -47,6 +47,7 @@ class Saved:
     metrics: dict[str, Any] | None = None
     evaluations: dict[str, Any] | None = None
     best: dict[str, Any] | None = None
+    callbacks: tuple[dict[str, Any], ...] = ()  # what each is, and its state
     damaged: tuple[str, ...] = ()  # a message for each newer checkpoint that can't be used
 
 
@@ -73,6 +74,9 @@ class Run:
         self.timing = Table(directory / "timing.csv")
         self.checkpoints = Checkpoints(directory / "checkpoints")
         self.best: dict[str, Any] | None = None
+        self.callbacks: tuple[
+            dict[str, Any], ...
+        ] = ()  # those of the checkpoint that it goes on from, with their states
         self._lock = lock(directory)
 
     @classmethod
@@ -95,11 +99,13 @@ class Run:
         return cls(directory, read_config(directory))
 
     @classmethod
-    def begin(cls, directory: str | Path, agent: Trained) -> Run:
+    def begin(
+        cls, directory: str | Path, agent: Trained, preset: dict[str, Any], callbacks: list[dict[str, Any]]
+    ) -> Run:
         """A new run of `agent`; or the agent's own run, where its newest checkpoint is what the agent is now,
         lengthened to the agent's `total_steps`. Raises `UsageError` for any other directory that is not empty."""
         if not config_path(directory).exists():
-            return cls.create(directory, agent.config())
+            return cls.create(directory, {**agent.config(), "preset": preset, "callbacks": callbacks})
         run = cls.open(directory)
         try:
             saved = run.read_newest()
@@ -109,7 +115,7 @@ class Run:
                     f"one: agents.load({str(directory)!r}).learn(steps, run={str(directory)!r})"
                 )
             run.go_back_to(saved)
-            run.lengthen(agent.total_steps)
+            run.lengthen(agent.total_steps, callbacks)
         except BaseException:
             run.close()
             raise
@@ -118,15 +124,18 @@ class Run:
     def _write_config(self) -> None:
         write_atomically(config_path(self.directory), (json.dumps(self.config, indent=2) + "\n").encode())
 
-    def lengthen(self, steps: int) -> None:
-        """From here on the run is one of `steps` steps in all. config.json keeps the totals that it had before, which
-        its checkpoints were trained with."""
+    def lengthen(self, steps: int, callbacks: list[dict[str, Any]] | None = None) -> None:
+        """From here on the run is one of `steps` steps in all, with these `callbacks`, if they are given. config.json
+        keeps the totals that it had before, which its checkpoints were trained with."""
+        if callbacks is not None:
+            self.config = {**self.config, "callbacks": callbacks}
+            self._write_config()
         if steps != self.config["steps"]:
             before = [*self.config.get("lengthened", []), self.config["steps"]]
             self.config = {**self.config, "steps": steps, "lengthened": before}
             self._write_config()
 
-    def save(self, step: int, agent_state: dict[str, Any]) -> Path:
+    def save(self, step: int, agent_state: dict[str, Any], callbacks: list[dict[str, Any]]) -> Path:
         """Writes a checkpoint of the agent and of how far the tables are. Raises `UsageError` if that is impossible."""
         self._check_is_there(step)
         try:
@@ -134,7 +143,7 @@ class Run:
             for table in (self.metrics, self.evaluations, self.timing):
                 table.flush(to_disk=True)
             tables = {"metrics": self.metrics.mark(), "evaluations": self.evaluations.mark()}
-            tree = {"agent": agent_state, "tables": tables, "best": self.best}
+            tree = {"agent": agent_state, "tables": tables, "best": self.best, "callbacks": callbacks}
             return self.checkpoints.save(step, tree, also_keep=self.best["checkpoint"] if self.best else None)
         except OSError as problem:
             names = self.checkpoints.names()
@@ -163,7 +172,10 @@ class Run:
         name, tree, damaged = self.checkpoints.load_newest()
         try:
             tables = tree["tables"]
-            saved = Saved(name, tree["agent"], tables["metrics"], tables["evaluations"], tree["best"], tuple(damaged))
+            callbacks = tuple(tree.get("callbacks", ()))  # an older checkpoint has none
+            saved = Saved(
+                name, tree["agent"], tables["metrics"], tables["evaluations"], tree["best"], callbacks, tuple(damaged)
+            )
             check_config(saved.agent["config"] if saved.agent else None, f"{self.checkpoints.directory / name}, config")
             for mark in (saved.metrics, saved.evaluations):
                 if not isinstance(mark, dict) or not all(isinstance(mark[key], int) for key in NO_ROWS):
@@ -191,7 +203,7 @@ class Run:
         self.check_unchanged(saved)
         self.checkpoints.forget_after(saved.name)
         remove_leftovers(self.directory)
-        self.best = saved.best
+        self.best, self.callbacks = saved.best, saved.callbacks
         self.metrics.cut_back(saved.metrics or NO_ROWS)
         self.evaluations.cut_back(saved.evaluations or NO_ROWS)
         try:

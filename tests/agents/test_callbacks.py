@@ -1,16 +1,18 @@
-"""Callbacks are called at the right moments with the right figures; they may stop a training; one that only looks leaves it
-as it was."""
+"""Callbacks are called at the right moments with the right figures. They may stop a training; one that only looks
+leaves it as it was. A run goes on with its own."""
 
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from agents import DQN, PPO, Agent, QLearning
+import agents
+from agents import DQN, PPO, Agent, QLearning, cli
 from agents.core.callbacks import (
     Callback,
     CallFunction,
@@ -18,8 +20,11 @@ from agents.core.callbacks import (
     SaveEvery,
     StopAtReturn,
     StopWithoutImprovement,
+    describe,
     make_callbacks,
 )
+from agents.core.training import train
+from agents.runs.run import Run
 from envs import UsageError
 from tests.agents.conftest import assert_same_state, env_of
 
@@ -241,3 +246,120 @@ def test_ppo_is_told_of_rollouts() -> None:
     PPO("CartPole-v1", seed=0, num_envs=2, rollout_steps=8, batch_size=8, epochs=1).learn(64, callbacks=[log])
     assert [figures["step"] for figures in log.named("update")] == [16, 32, 48, 64]
     assert len(make_callbacks([log])) == 1
+
+
+# -- in a run
+
+SETTINGS = {"learning_starts": 20, "batch_size": 8, "hidden": (8,)}
+
+
+def start(directory: Path, callbacks: list[Callback], until: int) -> DQN:
+    """The first `until` steps of a training of 400, which is then interrupted and saved."""
+    agent = DQN(ENV, seed=0, **SETTINGS)
+    agent.total_steps = 400
+    run = Run.create(directory, {**agent.config(), "callbacks": [describe(callback) for callback in callbacks]})
+    train(agent, run, stop=lambda: agent.steps >= until, callbacks=callbacks)
+    run.close()
+    return agent
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: StopAtReturn(0.8, episodes=10),
+        lambda: StopWithoutImprovement(3),
+        lambda: SaveEvery(70),
+    ],
+    ids=["StopAtReturn", "StopWithoutImprovement", "SaveEvery"],
+)
+def test_a_resumed_run_goes_on_with_its_callbacks(make: Any, tmp_path: Path, capsys) -> None:
+    """Exactly: an interruption at any moment changes nothing, so what a callback has seen before it must count."""
+    whole = DQN(ENV, seed=0, **SETTINGS).learn(400, run=tmp_path / "whole", callbacks=[make()])
+    until = max(25, whole.steps - 3) if whole.stopped else 130
+    start(tmp_path / "parts", [make()], until)
+    assert cli.main(["resume", str(tmp_path / "parts"), "--quiet"]) == 0
+    assert_same_state(whole, DQN.load(tmp_path / "parts"))
+    for table in ("metrics.csv", "evaluations.csv"):
+        assert (tmp_path / "whole" / table).read_bytes() == (tmp_path / "parts" / table).read_bytes()
+    saved = [sorted(path.name for path in (tmp_path / run / "saved").glob("*")) for run in ("whole", "parts")]
+    assert saved[0] == saved[1]
+    if whole.stopped:
+        assert whole.stopped in capsys.readouterr().out
+        # It is finished, unless it is told to be longer.
+        assert cli.main(["resume", str(tmp_path / "parts")]) == 0
+        assert f"is finished: stopped at step {whole.steps:,}, {whole.stopped}; " in capsys.readouterr().out
+    assert bool(whole.stopped) == (make().__class__ is not SaveEvery)
+
+
+class Own(Callback):
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def on_step(self, agent, figures) -> None:
+        self.seen += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.seen = state["seen"]
+
+
+def test_ones_own_must_be_given_again(tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    start(run, [Own(), SaveEvery(1_000)], until=50)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert cli.main(["resume", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert f"{run} was trained with callbacks of your own" in said
+    assert "tests.agents.test_callbacks:Own" in said
+    assert said.count("\n") == 1
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match="callbacks of your own, which no file can bring back"):
+        agents.load(run).learn(10, run=run)
+    own = Own()
+    agents.load(run).learn(10, run=run, callbacks=[own])
+    assert own.seen == 60
+    assert json.loads((run / "config.json").read_text())["callbacks"] == [{"own": "tests.agents.test_callbacks:Own"}]
+    agents.load(run).learn(10, run=run, callbacks=[])
+    assert json.loads((run / "config.json").read_text())["callbacks"] == []
+    agents.load(run).learn(10, run=run)
+
+
+def ignore(agent: Agent, figures: dict[str, Any]) -> None:
+    """Looks at nothing."""
+
+
+def test_what_config_json_says(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    DQN(ENV).learn(10, run=run, callbacks=[StopAtReturn(3, 7), SaveEvery(4), Every(2, ignore), ignore])
+    function = {"own": "tests.agents.test_callbacks:ignore"}
+    assert json.loads((run / "config.json").read_text())["callbacks"] == [
+        {"name": "StopAtReturn", "settings": {"value": 3.0, "episodes": 7}},
+        {"name": "SaveEvery", "settings": {"steps": 4, "directory": None}},
+        function,
+        function,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (
+            {"name": "Nothing", "settings": {}},
+            "names the callback 'Nothing', which this version of minigrad doesn't have",
+        ),
+        (
+            {"name": "StopAtReturn", "settings": {"valu": 1}},
+            "is damaged: its callback StopAtReturn can't be made again",
+        ),
+        ({"name": "StopAtReturn"}, "callbacks must be a list of names and settings"),
+    ],
+)
+def test_a_damaged_config(callback: dict[str, Any], message: str, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    start(run, [], until=30)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "callbacks": [callback]}))
+    assert cli.main(["resume", str(run)]) == 2
+    assert message in capsys.readouterr().err

@@ -56,7 +56,8 @@ class BareEnvironments(Environments):
                 check_step(self.name, given)
             try:
                 observation, gained, terminates, truncates, _ = given
-                reward[i], terminated[i], truncated[i] = gained, terminates, truncates
+                reward[i] = gained = float(gained)  # an array would take None for NaN
+                terminated[i], truncated[i] = terminates, truncates
             except (TypeError, ValueError):
                 check_step(self.name, given)
                 raise
@@ -64,7 +65,7 @@ class BareEnvironments(Environments):
                 observation = self.observations.convert(observation)
             after[i] = observation  # a copy: an environment may return the same array at every step
             ends = bool(terminates or truncates)
-            self._count(i, float(gained), ends)
+            self._count(i, gained, ends)
             if ends:
                 ended.append(i)
         self.observations.check_finite(after)

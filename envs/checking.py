@@ -139,16 +139,15 @@ class Observations:
             kept = array.astype(self.dtype)
         changed = kept != array
         if changed.any():
-            self.refuse(
-                f"an observation of {array.dtype} with {array[changed][0]} in it, which {self.dtype} can't keep,"
-            )
+            self.refuse(f"an observation of {array.dtype} with {array[changed][0]} in it, which {self.dtype} can't keep")
         return kept
 
-    def check_states(self, states: np.ndarray) -> None:
-        """Raises if one of several states isn't in the space."""
+    def check_states(self, states: np.ndarray, by_user: bool = False) -> None:
+        """Raises if one of several states isn't in the space. `by_user`: whether they are somebody's own, and not from
+        the environment."""
         if states.size and not (states.min() >= self.states.start and states.max() < self.states.stop):
             outside = (states < self.states.start) | (states >= self.states.stop)
-            self.refuse(f"the observation {states[outside][0]}")
+            self.refuse(f"the observation {states[outside][0]}", by_user)
 
     def check_finite(self, observation: np.ndarray) -> None:
         """Raises if a number is NaN or infinite: it would spread to every weight."""
@@ -160,20 +159,20 @@ class Observations:
                 f"{self.name}: the environment returned an observation with {bad} in it; observations must be finite"
             )
 
-    def check_bounds(self, observation: np.ndarray) -> None:
+    def check_bounds(self, observation: np.ndarray, by_user: bool = False) -> None:
         """Raises if a number of (..., *shape) observations is outside of the space's bounds."""
         if self._bounds is None:
             return
         low, high = self._bounds
         inside = (observation >= low) & (observation <= high)
         if not inside.all():
-            self.refuse(f"an observation with {observation[~inside][0]} in it")
+            self.refuse(f"an observation with {observation[~inside][0]} in it", by_user)
 
-    def refuse(self, what: str) -> NoReturn:
-        raise UsageError(
-            f"{self.name}: the environment returned {what} and its observation_space is {shown(self.space)}; "
-            f"mend one of them"
-        )
+    def refuse(self, what: str, by_user: bool = False) -> NoReturn:
+        space = f"its observation_space is {shown(self.space)}"
+        if by_user:
+            raise UsageError(f"{self.name}: this is {what}, and {space}; give an observation of that space")
+        raise UsageError(f"{self.name}: the environment returned {what}, and {space}; mend one of them")
 
 
 def bounds_of(space: gym.Space) -> tuple[np.ndarray, np.ndarray] | None:
@@ -210,6 +209,11 @@ def as_one_array(name: str, space: gym.Space) -> gym.Space:
     if isinstance(space, spaces.Tuple) and all(isinstance(part, spaces.Discrete) for part in space.spaces):
         parts: Any = space.spaces
         return spaces.MultiDiscrete([int(part.n) for part in parts], start=[int(part.start) for part in parts])
+    if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Discrete) for part in space.values()):
+        raise UsageError(
+            f"{name}: observations are a Dict of whole numbers, and agents take one array; make the space a MultiDiscrete "
+            f"of them, or a Tuple"
+        )
     raise UsageError(
         f"{name}: observations are a {type(space).__name__}, and agents take one array; wrap the environment in "
         f"gymnasium.wrappers.FlattenObservation: give a function that makes it, such as "

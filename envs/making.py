@@ -102,6 +102,8 @@ def make_by_id(env_id: str, **options: Any) -> Any:
                 raise lacks_extra(env_id, extra) from problem
         raise UsageError(f"{env_id} needs a package that is not installed: {problem}") from problem
     except (gym.error.Error, ModuleNotFoundError) as problem:
+        if module is not None and env_id not in gym.registry:
+            raise unknown_id(env_id) from problem
         raise UsageError(f"{env_id} can't be made: {problem}") from problem
 
 
@@ -117,11 +119,16 @@ def find_spec(env_id: str) -> Any:
             version = find_highest_version(namespace, name)
         return gym.spec(get_env_id(namespace, name, version))
     except gym.error.Error as problem:
-        hint = did_you_mean(plain, gym.registry)
-        if module:
-            raise UsageError(f"{module} is there, but registers no environment {plain!r}{hint}") from problem
-        hint = hint or "; `minigrad list` shows the known ones, and module:Id finds one of your own"
-        raise UsageError(f"unknown environment {env_id!r}{hint}") from problem
+        raise unknown_id(env_id) from problem
+
+
+def unknown_id(env_id: str) -> UsageError:
+    module, _, plain = env_id.rpartition(":")
+    hint = did_you_mean(plain, gym.registry)
+    if module:
+        return UsageError(f"{module} is there, but registers no environment {plain!r}{hint}")
+    hint = hint or "; `minigrad list` shows the known ones, and module:Id finds one of your own"
+    return UsageError(f"unknown environment {env_id!r}{hint}")
 
 
 def import_module_of(env_id: str, in_working_folder: bool = False) -> None:

@@ -141,7 +141,15 @@ class Environments:
 
     def from_env(self, observation: Any) -> Any:
         """Observations as agents see them, from one or more that the environment itself gave."""
-        return np.asarray(observation, self.observation_dtype)
+        if isinstance(observation, tuple) and len(observation) == 2 and isinstance(observation[1], dict):
+            raise UsageError(
+                f"{self.name}: this is (observation, info), as reset returns it; give the observation alone, "
+                f"`observation, info = env.reset()`"
+            )
+        array = np.asarray(observation, self.observation_dtype)
+        if self.observations.states:
+            self.observations.check_states(array, by_user=True)
+        return array
 
     def model(self) -> Model:
         """P(s' | s, a) and r(s, a) of one environment (model.py); raises `UsageError` if they aren't known."""

@@ -18,7 +18,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from envs import Transition
+from envs import Environments, Transition
+from envs.counted_states import count_states
 
 from ...core.agent import Agent
 from ...core.annealing import AnnealedEpsilon
@@ -73,6 +74,9 @@ class TabularAgent(Agent):
     default_env = "minigrad/GridWorld-v0"
     metric_names = ("td_error", "value")
     table: State
+
+    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
+        return count_states(super().make_environments(env, num_envs))
 
     def make_table(self, *shape: int) -> State:
         return State(value=np.zeros(shape), weight=np.zeros(shape))

@@ -7,6 +7,7 @@
     minigrad plot RUN...
     minigrad resume RUN
     minigrad probe ALGORITHM [--seed N]
+    minigrad check-env ENV [--env-option NAME=VALUE ...]
     minigrad ablation [--env ID] [--seeds N] [--jobs N]
 
 A mistake is one line on stderr and exit code 2.
@@ -22,12 +23,14 @@ from collections.abc import Callable
 from envs.errors import UsageError, did_you_mean
 
 from .ablation import command_ablation
+from .check_env import command_check_env
 from .listing import command_list
 from .probe import command_probe
 from .show import command_evaluate, command_plot, command_record
 from .train import command_resume, command_train
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {
+# A command may return an exit code.
+COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "train": command_train,
     "list": command_list,
     "evaluate": command_evaluate,
@@ -35,6 +38,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "plot": command_plot,
     "resume": command_resume,
     "probe": command_probe,
+    "check-env": command_check_env,
     "ablation": command_ablation,
 }
 
@@ -50,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         if arguments[0] not in COMMANDS:
             known = did_you_mean(arguments[0], COMMANDS) or f"; commands: {', '.join(COMMANDS)}"
             raise UsageError(f"unknown command {arguments[0]!r}{known}")
-        COMMANDS[arguments[0]](arguments[1:])
+        code = COMMANDS[arguments[0]](arguments[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read what was printed (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
@@ -60,4 +64,4 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
+    return code or 0

@@ -12,6 +12,8 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -22,6 +24,7 @@ from gymnasium import spaces
 
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
+from envs.making import is_made, plain_options
 
 from ..presets import preset_for
 from ..runs.checkpoint import Checkpoints, read
@@ -36,7 +39,8 @@ from .training import train
 class Agent:
     """`DQN("CartPole-v1", seed=0).learn(50_000)`; then `predict`, `evaluate(agent)`, `save`.
 
-    env                 an id, an environment, a vector environment, or a function that makes one
+    env                 an id, a class or a function that makes an environment, an environment, or a vector environment
+    env_options         what the id, the class or the function takes: {"is_slippery": False}
     seed                everything random follows from it
     num_envs            environments side by side
     device              where its networks are: "cpu", or "cuda" for large ones (docs/gpu.md)
@@ -61,6 +65,7 @@ class Agent:
         seed: int = 0,
         num_envs: int | None = None,
         device: Any = "cpu",
+        env_options: Mapping[str, Any] | None = None,
         **hyperparameters: Any,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
@@ -74,6 +79,7 @@ class Agent:
         preset = preset_for(type(self), env)
         self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
+        self.env_options = plain_options(env_options or {})
         self.environments = self.make_environments(env, preset.num_envs if num_envs is None else num_envs)
         self.num_envs = self.environments.num_envs
         self.observation_space: Any = self.environments.observation_space
@@ -90,6 +96,12 @@ class Agent:
                 )
         self.steps = self.total_steps = 0  # environment steps, over all environments
         self.episodes = 0
+        if (reason := self.environments.why_not_again) is not None:
+            warnings.warn(
+                f"{self.environments.name} can't be made a second time ({reason}), so it trains without evaluations; "
+                f"give an id, a class, or a function that makes it",
+                stacklevel=2,
+            )
         self.metrics = Means(self.metric_names)
         self.random = RandomTree(seed)
         with self.random.engine():
@@ -101,7 +113,7 @@ class Agent:
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
         """The environments it acts in, to train or to be evaluated. Overridden by agents that see them through a
         wrapper of their own."""
-        return make_environments(env, num_envs)
+        return make_environments(env, num_envs, self.env_options if env is self.env else None)
 
     def build(self) -> None:
         """Makes the networks, the optimizer, the memory."""
@@ -165,7 +177,7 @@ class Agent:
     def predict(self, observation: Any, deterministic: bool = True) -> Any:
         """The action for one observation, as the environment takes it; for a batch of them, an array of
         actions."""
-        observation = np.asarray(observation, self.environments.observation_dtype)
+        observation = self.environments.from_env(observation)
         shape = self.observation_space.shape or ()
         if observation.shape == shape:
             action = self.predict_batch(observation[None], deterministic)[0]
@@ -200,6 +212,7 @@ class Agent:
         return {
             "algorithm": self.name,
             "env": self.env if isinstance(self.env, str) else self.environments.name,
+            "env_options": self.env_options,
             "seed": self.seed,
             "num_envs": self.num_envs,
             "device": self.device.type,
@@ -226,8 +239,6 @@ class Agent:
                 raise UsageError(f"{path} has no best checkpoint: nothing was evaluated in training; leave best out")
             tree = read(directory / tree["best"]["checkpoint"])
         if damaged:
-            import warnings
-
             warnings.warn("; ".join(damaged) + "; the one before is used", stacklevel=2)
         config = tree["agent"]["config"]
         if config["algorithm"] != cls.name:
@@ -237,9 +248,12 @@ class Agent:
     @classmethod
     def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
         """The agent that `config` describes, in `state` if one is given."""
+        # Options say how an environment is made; one that is given made, or another id, has none of them.
+        is_same = env in (None, config["env"]) if env is None or isinstance(env, str) else not is_made(env)
         env = config["env"] if env is None else env
         agent = cls(
             env,
+            env_options=config.get("env_options") if is_same else None,
             seed=config["seed"],
             num_envs=config["num_envs"],
             device=config.get("device", "cpu"),

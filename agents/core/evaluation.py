@@ -83,13 +83,14 @@ def environments_for(agent: Player, env: Any) -> Environments:
     """`env`, or like the agent's own but not the ones it is training in."""
     if env is None and not isinstance(agent.env, str):
         return agent.environments.another()
+    options = agent.env_options if env is None else {}
     env = agent.env if env is None else env
-    return agent.make_environments(partial(make_with_limit, env) if isinstance(env, str) else env)
+    return agent.make_environments(partial(make_with_limit, env, **options) if isinstance(env, str) else env)
 
 
-def make_with_limit(env_id: str) -> Any:
+def make_with_limit(env_id: str, **options: Any) -> Any:
     """The environment itself, as `make_by_id` makes it, which may be another one than agents learn from."""
-    env = make_by_id(env_id)
+    env = make_by_id(env_id, **options)
     if isinstance(env, gym.vector.VectorEnv) or env.spec.max_episode_steps is not None:
         return env
     return gym.wrappers.TimeLimit(env, LONGEST_EPISODE)

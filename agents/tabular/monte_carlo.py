@@ -53,7 +53,8 @@ class MonteCarlo(TabularControl):
             env = self.env
             if not isinstance(env, str):
                 raise UsageError("exploring starts need an environment given by its id")
-            self.environments = self.make_environments(lambda: RandomStart(make_by_id(env)), self.num_envs)
+            make = lambda: RandomStart(make_by_id(env, **self.env_options))
+            self.environments = self.make_environments(make, self.num_envs)
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         action = super().act(observation)

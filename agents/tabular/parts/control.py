@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from envs import Environments
+from envs.counted_states import count_states
+
 from ...core.agent import Agent
 from ...core.hyperparameters import Fraction
 from ...core.randomness import draw
@@ -42,6 +45,9 @@ class TabularControl(Agent):
     observation_spaces = (spaces.Discrete,)
     default_env = "minigrad/GridWorld-v0"
     metric_names = ("td_error", "value")
+
+    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
+        return count_states(super().make_environments(env, num_envs))
 
     def build(self) -> None:
         self.table = make_table(self.observation_space.n, self.action_space.n)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from gymnasium import spaces
 
-from envs import UsageError
+from envs import Environments, UsageError
+from envs.counted_states import count_states
 
 from ...core.agent import Agent
 from ...core.randomness import draw
@@ -32,6 +33,9 @@ class TabularPrediction(Agent):
     observation_spaces = (spaces.Discrete,)
     default_env = "minigrad/GridWorld-v0"
     metric_names = ("td_error", "value")
+
+    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
+        return count_states(super().make_environments(env, num_envs))
 
     def build(self) -> None:
         self.table = make_table(self.observation_space.n)

@@ -48,6 +48,7 @@ class Recorder:
 
     def checkpoint(self) -> int:
         """Evaluates, remembers the best weights, saves. Returns when to do so next."""
+        self.run.check_is_there(self.agent.steps)
         if self.evaluation_episodes and self.agent.environments.can_be_made_again:
             result = evaluate(self.agent, episodes=self.evaluation_episodes)
             self.run.evaluations.write({"step": self.agent.steps, "mean": result.mean, "std": result.std})

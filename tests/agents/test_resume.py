@@ -61,7 +61,9 @@ def test_a_finished_run_is_left_alone(tmp_path: Path, capsys) -> None:
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
 
 
-@pytest.mark.parametrize(("name", "value"), [("num_envs", 3), ("env", "CartPole-v1"), ("hyperparameters", {"gamma": 0.25})])
+@pytest.mark.parametrize(
+    ("name", "value"), [("num_envs", 3), ("env", "CartPole-v1"), ("hyperparameters", {"gamma": 0.25})]
+)
 def test_a_config_that_was_changed_is_named(tmp_path: Path, capsys, name: str, value: Any) -> None:
     train(tmp_path / "run")
     path = tmp_path / "run" / "config.json"

@@ -26,8 +26,7 @@ bind_words()
 install_checks()
 take_shortcuts()
 
-from . import autograd, random
-from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from . import random
 from .core.tensor import Tensor
 from .device import device, to_numpy
 from .dialect import functions as _functions
@@ -91,7 +90,6 @@ from .dialect.functions import (
     diagonal,
     div,
     dot,
-    einsum,
     equal,
     flatten,
     flip,
@@ -171,6 +169,7 @@ from .dialect.functions import (
     where,
     xlogy,
 )
+from .dialect.grad_modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .dialect.gradients import operation
 from .dialect.layout import is_floating_point, is_nonzero, numel
 from .dialect.size import Size
@@ -284,6 +283,7 @@ for _name in _OF_TENSORS.split():
 
 # Parts that not every program needs are imported when they are first asked for.
 _LAZY = {
+    "autograd": "minigrad.autograd",
     "nn": "minigrad.nn",
     "distributions": "minigrad.distributions",
     "optim": "minigrad.optim",
@@ -291,6 +291,7 @@ _LAZY = {
     "load": ("minigrad.serialization", "load"),
     "softmax": ("minigrad.nn.functional", "softmax"),
     "log_softmax": ("minigrad.nn.functional", "log_softmax"),
+    "einsum": ("minigrad.dialect.functions.einsum", "einsum"),
     "backends": "minigrad.backends",
     "cuda": "minigrad.cuda",
     "linalg": "minigrad.linalg",
@@ -310,4 +311,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
     if isinstance(place, str):
         return importlib.import_module(place)
-    return getattr(importlib.import_module(place[0]), place[1])
+    globals()[name] = value = getattr(importlib.import_module(place[0]), place[1])  # so it is asked for only once
+    return value

@@ -80,7 +80,7 @@ def bind(operation: Operation, in_table: bool = True) -> Callable[..., Any]:
     if in_table and TABLE.setdefault(operation.name, operation) is not operation:
         raise ValueError(f"operation '{operation.name}' is in the table already; choose another name")
 
-    def apply(*arguments: Any) -> Any:
+    def apply(*arguments):  # without annotations, which an import would make anew for every row
         return call(operation, *arguments)
 
     apply.__name__ = apply.__qualname__ = operation.name

@@ -18,12 +18,15 @@ from .parameter import Parameter
 _LINEAR, _RELU = Linear.forward, ReLU.forward
 
 
-def _does_only(module: Module, forward: Any) -> bool:
-    """Whether calling the module is calling this function: it has no hooks, and nobody gave it another forward."""
+def _can_fuse(layer: Module, relu: Module) -> bool:
+    """Whether calling the two is calling Linear's and ReLU's forward: no hooks, and nobody gave them another forward."""
     return (
-        module._forward_hooks is None
-        and module._forward_pre_hooks is None
-        and getattr(module.forward, "__func__", None) is forward
+        layer._forward_hooks is None
+        and layer._forward_pre_hooks is None
+        and relu._forward_hooks is None
+        and relu._forward_pre_hooks is None
+        and getattr(layer.forward, "__func__", None) is _LINEAR
+        and getattr(relu.forward, "__func__", None) is _RELU
     )
 
 
@@ -53,7 +56,7 @@ class Sequential(Module):
                 # layer(input) takes longer, which only hooks are worth
                 hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
                 input = layer(input) if hooked else layer.forward(input)
-            elif fuse and not observers and _does_only(layer, _LINEAR) and _does_only(relu, _RELU):
+            elif fuse and not observers and _can_fuse(layer, relu):
                 input = linear_relu(input, layer.weight, layer.bias)
             else:
                 input = relu(layer(input))

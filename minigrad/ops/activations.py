@@ -23,7 +23,7 @@ silu = op(
     name="silu",
     elementwise=True,
     fractional=True,
-    cases=unary(),
+    cases=unary,
 )
 gelu = op(
     lambda x: x * _normal_cdf(x),
@@ -31,7 +31,7 @@ gelu = op(
     name="gelu",
     elementwise=True,
     fractional=True,
-    cases=unary(),
+    cases=unary,
 )
 
 
@@ -45,7 +45,7 @@ mish = op(
     name="mish",
     elementwise=True,
     fractional=True,
-    cases=unary(),
+    cases=unary,
 )
 hardtanh = op(
     # clamp, but for the slope at the bounds, which is 0 here and 1 there: PyTorch's conventions.
@@ -53,5 +53,5 @@ hardtanh = op(
     vjp=lambda g, x, low, high: g * ~(x <= low) * ~(x >= high),  # a NaN passes its cotangent on
     name="hardtanh",
     elementwise=True,
-    cases=unary(real, -0.6, 0.7),
+    cases=lambda: unary(real, -0.6, 0.7),
 )

@@ -141,7 +141,7 @@ convolution = op(
         weight=lambda g, x, window, groups: convolution_weight(g, x, window, groups),
         bias=lambda g: sum_(g, (0, 2, 3), False),
     ),
-    cases=[
+    cases=lambda: [
         (real(2, 2, 4, 5), real(3, 2, 2, 3), real(3), Window((2, 3)), 1),
         (real(1, 1, 6, 5), real(2, 1, 3, 2), None, Window((3, 2), (2, 3), (1, 0, 0, 2)), 1),
         (real(2, 4, 4, 3), real(2, 2, 2, 2), real(2), Window((2, 2), (1, 1), (0, 1, 1, 0), (2, 1)), 2),
@@ -158,7 +158,7 @@ convolution_input = op(
         g=lambda g, weight, window, groups: convolution(g, weight, None, window, groups),
         weight=lambda g_, g, window, groups: convolution_weight(g, g_, window, groups),
     ),
-    cases=[
+    cases=lambda: [
         (real(2, 2, 2, 3), real(2, 1, 2, 3), (3, 5), Window((2, 3)), 1),
         (real(1, 2, 3, 2), real(2, 1, 3, 2), (6, 5), Window((3, 2), (2, 3), (1, 0, 0, 2)), 1),
         (real(1, 2, 3, 3), real(2, 2, 2, 2), (4, 3), Window((2, 2), (1, 1), (0, 1, 1, 0), (2, 1)), 2),
@@ -173,7 +173,7 @@ convolution_weight = op(
         g=lambda v, x, window, groups: convolution(x, v, None, window, groups),
         x=lambda v, g, x_shape, window, groups: convolution_input(g, v, x_shape[2:], window, groups),
     ),
-    cases=[
+    cases=lambda: [
         (real(2, 2, 2, 1), real(2, 1, 3, 3), Window((2, 3)), 1),
         (real(1, 2, 3, 2), real(1, 1, 6, 5), Window((3, 2), (2, 3), (1, 0, 0, 2)), 1),
         (real(1, 2, 3, 3), real(1, 4, 4, 3), Window((2, 2), (1, 1), (0, 1, 1, 0), (2, 1)), 2),

@@ -42,7 +42,7 @@ cat = op_of_list(
     _cat,
     keep=find_pieces,
     vjp=lambda g, i, dim, starts, lengths: narrow(g, dim, starts[i], lengths[i]),
-    cases=[
+    cases=lambda: [
         ([real(2, 3), real(1, 3)], 0),
         ([real(2, 3), real(2, 1), real(2, 2)], -1),
         ([real(2), real(0), real(3)], 0),
@@ -70,5 +70,5 @@ stack = op_of_list(
     _stack,
     keep=lambda shapes, dim: (dim % (len(shapes[0]) + 1),),
     vjp=lambda g, i, dim: index(g, (slice(None),) * dim + (i,)),
-    cases=[([real(2, 3), real(2, 3)], 0), ([real(2, 3), real(2, 3), real(2, 3)], -1), ([real(), real()], 0)],
+    cases=lambda: [([real(2, 3), real(2, 3)], 0), ([real(2, 3), real(2, 3), real(2, 3)], -1), ([real(), real()], 0)],
 )

@@ -18,7 +18,7 @@ class ListOperation(Operation):
     rule: rule(g, i, *kept) is the cotangent of the i-th tensor.
     """
 
-    def __init__(self, name: str, forward: Callable, choose_kept: Callable, rule: Callable, cases: Sequence) -> None:
+    def __init__(self, name: str, forward: Callable, choose_kept: Callable, rule: Callable, cases: Any) -> None:
         super().__init__(name, forward, {}, cases=cases)
         self.choose_kept, self.rule, self.differentiable = choose_kept, rule, True
         self.promoted = range(sys.maxsize)  # type: ignore[assignment]  # all of them
@@ -53,7 +53,7 @@ class ListPlan(Plan):
 
 
 def op_of_list(
-    forward: Callable, *, keep: Callable, vjp: Callable, name: str | None = None, cases: Sequence[tuple] = ()
+    forward: Callable, *, keep: Callable, vjp: Callable, name: str | None = None, cases: Any = ()
 ) -> Callable[..., Any]:
     """Add an operation on a list of tensors to the table. Returns the function that computes and records it.
 

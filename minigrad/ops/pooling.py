@@ -55,7 +55,7 @@ def _max_pool_index(x: Any, window: Window) -> Any:
 
 max_pool_index = op(
     _max_pool_index,
-    cases=[
+    cases=lambda: [
         (distinct(2, 2, 4, 5), Window((2, 2), (2, 2))),
         (distinct(1, 2, 5, 4), Window((3, 2), (1, 2), (1, 1, 1, 0))),
         (distinct(1, 1, 5, 5), Window((2, 2), (1, 1), (0, 0, 0, 0), (2, 3))),
@@ -82,7 +82,7 @@ def _pool_put(g: Any, index: Any, size: Pair, once: bool) -> Any:
 pool_pick = op(
     _pool_pick,
     vjp=lambda g, x_shape, index, once: pool_put(g, index, x_shape[2:], once),
-    cases=[
+    cases=lambda: [
         (real(2, 2, 2, 3), integers(0, 6, 2, 2, 1, 5), False),
         (real(1, 2, 2, 2), np.array([[[[0, 3]], [[2, 1]]]]), True),
         (real(0, 2, 2, 2), np.zeros((0, 2, 1, 1), np.int64), False),
@@ -91,7 +91,7 @@ pool_pick = op(
 pool_put = op(
     _pool_put,
     vjp=lambda g_, index, once: pool_pick(g_, index, once),
-    cases=[
+    cases=lambda: [
         (real(2, 2, 1, 3), np.array([[[[0, 3, 3]], [[2, 1, 0]]]] * 2), (2, 2), False),
         (real(1, 2, 1, 2), np.array([[[[0, 3]], [[2, 1]]]]), (2, 2), True),
     ],
@@ -115,7 +115,7 @@ def _pool_spread(g: Any, size: Pair, window: Window) -> Any:
 pool_sum = op(
     _pool_sum,
     vjp=lambda g, x_shape, window: pool_spread(g, x_shape[2:], window),
-    cases=[
+    cases=lambda: [
         (real(2, 2, 4, 5), Window((2, 2), (2, 2))),
         (real(1, 2, 5, 4), Window((3, 2), (1, 2), (1, 1, 1, 0))),
         (real(1, 1, 2, 3), Window((3, 3), (2, 2), (1, 2, 2, 1))),
@@ -125,7 +125,7 @@ pool_sum = op(
 pool_spread = op(
     _pool_spread,
     vjp=lambda g_, window: pool_sum(g_, window),
-    cases=[
+    cases=lambda: [
         (real(2, 1, 2, 2), (4, 5), Window((2, 2), (2, 2))),
         (real(1, 2, 5, 2), (5, 4), Window((3, 2), (1, 2), (1, 1, 1, 0))),
     ],

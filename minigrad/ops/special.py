@@ -14,7 +14,9 @@ from .table import binary, op, positive, real, unary, within
 
 sin = op(np.sin, vjp=lambda g, x: g * np.cos(x), fractional=True)
 cos = op(np.cos, vjp=lambda g, x: -g * np.sin(x), fractional=True)
-tan = op(np.tan, vjp=lambda g, y: g * (1 + y * y), fractional=True, cases=unary(lambda *shape: within(-1, 1, *shape)))
+tan = op(
+    np.tan, vjp=lambda g, y: g * (1 + y * y), fractional=True, cases=lambda: unary(lambda *shape: within(-1, 1, *shape))
+)
 atan = op(np.arctan, vjp=lambda g, x: g / (1 + x * x), name="atan", fractional=True)
 
 
@@ -37,26 +39,26 @@ atanh = op(
     vjp=lambda g, x: g / (1 - x * x),
     name="atanh",
     fractional=True,
-    cases=unary(lambda *shape: within(-0.9, 0.9, *shape)),
+    cases=lambda: unary(lambda *shape: within(-0.9, 0.9, *shape)),
 )
 
 # -- logarithms and powers --------------------------------------------------------------------------------
 
-log2 = op(np.log2, vjp=lambda g, x: g / (x * math.log(2)), fractional=True, cases=unary(positive))
-log10 = op(np.log10, vjp=lambda g, x: g / (x * math.log(10)), fractional=True, cases=unary(positive))
+log2 = op(np.log2, vjp=lambda g, x: g / (x * math.log(2)), fractional=True, cases=lambda: unary(positive))
+log10 = op(np.log10, vjp=lambda g, x: g / (x * math.log(10)), fractional=True, cases=lambda: unary(positive))
 logaddexp = op(
     np.logaddexp,  # log(exp a + exp b), without overflow
     vjp=dict(a=lambda g, a, b: g * sigmoid(a - b), b=lambda g, a, b: g * sigmoid(b - a)),
     fractional=True,
 )
-reciprocal = op(np.reciprocal, vjp=lambda g, y: -g * (y * y), fractional=True, cases=unary(positive))
+reciprocal = op(np.reciprocal, vjp=lambda g, y: -g * (y * y), fractional=True, cases=lambda: unary(positive))
 rsqrt = op(
     lambda x: 1 / np.sqrt(x),
     vjp=lambda g, y: -0.5 * g * (y * y * y),
     name="rsqrt",
     elementwise=True,
     fractional=True,
-    cases=unary(positive),
+    cases=lambda: unary(positive),
 )
 
 
@@ -76,7 +78,7 @@ xlogy = op(
     ),
     elementwise=True,
     fractional=True,
-    cases=binary(real, positive),
+    cases=lambda: binary(real, positive),
 )
 
 # -- the error function -----------------------------------------------------------------------------------
@@ -186,19 +188,19 @@ erf = op(
     vjp=lambda g, x: g * (2 / math.sqrt(math.pi) * np.exp(-x * x)),
     elementwise=True,
     fractional=True,
-    cases=[*unary(), (within(-5, 5, 8),)],
+    cases=lambda: [*unary(), (within(-5, 5, 8),)],
 )
 erfc = op(
     _erfc,
     vjp=lambda g, x: -g * (2 / math.sqrt(math.pi) * np.exp(-x * x)),
     elementwise=True,
     fractional=True,
-    cases=[*unary(), (within(-5, 5, 8),)],
+    cases=lambda: [*unary(), (within(-5, 5, 8),)],
 )
 erfinv = op(
     _erfinv,
     vjp=lambda g, y: g * (math.sqrt(math.pi) / 2 * np.exp(y * y)),
     elementwise=True,
     fractional=True,
-    cases=unary(lambda *shape: within(-0.9, 0.9, *shape)),
+    cases=lambda: unary(lambda *shape: within(-0.9, 0.9, *shape)),
 )

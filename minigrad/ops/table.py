@@ -2,9 +2,10 @@
 
     tanh = op(np.tanh, vjp=lambda g, y: g * (1 - y * y))
 
-A row says how to draw inputs for it (`cases`). From the table alone the tests are made: gradient checks at first and
-second order, the mutation check, the comparison with PyTorch, and the reference page. So an operation can't be added
-without being checked.
+A row says how to draw inputs for it: `cases` is a function that returns lists of arguments (a list will do, too). An
+import would pay for the recipes of every row, and only tests read them. From the table alone the tests are made:
+gradient checks at first and second order, the mutation check, the comparison with PyTorch, and the reference page. So
+an operation can't be added without being checked.
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ def binary(a: Callable[..., Draw] = real, b: Callable[..., Draw] = real) -> list
 
 def cases_of(operation: Operation) -> Sequence[tuple]:
     """The arguments to test a row with. A ufunc of NumPy's that says nothing gets every shape, or every broadcast."""
-    if operation.cases or not isinstance(operation.forward, np.ufunc):
-        return operation.cases
+    cases = operation.cases() if callable(operation.cases) else operation.cases
+    if cases or not isinstance(operation.forward, np.ufunc):
+        return cases
     return unary() if operation.forward.nin == 1 else binary()

@@ -33,17 +33,27 @@ def exchange_code(operation: Operation) -> None:
     if isinstance(operation, ListOperation):
         public.__code__ = bind_list(operation).__code__  # type: ignore[attr-defined]
         return
-
-    def write_shortcut() -> None:
-        public.__code__ = compile_shortcut(operation)
-
-    def apply(*arguments: Any) -> Any:
-        operation.write_shortcut()  # type: ignore[attr-defined]
-        return operation.public(*arguments)  # type: ignore[attr-defined]
-
     operation.plan_class = QuickPlan
     operation.write_shortcut, operation.public = write_shortcut, public  # type: ignore[attr-defined]
-    public.__code__ = apply.__code__
+    public.__code__ = STUB
+
+
+def write_shortcut(operation: Operation) -> None:
+    """Give the row's public function its shortcut, in place of the stub."""
+    operation.public.__code__ = compile_shortcut(operation)  # type: ignore[attr-defined]
+
+
+def bind_stub(operation: Any) -> Callable:
+    """What a row's public function does at its first call. One code serves all rows."""
+
+    def apply(*arguments: Any) -> Any:
+        operation.write_shortcut(operation)
+        return operation.public(*arguments)
+
+    return apply
+
+
+STUB = bind_stub(None).__code__  # type: ignore[attr-defined]
 
 
 def compile_shortcut(operation: Operation) -> Any:

@@ -29,7 +29,6 @@ from .arithmetic import (
 )
 from .comparing import allclose, equal, is_tensor, isclose
 from .converting import clone, contiguous, to
-from .einsum import einsum
 from .explaining import explain
 from .gathering import (
     gather,
@@ -62,7 +61,7 @@ from .linalg import (
     triu,
 )
 from .reductions import (
-    Extremes,
+    ValuesAndIndices,
     all,
     amax,
     amin,
@@ -108,7 +107,6 @@ from .shapes import (
     view,
 )
 from .sorting import (
-    Sorted,
     argsort,
     bincount,
     bucketize,

@@ -112,8 +112,8 @@ def read_spread_arguments(
     return dim, keepdim, correction
 
 
-class Extremes(NamedTuple):
-    """What max and min along a dimension return."""
+class ValuesAndIndices(NamedTuple):
+    """What max, min, median, sort and their kin return: the elements that were chosen, and where they stood."""
 
     values: Tensor
     indices: Tensor
@@ -133,7 +133,7 @@ def max(
     _refuse_empty("max", input, dim)
     if dim is None:
         return reductions.amax(input, None, False)
-    return Extremes(*reductions.max_along(input, read_one_dim("max", input, dim), keepdim))
+    return ValuesAndIndices(*reductions.max_along(input, read_one_dim("max", input, dim), keepdim))
 
 
 def min(
@@ -147,7 +147,7 @@ def min(
     _refuse_empty("min", input, dim)
     if dim is None:
         return reductions.amin(input, None, False)
-    return Extremes(*reductions.min_along(input, read_one_dim("min", input, dim), keepdim))
+    return ValuesAndIndices(*reductions.min_along(input, read_one_dim("min", input, dim), keepdim))
 
 
 def read_one_dim(name: str, x: Tensor, dim: Any) -> int:

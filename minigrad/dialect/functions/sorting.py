@@ -6,7 +6,7 @@ Sorting is stable in both directions, and NaN counts as the largest number.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +16,8 @@ from ...errors import GradientError
 from ...ops import arithmetic, indexing, reductions
 from ...ops.shapes import axis
 from .gathering import take_along_dim
-from .reductions import Extremes
+from .reductions import ValuesAndIndices
 from .shapes import as_index, reshape
-
-
-class Sorted(NamedTuple):
-    """What sort and topk return."""
-
-    values: Tensor
-    indices: Tensor
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
@@ -38,13 +31,13 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: b
     return wrap(np.flip(x.shape[d] - 1 - backwards, d).copy())
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Sorted:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> ValuesAndIndices:
     """(values, indices) in order along `dim`. Equal elements keep their order, stable or not."""
     indices = argsort(input, dim, descending)
-    return Sorted(take_at(input, dim, indices), indices)
+    return ValuesAndIndices(take_at(input, dim, indices), indices)
 
 
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesAndIndices:
     """(values, indices) of the k largest (or smallest) elements along `dim`, in order."""
     d = axis(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
@@ -54,10 +47,10 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     order = argsort(input, dim, descending=largest)
     if input.ndim:
         order = wrap(order.array[(slice(None),) * d + (slice(0, k),)])
-    return Sorted(take_at(input, dim, order), order)
+    return ValuesAndIndices(take_at(input, dim, order), order)
 
 
-def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Extremes:
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
     """(values, indices) of the k-th smallest elements along `dim`, counted from 1."""
     d = axis(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
@@ -67,9 +60,11 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ext
             f"kthvalue: k is {k}, but dimension {dim} of {input.shape} has {n} elements; expected 1 to {n}"
         )
     if not input.ndim:
-        return Extremes(input.clone(), argsort(input))
+        return ValuesAndIndices(input.clone(), argsort(input))
     index = argsort(input, dim).array[(slice(None),) * d + (slice(k - 1, k),)]
-    return Extremes(indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d)))
+    return ValuesAndIndices(
+        indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d))
+    )
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -95,7 +90,9 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     order, is_nan = argsort(input, dim).array, np.isnan(input.array)
     middle = order[(slice(None),) * d + (slice((n - 1) // 2, (n + 1) // 2),)]
     index = np.where(is_nan.any(axis=d, keepdims=True), is_nan.argmax(axis=d, keepdims=True), middle)  # the first NaN
-    return Extremes(indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d)))
+    return ValuesAndIndices(
+        indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d))
+    )
 
 
 def take_at(input: Tensor, dim: int, indices: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Writes docs/operations.md, the derivative book on one page, from the source of the table.
 
-    python docs/make_operations.py
+python docs/make_operations.py
 """
 
 from __future__ import annotations

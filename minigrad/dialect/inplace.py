@@ -59,6 +59,7 @@ def become(x: Tensor, result: Tensor) -> Tensor:
 
 def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
     """The method `name` that overwrites a tensor with `operation(tensor, ...)`."""
+
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         recorded = must_record(name, self, *args, *kwargs.values())
         if recorded:

@@ -287,7 +287,6 @@ for _symbol, _name, _operation in (
     OPERATORS[f"__i{_operator.removeprefix('bitwise_')}__"] = augmented(_symbol, _operation, f"{_name}_")
 
 
-
 def reverse_dimensions(self: Tensor) -> Tensor:
     """The dimensions in reverse order: a matrix's transpose."""
     return f.permute(self, *range(self.ndim - 1, -1, -1)) if self.ndim != 2 else f.transpose(self, 0, 1)

@@ -1,6 +1,6 @@
 """The Bernoulli distribution of a yes or no, x ∈ {0, 1}:
 
-    log p(x) = x log σ(l) + (1 - x) log(1 - σ(l))        for a logit l, σ(l) = 1 / (1 + exp(-l))
+log p(x) = x log σ(l) + (1 - x) log(1 - σ(l))        for a logit l, σ(l) = 1 / (1 + exp(-l))
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The categorical distribution over 0 .. n - 1, the policy of discrete actions:
 
-    log p(k) = l_k - log Σ_j exp l_j        for unnormalised logits l
+log p(k) = l_k - log Σ_j exp l_j        for unnormalised logits l
 """
 
 from __future__ import annotations

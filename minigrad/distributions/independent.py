@@ -1,6 +1,6 @@
 """Several independent numbers as one event: densities multiply, so log-densities add,
 
-    log p(x₁ ... x_k) = Σ_i log p_i(x_i)
+log p(x₁ ... x_k) = Σ_i log p_i(x_i)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The normal distribution N(μ, σ²), the policy of continuous actions:
 
-    log p(x) = -½ ((x - μ) / σ)² - log σ - ½ log 2π
+log p(x) = -½ ((x - μ) / σ)² - log σ - ½ log 2π
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ TABLE["clone"].cases = [(real(3, 4),), (real(),)]
 
 # -- the four operations, powers --------------------------------------------------------------------------
 
+
 def _multiply_add(a: Any, b: Any, c: Any) -> Any:
     y = np.multiply(b, c)
     if type(a) is np.ndarray and a.shape == y.shape and y.shape and a.dtype is y.dtype:
@@ -213,6 +214,7 @@ floor, ceil, trunc = op(np.floor), op(np.ceil), op(np.trunc)
 round_ = op(lambda x, decimals: np.round(x, decimals), name="round", elementwise=True, cases=unary(real, 0))
 
 # -- dtypes, memory, devices ------------------------------------------------------------------------------
+
 
 def _to_device(x: Any, device: Any, source: Any) -> Any:
     moved = put(x, device)

@@ -89,7 +89,7 @@ class Optimizer:
     def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
         """What is remembered per element under these settings."""
         raise NotImplementedError(
-            f"{self._kind}: define step(self, closure=None), which changes each p of each group's \"params\" by its "
+            f'{self._kind}: define step(self, closure=None), which changes each p of each group\'s "params" by its '
             "p.grad; self.state[p] is a dict for what it remembers"
         )
 
@@ -428,8 +428,7 @@ class Optimizer:
         return {
             "state": {number.get(id(key), key): _copy_entry(state[key]) for key in keys},
             "param_groups": [
-                {**group, "params": [number[id(p)] for p in group["params"]]}
-                for group in self.param_groups
+                {**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups
             ],
         }
 

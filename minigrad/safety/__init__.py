@@ -1,10 +1,10 @@
 """Safety: what refuses, and explains. A check may only refuse.
 
-    inputs.py     before a call: views that are out of date, two devices, bools that are subtracted
-    explain.py    after a call: NumPy's complaints, in terms of tensors
-    versions.py   in backward: arrays that were changed in place since they were kept
-    anomaly.py    where the first NaN or infinity came from
-    gradcheck.py  whether a gradient is right: finite differences
+inputs.py     before a call: views that are out of date, two devices, bools that are subtracted
+explain.py    after a call: NumPy's complaints, in terms of tensors
+versions.py   in backward: arrays that were changed in place since they were kept
+anomaly.py    where the first NaN or infinity came from
+gradcheck.py  whether a gradient is right: finite differences
 """
 
 

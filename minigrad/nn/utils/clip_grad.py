@@ -56,9 +56,7 @@ def clip_grad_norm_(
     return wrap(asarray(total, first.dtype))
 
 
-def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
-) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clamp every element of every gradient to [-clip_value, clip_value], in place."""
     for g in _gradients("clip_grad_value_", parameters, clip_value):
         np.maximum(g, -clip_value, out=g)

@@ -115,9 +115,7 @@ class ExponentialLR(_Factor):
 class ConstantLR(_Factor):
     """The rate times `factor` for the first `total_iters` epochs, then the rate itself."""
 
-    def __init__(
-        self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
         if not 0 < factor <= 1:
             raise ValueError(f"ConstantLR: factor={factor}; expected above 0 (it is divided by later) and at most 1")
         self.factor, self.total_iters = factor, total_iters

@@ -134,7 +134,7 @@ def test_to_and_back():
 @on_double
 def test_a_tensor_of_the_gpu_is_read_explicitly():
     x = T([[1.0, 2.5]], device="cuda")
-    assert repr(x) == "tensor([[1. , 2.5]], device='cuda:0')"
+    assert repr(x) == "tensor([[1.0000, 2.5000]], device='cuda:0')"
     assert x.tolist() == [[1.0, 2.5]]
     assert x.sum().item() == 3.5
     assert float(x[0, 1]) == 2.5

@@ -446,7 +446,11 @@ def message_of(row: Mistake) -> str:
             row.make()
     except Exception as error:
         # The engine's own RuntimeError, ZeroDivisionError and ValueError
-        own = {mg.GradientError: RuntimeError, mg.errors.DivisionByZeroError: ZeroDivisionError, mg.distributions.ParameterError: ValueError}
+        own = {
+            mg.GradientError: RuntimeError,
+            mg.errors.DivisionByZeroError: ZeroDivisionError,
+            mg.distributions.ParameterError: ValueError,
+        }
         exact = own.get(type(error), type(error)) is row.exception
         if not exact:
             raise AssertionError(
@@ -524,7 +528,9 @@ def page() -> str:
 
 
 def test_the_page_is_up_to_date():
-    assert PAGE.read_text() == page(), "run `python tests/engine/safety/test_mistakes.py` to write docs/mistakes.md anew"
+    assert PAGE.read_text() == page(), (
+        "run `python tests/engine/safety/test_mistakes.py` to write docs/mistakes.md anew"
+    )
 
 
 if __name__ == "__main__":

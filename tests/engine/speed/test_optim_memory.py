@@ -23,6 +23,7 @@ def _laid_out(monkeypatch):
     """What these tests are about, whether the shortcuts are on or off."""
     monkeypatch.setattr(flat, "layout_allowed", True)
 
+
 # -- looked at before the optimizer was made --------------------------------------------------------------------------
 
 

@@ -174,7 +174,7 @@ LAYER_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]
     ),
     (
         "a beta that is NaN",
-        lambda: F.smooth_l1_loss(mg.ones(1), mg.ones(1), beta=float('nan')),
+        lambda: F.smooth_l1_loss(mg.ones(1), mg.ones(1), beta=float("nan")),
         ValueError,
         ["smooth_l1_loss", "beta", "nan"],
     ),
@@ -210,13 +210,13 @@ LAYER_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]
     ),
     (
         "a value for a mirrored border",
-        lambda: F.pad(mg.ones(1, 3), (1, 1), 'reflect', 1.5),
+        lambda: F.pad(mg.ones(1, 3), (1, 1), "reflect", 1.5),
         ValueError,
         ["pad", "value=1.5", "leave it out"],
     ),
     (
         "a border that cuts off everything",
-        lambda: F.pad(mg.ones(1, 3), (-2, -1), 'replicate'),
+        lambda: F.pad(mg.ones(1, 3), (-2, -1), "replicate"),
         RuntimeError,
         ["(-2, -1)", "mode='replicate'", "at least one"],
     ),
@@ -228,7 +228,7 @@ LAYER_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]
     ),
     (
         "dropout of a word",
-        lambda: nn.Dropout('half'),
+        lambda: nn.Dropout("half"),
         ValueError,
         ["Dropout", "'half'", "between 0 and 1"],
     ),
@@ -264,7 +264,7 @@ LAYER_MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]
     ),
     (
         "a slope that is a word",
-        lambda: nn.init.calculate_gain('leaky_relu', 'small'),
+        lambda: nn.init.calculate_gain("leaky_relu", "small"),
         ValueError,
         ["calculate_gain", "'small'", "a number"],
     ),

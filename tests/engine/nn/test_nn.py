@@ -83,12 +83,31 @@ def test_replacing_a_parameter_keeps_its_place():
     assert net(mg.ones(1, 3)).abs().sum().item() == 0
 
 
-def test_super_init_is_not_needed():
+@pytest.mark.parametrize(
+    ("assign", "what"),
+    [
+        (lambda net: setattr(net, "a", nn.Linear(2, 2)), "a Module"),
+        (lambda net: setattr(net, "a", nn.Parameter(mg.ones(2))), "a Parameter"),
+        (lambda net: net.register_parameter("a", nn.Parameter(mg.ones(2))), "a Parameter"),
+        (lambda net: net.add_module("a", nn.Linear(2, 2)), "a Module"),
+        (lambda net: net.register_buffer("a", mg.ones(2)), "a buffer"),
+        (lambda net: net.register_buffer("a", None), "a buffer"),
+    ],
+)
+def test_a_forgotten_super_init_is_named_as_in_pytorch(assign, what):
     class Bare(nn.Module):
         def __init__(self):
-            self.a = nn.Linear(2, 2)
+            self.size = 3  # which PyTorch allows, too
+            assign(self)
 
-    assert len(list(Bare().parameters())) == 2
+    with pytest.raises(AttributeError, match=rf"^Bare\.a: cannot assign {what} before .*super\(\)\.__init__\(\)"):
+        Bare()
+
+
+def test_a_network_copied_or_sent_needs_no_init():
+    for again in (copy.copy(net := nn.Linear(2, 2)), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        again.scale = nn.Parameter(mg.ones(2))
+        assert len(list(again.parameters())) == 3
 
 
 def test_buffers_are_found_and_a_plain_tensor_is_none():

@@ -1,4 +1,4 @@
-"""Putting values where an index says: the opposite of picking.py. Each exists in place too (`scatter_`)."""
+"""Putting values where an index says: the opposite of gathering.py. Each exists in place too (`scatter_`)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def scatter(
 ) -> Tensor:
     """input with src (a tensor or a number) written at the places that `gather(dim, index)` would read.
 
-    reduce: 'add' adds instead (see scatter_add). Where a place is named twice, one of them stands.
+    reduce: 'add' adds instead (see scatter_add), 'multiply' multiplies. With None, one of those stands that are written
+    to the same place.
     """
-    if reduce not in (None, "add"):
-        raise ValueError(f"scatter: reduce={reduce!r}; expected None or 'add'")
+    if reduce not in (None, "add", "multiply"):
+        raise ValueError(f"scatter: reduce={reduce!r}; expected None, 'add' or 'multiply'")
     if (src is None) == (value is None):
         raise TypeError("scatter: expected either src or value; give one of them")
     positions = _index_array("scatter", index)
@@ -40,9 +41,24 @@ def scatter(
     indexing._check_along("scatter", given.shape, dim, positions, longer=False)
     indexing.check_bounds("scatter", positions, 0, input.shape[dim] if input.ndim else 1)
     if not input.ndim:
-        return given.clone()
+        return arithmetic.multiply(input, given) if reduce else given.clone()
     given = indexing.index(given, tuple(slice(0, n) for n in positions.shape))
-    return indexing.assign(input, given, indexing._along(input.shape, positions, axis(dim, input.ndim)))
+    key = indexing._along(input.shape, positions, axis(dim, input.ndim))
+    return multiply_at(input, key, given) if reduce else indexing.assign(input, given, key)
+
+
+def multiply_at(input: Tensor, key: tuple, factors: Tensor) -> Tensor:
+    """input with the elements that `key` names multiplied by the factors. Each round uses a place once."""
+    xp = namespace(input.array)
+    places = xp.arange(input.numel()).reshape(input.shape)[key].reshape(-1)
+    x, factors, left = reshape(input, -1), reshape(factors, -1), xp.arange(len(places))
+    while len(left):
+        _, first = np.unique(places[left], return_index=True)
+        now, rest = left[first], xp.ones(len(left), bool)
+        rest[first] = False
+        product = arithmetic.multiply(indexing.index(x, places[now]), indexing.index(factors, now))
+        x, left = indexing.assign(x, product, places[now]), left[rest]
+    return reshape(x, input.shape)
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:

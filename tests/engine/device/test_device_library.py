@@ -455,6 +455,7 @@ CALLS = {
     "placing": lambda x, y: [
         mg.scatter(x, 1, x.argmax(1, keepdim=True), y),
         mg.scatter(x, 1, x.argmax(1, keepdim=True), 2.0),
+        mg.scatter(x, 1, x.argmax(1, keepdim=True).repeat(1, 2), y, reduce="multiply"),
         mg.index_add(x, 0, y.argmax(1) % 3, y),
         mg.index_copy(x, 0, y.argmax(1)[:1] % 3, y[:1]),
         mg.index_fill(x, 0, y.argmax(1)[:1] % 3, 2.0),

@@ -202,6 +202,25 @@ def test_masked_scatter_broadcasts_input_and_mask():
     same(mg.zeros(2, 2).masked_scatter(mg.tensor([True, False]), source), [[1, 0], [2, 0]])
 
 
+def test_scatter_multiplies():
+    x, index = mg.full((2, 4), 2.0), mg.tensor([[2], [3]])
+    same(x.scatter(1, index, 1.23, reduce="multiply"), [[2, 2, 2.46, 2], [2, 2, 2, 2.46]])  # PyTorch's example
+    x.scatter_(1, index, mg.tensor([[3.0, 9.0], [4.0, 9.0]]), reduce="multiply")  # a src larger than the index
+    same(x, [[2, 2, 6, 2], [2, 2, 2, 8]])
+    same(mg.tensor([2, 3]).scatter(-1, mg.tensor([1, 1, 0, 1]), mg.tensor([2, 3, 5, 7]), reduce="multiply"), [10, 126])
+    same(mg.tensor(2.0).scatter(0, mg.tensor(0), 5.0, reduce="multiply"), 10.0)
+    with pytest.raises(ValueError, match="'mean'; expected None, 'add' or 'multiply'"):
+        x.scatter(1, index, 1.0, reduce="mean")
+
+
+def test_the_slope_of_a_product_of_several_factors_at_one_place():
+    of_x, of_source = slope(
+        lambda x, source: x.scatter(0, mg.tensor([1, 1, 0]), source, reduce="multiply"), [2.0, 3.0, 4.0], [0.0, 5.0, 7.0]
+    )
+    same(of_x, [7, 0, 1])  # ∂(7 x0 + 0 · 5 x1 + x2)
+    same(of_source, [15, 0, 2])  # x1 · 5, x1 · 0, x0
+
+
 # -- dtypes -----------------------------------------------------------------------------------------------
 
 

@@ -30,4 +30,5 @@ def explain(function: Callable[..., Any]) -> Callable[..., Any]:
                         ) from None
             raise
 
+    explained.__module__ = "minigrad"  # where pickle finds it
     return explained

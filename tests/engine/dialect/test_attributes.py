@@ -1,9 +1,12 @@
-"""Attributes that a user sets on a tensor, and what copies of a tensor take along. Values are PyTorch's."""
+"""Attributes that a user sets on a tensor, what copies take along, and what can be pickled. Values are PyTorch's."""
 
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -99,3 +102,51 @@ def test_a_recorded_view_is_not_detached_in_place(base):
         view.detach_()
     assert view.requires_grad
     assert not view.detach().requires_grad
+
+
+# -- functions that a module holds ------------------------------------------------------------------------
+
+
+def list_public_functions():
+    """(where, name) of every function and class that users call by a public name."""
+    for path in ("minigrad", "minigrad.nn", "minigrad.nn.functional", "minigrad.linalg", "minigrad.optim"):
+        module = importlib.import_module(path)
+        for name in dir(module):
+            if not name.startswith("_") and callable(getattr(module, name)):
+                yield path, name
+
+
+@pytest.mark.parametrize("path", sorted({path for path, _ in list_public_functions()}))
+def test_every_public_function_can_be_pickled(path):
+    for where, name in list_public_functions():
+        function = getattr(importlib.import_module(where), name)
+        if where == path:
+            assert pickle.loads(pickle.dumps(function)) is function, name
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.activation, self.bound = nn.Linear(2, 2), mg.tanh, mg.clamp
+
+    def forward(self, x):
+        return self.bound(self.activation(self.body(x)), 0)
+
+
+triple = mg.operation(lambda x: x * 3, vjp=lambda g: g * 3, name="triple")
+
+
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_module_that_holds_functions_is_copied_and_sent(make_copy):
+    net, x = Net(), mg.randn(3, 2)
+    assert make_copy(net)(x).tolist() == net(x).tolist()
+    net.activation = triple
+    assert make_copy(net)(x).tolist() == net(x).tolist()
+
+
+def test_a_function_is_found_by_another_process():
+    program = "import pickle, sys; print(pickle.load(sys.stdin.buffer).__name__)"
+    found = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(mg.tanh), capture_output=True, check=True
+    )
+    assert found.stdout.split() == [b"tanh"]

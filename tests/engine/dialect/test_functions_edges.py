@@ -215,7 +215,9 @@ def test_scatter_multiplies():
 
 def test_the_slope_of_a_product_of_several_factors_at_one_place():
     of_x, of_source = slope(
-        lambda x, source: x.scatter(0, mg.tensor([1, 1, 0]), source, reduce="multiply"), [2.0, 3.0, 4.0], [0.0, 5.0, 7.0]
+        lambda x, source: x.scatter(0, mg.tensor([1, 1, 0]), source, reduce="multiply"),
+        [2.0, 3.0, 4.0],
+        [0.0, 5.0, 7.0],
     )
     same(of_x, [7, 0, 1])  # ∂(7 x0 + 0 · 5 x1 + x2)
     same(of_source, [15, 0, 2])  # x1 · 5, x1 · 0, x0

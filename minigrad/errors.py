@@ -49,8 +49,8 @@ def needs_named_arguments(function: Any) -> TypeError:
 def forward_returns_no_array(name: str, y: Any) -> TypeError:
     """The forward of a row has returned a number, a list, a Tensor."""
     return TypeError(
-        f"{name}: the forward has returned {name_value(y)}; expected an array: NumPy's functions of the inputs make one, "
-        "and np.asarray(..., x.dtype) does"
+        f"{name}: the forward has returned {name_value(y)}; expected an array: NumPy's functions of the inputs make "
+        "one, and np.asarray(..., x.dtype) does"
     )
 
 

@@ -18,7 +18,7 @@ from .parameter import Parameter
 _LINEAR, _RELU = Linear.forward, ReLU.forward
 
 
-def _does_only(module: Module, forward: Any) -> bool:
+def does_only(module: Module, forward: Any) -> bool:
     """Whether calling the module is calling this function: it has no hooks, and nobody gave it another forward."""
     return (
         module._forward_hooks is None
@@ -53,7 +53,7 @@ class Sequential(Module):
                 # layer(input) takes longer, which only hooks are worth
                 hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
                 input = layer(input) if hooked else layer.forward(input)
-            elif fuse and not observers and _does_only(layer, _LINEAR) and _does_only(relu, _RELU):
+            elif fuse and not observers and does_only(layer, _LINEAR) and does_only(relu, _RELU):
                 input = linear_relu(input, layer.weight, layer.bias)
             else:
                 input = relu(layer(input))
@@ -102,15 +102,15 @@ class Sequential(Module):
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
             return type(self)(dict(list(name_modules(self).items())[index]))
-        return self._layers[_position(self, index)]
+        return self._layers[find_position(self, index)]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        setattr(self, list(name_modules(self))[_position(self, index)], module)
+        setattr(self, list(name_modules(self))[find_position(self, index)], module)
 
     def __delitem__(self, index: int | slice) -> None:
         """Take modules away; those that stay are numbered anew, even if they had names, as in PyTorch."""
         names, modules = list(name_modules(self)), list(self)
-        del modules[index if isinstance(index, slice) else _position(self, index)]
+        del modules[index if isinstance(index, slice) else find_position(self, index)]
         for name in names:
             delattr(self, name)
         for number, module in enumerate(modules):
@@ -179,7 +179,7 @@ class ParameterList(Module):
         super().__init__()
         self.extend(values)
 
-    def _held(self) -> dict[str, Parameter]:
+    def _list_parameters(self) -> dict[str, Parameter]:
         return {name: value for name, value in self.__dict__.items() if isinstance(value, Parameter)}
 
     def append(self, value: Tensor) -> ParameterList:
@@ -194,17 +194,17 @@ class ParameterList(Module):
         return self
 
     def __len__(self) -> int:
-        return len(self._held())
+        return len(self._list_parameters())
 
     def __iter__(self) -> Iterator[Parameter]:
-        return iter(self._held().values())
+        return iter(self._list_parameters().values())
 
     def __getitem__(self, index: int | slice) -> Any:
         held = list(self)
-        return ParameterList(held[index]) if isinstance(index, slice) else held[_position(self, index)]
+        return ParameterList(held[index]) if isinstance(index, slice) else held[find_position(self, index)]
 
     def __setitem__(self, index: int, value: Tensor) -> None:
-        setattr(self, str(_position(self, index)), value if isinstance(value, Parameter) else Parameter(value))
+        setattr(self, str(find_position(self, index)), value if isinstance(value, Parameter) else Parameter(value))
 
     def forward(self, *inputs: Any) -> Any:
         """Raises NotImplementedError: what to do with the parameters is for the owner to say."""
@@ -212,7 +212,7 @@ class ParameterList(Module):
 
     def extra_repr(self) -> str:
         """The shape and dtype of each."""
-        lines = [f"({name}): Parameter of {p.dtype} and shape {p.shape}" for name, p in self._held().items()]
+        lines = [f"({name}): Parameter of {p.dtype} and shape {p.shape}" for name, p in self._list_parameters().items()]
         return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
 
 
@@ -235,7 +235,7 @@ def _add(container: Module, name: str, module: Any) -> None:
     container.add_module(name, module)
 
 
-def _position(container: Any, index: Any) -> int:
+def find_position(container: Any, index: Any) -> int:
     n, i = len(container), operator.index(index)
     what = "parameters" if isinstance(container, ParameterList) else "modules"
     if not -n <= i < n:

@@ -38,7 +38,7 @@ class Optimizer:
                     for p in group["params"]:
                         p.data.add_(p.grad, alpha=-group["lr"])
 
-    The built-in ones define what they remember per element (`_names`) and how a piece of flat memory changes
+    The built-in ones define what they remember per element (`_list_state_names`) and how a piece of flat memory changes
     (`_update`) instead. The parameters' arrays become views of one flat array as far as nobody else looks at their
     memory (see speed/flat.py); values and Tensor objects stay the same. Two optimizers may share parameters.
     """
@@ -86,7 +86,7 @@ class Optimizer:
     def _kind(self) -> str:
         return type(self).__name__
 
-    def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _list_state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         """What is remembered per element under these settings."""
         raise NotImplementedError(
             f'{self._kind}: define step(self, closure=None), which changes each p of each group\'s "params" by its '
@@ -97,7 +97,7 @@ class Optimizer:
         """One step of a piece, in place."""
         raise NotImplementedError
 
-    def _initially(self, group: dict[str, Any], name: str) -> float:
+    def _choose_initial(self, group: dict[str, Any], name: str) -> float:
         """The value that is remembered before the first step."""
         return 0.0
 
@@ -118,13 +118,13 @@ class Optimizer:
     def _check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for settings that make no sense."""
 
-    def _at_least_0(self, group: dict[str, Any], *names: str) -> None:
+    def _refuse_negative(self, group: dict[str, Any], *names: str) -> None:
         for name in names:
             value = group[name]
             if not isinstance(value, int | float | np.number | Tensor) or not float(value) >= 0:
                 raise ValueError(f"{self._kind}: {name}={value!r}; expected a number of at least 0")
 
-    def _fractions(self, group: dict[str, Any], name: str, count: int, example: str) -> None:
+    def _refuse_non_fractions(self, group: dict[str, Any], name: str, count: int, example: str) -> None:
         """Refuse anything but `count` numbers in [0, 1): the weight of the past in an average over time."""
         values = group[name] if count > 1 else [group[name]]
         if not isinstance(values, tuple | list) or len(values) != count or not all(0 <= v < 1 for v in values):
@@ -145,7 +145,7 @@ class Optimizer:
         if self._state is not None:
             self._read_state()
         for i, group in enumerate(self.param_groups):
-            names, flats = self._names(group), self._flats[i]
+            names, flats = self._list_state_names(group), self._flats[i]
             for flat in flats:
                 if not flat.is_in_place(names):
                     flats = self._lay_out(i)
@@ -177,7 +177,7 @@ class Optimizer:
             )
         if "params" not in param_group:
             raise ValueError(f"{self._kind}: a group has the keys {list(param_group)}, but needs 'params'; add it")
-        param_group = self._named_apart(param_group)
+        param_group = self._separate_names(param_group)
         parameters = param_group["params"]
         if not parameters:
             raise ValueError(f"{self._kind}: a group has no parameters; leave the group out, or give it some")
@@ -203,7 +203,7 @@ class Optimizer:
         if self._has_pieces:
             self._lay_out(len(self.param_groups) - 1)
 
-    def _named_apart(self, param_group: dict[str, Any]) -> dict[str, Any]:
+    def _separate_names(self, param_group: dict[str, Any]) -> dict[str, Any]:
         """The group with its parameters as a list, and their names, if there are any (named_parameters), in another."""
         params = param_group["params"]
         if isinstance(params, set | frozenset):
@@ -242,7 +242,7 @@ class Optimizer:
     def _lay_out(self, i: int) -> list[Flat]:
         """Make the flat arrays of group i, keeping what is remembered so far."""
         group = self.param_groups[i]
-        names = self._names(group)
+        names = self._list_state_names(group)
         if any(not set(flat.names) <= set(names) for flat in self._flats[i]):
             self._state = self.state  # keeps what is of no use under the present settings, as in PyTorch
         shown = self._state
@@ -277,7 +277,7 @@ class Optimizer:
     def _keep(self, group: dict[str, Any], name: str, p: Tensor, tensor: Any) -> Tensor:
         """The tensor in which `name` is remembered about p: the one given, if it is of p's dtype and on its device."""
         if tensor is None:
-            return wrap(np.full_like(p.array, self._initially(group, name)))
+            return wrap(np.full_like(p.array, self._choose_initial(group, name)))
         if not isinstance(tensor, Tensor) or tensor.shape != p.shape:
             given = f"shape {tensor.shape}" if isinstance(tensor, Tensor) else f"type {type(tensor).__name__}"
             raise ValueError(
@@ -467,7 +467,7 @@ class Optimizer:
         for i, (group, settings) in enumerate(zip(self.param_groups, groups, strict=True)):
             group.update(settings)
             if self._has_pieces:
-                names, flats = self._names(group), self._flats[i]
+                names, flats = self._list_state_names(group), self._flats[i]
                 if not flats or not all(flat.is_in_place(names) for flat in flats):
                     self._lay_out(i)
                 for flat in self._flats[i]:
@@ -477,13 +477,13 @@ class Optimizer:
     def _check_entry(self, i: int, p: Tensor, entry: Mapping[str, Any], groups: list[dict]) -> Mapping[str, Any]:
         entry = {name: value for name, value in entry.items() if value is not None}
         group = next(g for g in groups if any(q is p for q in g["params"]))
-        expected = {*self._names(group), *(["step"] if self._counts_steps else [])}
+        expected = {*self._list_state_names(group), *(["step"] if self._counts_steps else [])}
         if entry and not (expected <= set(entry) and ("step" in entry) == self._counts_steps):
             raise ValueError(
                 f"{self._kind}.load_state_dict: parameter {i} has the state {sorted(entry)}, expected "
                 f"{sorted(expected)}; load it into the same kind of optimizer with the same settings"
             )
-        for name in self._names(group) if entry else ():
+        for name in self._list_state_names(group) if entry else ():
             if getattr(entry[name], "shape", None) != p.shape:
                 raise ValueError(
                     f"{self._kind}.load_state_dict: '{name}' of parameter {i} has shape "
@@ -497,7 +497,9 @@ class Optimizer:
         for i, entry in enumerate(entries):
             flat.steps[i] = self._read_step(entry)
             for name, t in flat.remembered(i).items():
-                t.array[...] = beside(entry[name].array, t.array) if name in entry else self._initially(group, name)
+                t.array[...] = (
+                    beside(entry[name].array, t.array) if name in entry else self._choose_initial(group, name)
+                )
         flat.start()
 
     def _load_others(self, entries: Mapping[Tensor, Mapping[str, Any]], others: Mapping[Any, Any]) -> None:

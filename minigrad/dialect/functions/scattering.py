@@ -80,7 +80,7 @@ def fill_places(like: Tensor, value: Any, shape: tuple[int, ...]) -> Tensor:
     return wrap(np.full_like(like.array, value, shape=shape))
 
 
-def _slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, Tensor, tuple]:
+def find_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, Tensor, tuple]:
     """Input and source with at least one dimension, and the key of the slices along `dim` that `index` names."""
     positions = _index_array(name, index)
     if positions.ndim > 1 or positions.dtype.kind not in "iu":
@@ -109,20 +109,20 @@ def _slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """input with alpha * source added to the slices along `dim` that a 1-d index names; repeated ones add up."""
-    x, source, key = _slices("index_add", input, dim, index, source)
+    x, source, key = find_slices("index_add", input, dim, index, source)
     added = indexing.index_add(source if alpha == 1 else arithmetic.multiply(source, alpha), x.shape, key)
     return reshape(arithmetic.add(x, added), input.shape)
 
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """input with the slices along `dim` that a 1-d index names replaced by those of source."""
-    x, source, key = _slices("index_copy", input, dim, index, source)
+    x, source, key = find_slices("index_copy", input, dim, index, source)
     return reshape(indexing.assign(x, source, key), input.shape)
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """input with one value, a number or a 0-d tensor, in the slices along `dim` that a 1-d index names."""
-    x, _, key = _slices("index_fill", input, dim, index, None)  # type: ignore[arg-type]
+    x, _, key = find_slices("index_fill", input, dim, index, None)  # type: ignore[arg-type]
     value = as_element("index_fill", input, value)
     d, places = len(key) - 1, key[-1]
     named = namespace(places).zeros(x.shape[d], bool)

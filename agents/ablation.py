@@ -55,7 +55,9 @@ def study(directory: Path, env: str, steps: int | None, seeds: int, jobs: int) -
         else:
             command = ["train", algorithm, "--env", env, "--seed", str(seed), "--run", str(run)]
             command += ["--steps", str(steps)] if steps else []
-        done = subprocess.run([sys.executable, "-m", "agents.cli", *command, "--quiet"], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "agents.cli", *command, "--quiet"], capture_output=True, text=True
+        )
         if done.returncode:
             raise UsageError(f"{algorithm}, seed {seed}: {done.stderr.strip().removeprefix('minigrad: ')}")
         return f"{algorithm}, seed {seed}: {last_evaluation(run):.1f}"

@@ -193,11 +193,15 @@ def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainO
         env, preset.steps, preset.num_envs, agent_type.Hyperparameters.of(preset.hyperparameters)
     )
     kind = TrainOptions[agent_type.Hyperparameters]  # type: ignore[name-defined]
-    return parse(tyro.conf.OmitArgPrefixes[kind], arguments, f"train {agent_type.name}", default, doc(agent_type))
+    return parse(
+        tyro.conf.OmitArgPrefixes[kind], arguments, f"train {agent_type.name}", default, doc(agent_type)
+    )
 
 
 def command_resume(arguments: list[str]) -> None:
-    options = parse(ResumeOptions, arguments, "resume", None, "Goes on with a run exactly where its checkpoint is.")
+    options = parse(
+        ResumeOptions, arguments, "resume", None, "Goes on with a run exactly where its checkpoint is."
+    )
     run = Run.open(options.run)
     state, damaged = run.restore()
     for message in damaged:
@@ -220,7 +224,9 @@ def command_resume(arguments: list[str]) -> None:
 def train_and_report(agent: Agent, run: Run, quiet: bool) -> None:
     """Trains to the end or to Ctrl-C, and says where the run is and what to type next."""
     started, first = time.perf_counter(), agent.steps
-    progress = None if quiet else Progress(f"{agent.name} {agent.environments.name}", agent.steps, agent.total_steps)
+    progress = (
+        None if quiet else Progress(f"{agent.name} {agent.environments.name}", agent.steps, agent.total_steps)
+    )
     try:
         with interruption() as interrupted:
             finished = train(agent, run, progress, stop=interrupted)
@@ -242,7 +248,9 @@ def train_and_report(agent: Agent, run: Run, quiet: bool) -> None:
 
 
 def command_evaluate(arguments: list[str]) -> None:
-    options = parse(EvaluateOptions, arguments, "evaluate", None, "Plays greedy episodes with a trained agent.")
+    options = parse(
+        EvaluateOptions, arguments, "evaluate", None, "Plays greedy episodes with a trained agent."
+    )
     if options.episodes < 1:
         raise UsageError(f"--episodes must be at least 1, got {options.episodes}")
     agent = agent_class(read_config(options.run)["algorithm"]).load(options.run, best=options.best)
@@ -289,7 +297,9 @@ def command_probe(arguments: list[str]) -> None:
 
 
 def command_list(arguments: list[str]) -> None:
-    parse(ListOptions, arguments, "list", None, "Lists the algorithms and the environments that have presets.")
+    parse(
+        ListOptions, arguments, "list", None, "Lists the algorithms and the environments that have presets."
+    )
     print("algorithms")
     for name, agent_type in AGENTS.items():
         takes = f"{kinds(agent_type.observation_spaces)} observations, {kinds(agent_type.action_spaces)} actions"
@@ -348,7 +358,9 @@ def parse(kind: Any, arguments: list[str], command: str, default: Any, descripti
     extra = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(kind, args=arguments, prog=f"minigrad {command}", description=description, **extra)
+            return tyro.cli(
+                kind, args=arguments, prog=f"minigrad {command}", description=description, **extra
+            )
     except SystemExit as exit:
         if exit.code != 2:
             raise

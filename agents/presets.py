@@ -19,7 +19,8 @@ class Preset:
 
 
 PROBES = [
-    f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
+    f"minigrad/Probe{name}-v0"
+    for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
 ]
 
 SNAKE = Preset(

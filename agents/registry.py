@@ -91,5 +91,7 @@ AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (*TABULAR, *VAL
 
 def agent_class(name: str) -> type[Agent]:
     if name not in AGENTS:
-        raise UsageError(f"unknown algorithm {name!r}{did_you_mean(name, AGENTS) or '; known: ' + ', '.join(AGENTS)}")
+        raise UsageError(
+            f"unknown algorithm {name!r}{did_you_mean(name, AGENTS) or '; known: ' + ', '.join(AGENTS)}"
+        )
     return AGENTS[name]

@@ -224,7 +224,9 @@ def ppo_beside_its_peer(steps: int, rounds: int) -> tuple[str, dict[str, list[fl
     return table(["agent", "environment steps a second", f"times {PPO_PEER} (goal)"], rows), times
 
 
-def in_turns(contestants: dict[str, Callable[[int], None]], steps: int, rounds: int) -> dict[str, list[float]]:
+def in_turns(
+    contestants: dict[str, Callable[[int], None]], steps: int, rounds: int
+) -> dict[str, list[float]]:
     """Seconds per environment step of each contestant, one figure a round."""
     for go_on in contestants.values():
         go_on(WARM_UP)
@@ -266,7 +268,9 @@ def main() -> None:
     where = [where_the_time_goes(spent), where_the_time_goes(spent_by_ppo)]
     spent |= spent_by_ppo
     data = {
-        "steps_per_second": {name: [round(1 / second, 1) for second in seconds] for name, seconds in times.items()},
+        "steps_per_second": {
+            name: [round(1 / second, 1) for second in seconds] for name, seconds in times.items()
+        },
         "64_cart_poles": many_figures,
         "microseconds": {name: {part: round(us, 2) for part, us in one.items()} for name, one in spent.items()},
     }

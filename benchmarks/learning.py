@@ -182,7 +182,9 @@ def render(rows: list[Row], points: list[Row]) -> str:
     for row in rows:
         groups.setdefault((row["algorithm"], row["env"], int(row["steps"])), []).append(row)
     for (algorithm, env, steps), group in sorted(groups.items()):
-        final, best, seconds = (np.array([float(row[key]) for row in group]) for key in ("final", "best", "seconds"))
+        final, best, seconds = (
+            np.array([float(row[key]) for row in group]) for key in ("final", "best", "seconds")
+        )
         cells = [algorithm, env, f"{steps:,}", str(len(group)), median_and_interval(final)]
         exact = sorted(float(row["value"]) for row in group if row["value"])
         value = f"{exact[0]:g} to {exact[-1]:g} of {float(group[0]['optimal']):g}" if exact else ""

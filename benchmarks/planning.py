@@ -25,7 +25,9 @@ from agents.core.training import train
 RESULTS = Path(__file__).parent / "results"
 ENV = "minigrad/CliffWalking-v0"
 PLANNING_STEPS = (0, 2, 5, 20)
-HYPERPARAMETERS = dict(gamma=0.9, learning_rate=0.1, step_size="constant", epsilon_start=0.01, epsilon_end=0.01)
+HYPERPARAMETERS = dict(
+    gamma=0.9, learning_rate=0.1, step_size="constant", epsilon_start=0.01, epsilon_end=0.01
+)
 GOOD = -20.0  # the shortest way returns -13
 BLOCK = 10  # episodes in a point of the curve
 
@@ -39,7 +41,9 @@ def returns_of(planning_steps: int, seed: int, episodes: int) -> list[float]:
 
 def measure(seeds: int, episodes: int) -> dict[int, np.ndarray]:
     """The returns, (seeds, episodes), by the number of planning steps."""
-    return {steps: np.array([returns_of(steps, seed, episodes) for seed in range(seeds)]) for steps in PLANNING_STEPS}
+    return {
+        steps: np.array([returns_of(steps, seed, episodes) for seed in range(seeds)]) for steps in PLANNING_STEPS
+    }
 
 
 def write_csv(returns: dict[int, np.ndarray]) -> None:

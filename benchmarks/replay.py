@@ -132,7 +132,8 @@ def main() -> None:
     lines.append(["**binary tree / ours**", *(f"**{data[str(c)]['binary / ours']:.2f}**" for c in CAPACITIES)])
     header = [f"µs, batches of {BATCH}", *(f"from {capacity:,}" for capacity in CAPACITIES)]
     goal = (
-        f"The best of {ROUNDS} rounds. Goal: draw and feedback from {CAPACITIES[-1]:,} in at most {GOAL * 1e6:.0f} µs."
+        f"The best of {ROUNDS} rounds. "
+        f"Goal: draw and feedback from {CAPACITIES[-1]:,} in at most {GOAL * 1e6:.0f} µs."
     )
     write("replay", "Prioritised replay", [table(header, lines), goal], data)
 

@@ -129,7 +129,9 @@ def load_vector_state(env: gym.vector.VectorEnv, state: State) -> None:
         core.set_state(state["own"])
         return
     for name, saved in state["attributes"].items():
-        setattr(core, name, generator_from_state(saved["generator"]) if "generator" in saved else saved["value"])
+        setattr(
+            core, name, generator_from_state(saved["generator"]) if "generator" in saved else saved["value"]
+        )
 
 
 def why_not_resumable(make: Callable[[], Any], steps: int = 200, steps_after: int = 50) -> str | None:
@@ -152,7 +154,9 @@ def why_not_resumable(make: Callable[[], Any], steps: int = 200, steps_after: in
         copy.load_state_dict(original.state_dict())
         for step in range(steps_after):
             actions = original.sample_actions(rng)
-            for name, a, b in zip(original.TRANSITION_FIELDS, original.step(actions), copy.step(actions), strict=True):
+            for name, a, b in zip(
+                original.TRANSITION_FIELDS, original.step(actions), copy.step(actions), strict=True
+            ):
                 if not np.array_equal(a, b):
                     return f"{name} differs {step + 1} steps after resuming"
         return None

@@ -115,7 +115,9 @@ class Environments:
     def another(self) -> Environments:
         """New environments of the same kind; raises if there is no way to make them."""
         if self._make is None:
-            raise UsageError(f"{self.name} can't be made a second time; give an id or a function that makes it")
+            raise UsageError(
+                f"{self.name} can't be made a second time; give an id or a function that makes it"
+            )
         return self._make()
 
     def model(self) -> Model:
@@ -166,7 +168,8 @@ class Environments:
         ):
             bad = observation[~np.isfinite(observation)][0]
             raise UsageError(
-                f"{self.name}: the environment returned an observation with {bad} in it; observations must be finite"
+                f"{self.name}: the environment returned an observation with {bad} in it; "
+                f"observations must be finite"
             )
 
 
@@ -285,7 +288,9 @@ class VectorEnvironments(Environments):
                     after[i] = self.infos["final_obs"][i]
             else:
                 first, _ = self._env.reset(options={"reset_mask": ended})
-                self.observation = np.where(rowwise(ended, after), np.asarray(first, self.observation_dtype), after)
+                self.observation = np.where(
+                    rowwise(ended, after), np.asarray(first, self.observation_dtype), after
+                )
             self._check(self.observation)
         self._ended = ended
 
@@ -329,7 +334,9 @@ def make_environments(env: Any, num_envs: int = 1) -> Environments:
         return from_instance(env, num_envs)
     if callable(env):
         return from_factory(env, num_envs)
-    raise UsageError(f"env must be an id, an environment or a function that makes one, got {type(env).__name__}")
+    raise UsageError(
+        f"env must be an id, an environment or a function that makes one, got {type(env).__name__}"
+    )
 
 
 # Packages whose environments a module of this folder makes, by the namespace of their ids. The extra that installs

@@ -70,7 +70,9 @@ class Agent:
         except RuntimeError as error:  # there is none: it says what is missing
             raise UsageError(str(error)) from None
         # On the CPU a tensor shares the array's memory, at no further cost.
-        self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
+        self.tensor = (
+            mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
+        )
         preset = preset_for(type(self), env)
         self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
@@ -152,7 +154,9 @@ class Agent:
         self.total_steps = self.steps + int(steps)  # of 1e5, too
         opened = Run.create(run, self.config()) if run is not None else None
         show = sys.stderr.isatty() if progress is None else progress
-        shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
+        shown = (
+            Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
+        )
         try:
             train(self, opened, shown)
         finally:
@@ -212,7 +216,9 @@ class Agent:
         Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
 
     @classmethod
-    def load(cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu") -> Self:
+    def load(
+        cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu"
+    ) -> Self:
         """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that
         evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
         again otherwise. `device` need not be the one it was trained on."""
@@ -235,7 +241,9 @@ class Agent:
         return cls.from_config({**config, "device": device}, env, tree["agent"])
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
+    def from_config(
+        cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None
+    ) -> Self:
         """The agent that `config` describes, in `state` if one is given."""
         env = config["env"] if env is None else env
         agent = cls(

@@ -154,7 +154,9 @@ def read(path: Path, known: dict[str, list[dict[str, Any]]] | None = None) -> An
         arrays = safetensors.numpy.load(verified(path / "arrays.safetensors", manifest["arrays.safetensors"]))
 
         def unpack_ring(packed: dict[str, Any]) -> Ring:
-            fields = {name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in packed["fields"].items()}
+            fields = {
+                name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in packed["fields"].items()
+            }
             ring = Ring(packed["capacity"], **fields)
             ring.total, ring.first = packed["total"], packed["first"]
             oldest = ring.oldest
@@ -169,11 +171,15 @@ def read(path: Path, known: dict[str, list[dict[str, Any]]] | None = None) -> An
 
         return unpack(state, arrays, unpack_ring)
     except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as problem:
-        reason = f"{Path(problem.filename).name} is missing" if isinstance(problem, FileNotFoundError) else problem
+        reason = (
+            f"{Path(problem.filename).name} is missing" if isinstance(problem, FileNotFoundError) else problem
+        )
         raise DamagedCheckpoint(f"checkpoint {path} is damaged: {reason}") from problem
 
 
-def segment_rows(ring: Ring, directory: Path, place: str, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def segment_rows(
+    ring: Ring, directory: Path, place: str, known: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """The segments that hold the ring's rows, the missing ones written now, up to the last full one."""
     oldest = ring.oldest
     kept = [segment for segment in known if segment["stop"] > oldest]
@@ -213,7 +219,9 @@ def pack(tree: Any, place: str, arrays: dict[str, np.ndarray], pack_ring: Any) -
         return tree.item()
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
-    raise TypeError(f"a checkpoint can't hold {type(tree).__name__} (at {place}); give arrays and plain values")
+    raise TypeError(
+        f"a checkpoint can't hold {type(tree).__name__} (at {place}); give arrays and plain values"
+    )
 
 
 def unpack(packed: Any, arrays: dict[str, np.ndarray], unpack_ring: Any) -> Any:

@@ -24,7 +24,9 @@ class Frames:
     slack       pictures by which transitions may be out of order
     """
 
-    def __init__(self, capacity: int, shape: tuple[int, ...], dtype: np.dtype, num_envs: int, slack: int) -> None:
+    def __init__(
+        self, capacity: int, shape: tuple[int, ...], dtype: np.dtype, num_envs: int, slack: int
+    ) -> None:
         self.stack = shape[0]
         # A step brings one new picture, and an episode's start up to `stack`; one in fifty is for those.
         self.slack = slack

@@ -27,7 +27,11 @@ class Limits:
             return f"above {self.above:g}"
         if self.least == -math.inf:
             return "finite"
-        return f"at least {self.least:g}" if self.most == math.inf else f"between {self.least:g} and {self.most:g}"
+        return (
+            f"at least {self.least:g}"
+            if self.most == math.inf
+            else f"between {self.least:g} and {self.most:g}"
+        )
 
 
 Positive = Annotated[float, Limits(above=0)]
@@ -56,7 +60,9 @@ class Hyperparameters:
             if name not in known:
                 raise UsageError(f"no hyper-parameter is called {name!r}{did_you_mean(name, known)}")
         # JSON has lists where a dataclass that never changes has tuples.
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return cls(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        )
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -75,7 +81,9 @@ def check(name: str, value: Any, hint: Any) -> None:
     elif get_origin(hint) is Annotated:
         kind, limits = get_args(hint)
         if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-            raise UsageError(f"{name} must be {'a number' if kind is float else 'a whole number'}, got {value!r}")
+            raise UsageError(
+                f"{name} must be {'a number' if kind is float else 'a whole number'}, got {value!r}"
+            )
         if not limits.allow(value):
             raise UsageError(f"{name} must be {limits}, got {value!r}")
     elif get_origin(hint) is Literal and value not in get_args(hint):

@@ -37,7 +37,9 @@ def action_values(model: Model, values: np.ndarray, gamma: float, states: Any = 
     return model.reward[states] + gamma * (model.probability[states] @ values)
 
 
-def bellman_optimality(model: Model, values: np.ndarray, gamma: float, states: Any = EVERY_STATE) -> np.ndarray:
+def bellman_optimality(
+    model: Model, values: np.ndarray, gamma: float, states: Any = EVERY_STATE
+) -> np.ndarray:
     """T v, (states,): the value of the best action now, if what comes after is worth `values`."""
     return action_values(model, values, gamma, states).max(-1)
 

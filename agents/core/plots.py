@@ -79,7 +79,8 @@ def plot_runs(
     else:
         for label, group in grouped(runs, configs).items():
             curves = [
-                (steps, moving_average(values, window)) for steps, values in (curve_of(run, metric) for run in group)
+                (steps, moving_average(values, window))
+                for steps, values in (curve_of(run, metric) for run in group)
             ]
             grid, mean, low, high = mean_and_interval(curves)
             (line,) = axes.plot(grid, mean, label=f"{label} ({len(group)} seed{'s' * (len(group) > 1)})")
@@ -115,8 +116,12 @@ def grouped(runs: Sequence[str | Path], configs: list[dict[str, Any]]) -> dict[s
     groups: dict[str, list[int]] = {}
     for i, config in enumerate(configs):
         groups.setdefault(json.dumps({**config, "seed": None}, sort_keys=True), []).append(i)
-    short = [f"{configs[members[0]]['algorithm']} {configs[members[0]]['env']}" for members in groups.values()]
+    short = [
+        f"{configs[members[0]]['algorithm']} {configs[members[0]]['env']}" for members in groups.values()
+    ]
     return {
-        label if short.count(label) == 1 else f"{label} ({Path(runs[members[0]]).name})": [runs[i] for i in members]
+        label if short.count(label) == 1 else f"{label} ({Path(runs[members[0]]).name})": [
+            runs[i] for i in members
+        ]
         for label, members in zip(short, groups.values(), strict=True)
     }

@@ -119,7 +119,9 @@ def captioned(picture: np.ndarray, caption: str) -> Image:
     return framed
 
 
-def record(agent: Agent, output: str | Path, episodes: int = 1, seed: int = EVALUATION_SEED) -> Recording:
+def record(
+    agent: Agent, output: str | Path, episodes: int = 1, seed: int = EVALUATION_SEED
+) -> Recording:
     """Plays `episodes` greedy episodes and writes them to `output`, a name that ends in .webp. Stops in the middle
     of an episode when there are too many frames."""
     path = Path(output)

@@ -54,7 +54,9 @@ class Table:
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
         kept = lines[: rows + 1] if rows else []
         if rows and (len(kept) < rows + 1 or not kept[-1].endswith("\n")):
-            raise UsageError(f"{self.path} has fewer than the {rows} rows that its checkpoint counts; it was changed")
+            raise UsageError(
+                f"{self.path} has fewer than the {rows} rows that its checkpoint counts; it was changed"
+            )
         write_atomically(self.path, "".join(kept).encode())
         self.rows = rows
         self._columns = kept[0].rstrip("\n").split(",") if kept else []
@@ -88,8 +90,14 @@ class Run:
     def create(cls, directory: str | Path, config: dict[str, Any]) -> Run:
         directory = Path(directory)
         # A name with a dot is what a run that was killed in its first moment leaves.
-        if directory.exists() and (not directory.is_dir() or any(path.name[0] != "." for path in directory.iterdir())):
-            hint = f"; `minigrad resume {directory}` goes on with it" if (directory / "config.json").exists() else ""
+        if directory.exists() and (
+            not directory.is_dir() or any(path.name[0] != "." for path in directory.iterdir())
+        ):
+            hint = (
+                f"; `minigrad resume {directory}` goes on with it"
+                if (directory / "config.json").exists()
+                else ""
+            )
             raise UsageError(f"{directory} exists already{hint}; give another --run")
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / "config.json", (json.dumps(config, indent=2) + "\n").encode())
@@ -152,7 +160,9 @@ def read_table(path: Path) -> dict[str, list[float | None]]:
         rows = list(csv.DictReader(file))
     # A run that is still going, or was killed, may end in half a row.
     whole = [row for row in rows if None not in row.values()]
-    return {name: [float(row[name]) if row[name] else None for row in whole] for name in (rows[0] if rows else {})}
+    return {
+        name: [float(row[name]) if row[name] else None for row in whole] for name in (rows[0] if rows else {})
+    }
 
 
 def lock(directory: Path) -> IO[str]:

@@ -118,7 +118,9 @@ class Recorder:
                 self.run.best = {"step": self.agent.steps, "mean": result.mean, "checkpoint": name}
         seconds = time.perf_counter() - self._started
         speed = round((self.agent.steps - self._first) / seconds, 1)
-        self.run.timing.write({"step": self.agent.steps, "seconds": round(seconds, 3), "steps_per_second": speed})
+        self.run.timing.write(
+            {"step": self.agent.steps, "seconds": round(seconds, 3), "steps_per_second": speed}
+        )
         self.save()
         return self.due
 

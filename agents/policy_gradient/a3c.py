@@ -184,7 +184,9 @@ class A3C(A2C):
         return task, b"__main__" in recipe
 
 
-def prepare(recipe: bytes, settings: dict[str, Any], seed: int, total_steps: int, shared: Shared, worker: int) -> Work:
+def prepare(
+    recipe: bytes, settings: dict[str, Any], seed: int, total_steps: int, shared: Shared, worker: int
+) -> Work:
     """In a process of its own: the agent that is worker number `worker`, ready to train."""
     agent_type, env, registered = pickle.loads(recipe)
     if registered is not None:

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 
-def conjugate_gradients(product: Callable[[Any], Any], b: Any, iterations: int, tolerance: float = 1e-5) -> Any:
+def conjugate_gradients(
+    product: Callable[[Any], Any], b: Any, iterations: int, tolerance: float = 1e-5
+) -> Any:
     """x, (n,), with A x ≈ b, for `product`(v) = A v. Ends after so many `iterations`, or once what is left of b is no
     longer than `tolerance` times b. Vectors are arrays or tensors.
 

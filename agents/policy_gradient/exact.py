@@ -179,7 +179,9 @@ def differential_action_values(model: Model, policy: np.ndarray) -> np.ndarray:
 def average_reward_gradient(model: Model, policy: np.ndarray) -> np.ndarray:
     """∂r̄/∂h, (states, actions), for the softmax policy of logits h."""
     policy = probabilities(policy, model)
-    return policy_gradient(policy, stationary_distribution(model, policy), differential_action_values(model, policy))
+    return policy_gradient(
+        policy, stationary_distribution(model, policy), differential_action_values(model, policy)
+    )
 
 
 # -- the agent

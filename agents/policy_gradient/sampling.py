@@ -33,7 +33,9 @@ class Episodes(NamedTuple):
     going_on: np.ndarray  # bool: False after the end
 
 
-def play(model: Model, policy: np.ndarray, episodes: int, rng: np.random.Generator, longest: int = 10_000) -> Episodes:
+def play(
+    model: Model, policy: np.ndarray, episodes: int, rng: np.random.Generator, longest: int = 10_000
+) -> Episodes:
     """`episodes` of `policy` in `model`, each to its end. Raises `UsageError` where one takes more than `longest`
     steps: cut off, it would bias every estimate."""
     policy = probabilities(policy, model)

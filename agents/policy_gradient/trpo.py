@@ -165,3 +165,4 @@ class TRPO(TrustRegion):
         if not 0 < curvature < math.inf:  # no gradient, or one that too few data have made infinite or NaN
             return mg.zeros_like(gradient)
         return (2 * h.kl_limit / curvature) ** 0.5 * x
+

@@ -126,7 +126,9 @@ class TrustRegion(AnnealedLearningRate, PolicyGradient):
             seen = self.observation_normalizer.space  # not bytes any more, which the network would divide by 255
         # Details c8, c9.
         self.reward_normalizer = RewardNormalizer(self.num_envs, h.gamma) if h.normalize_rewards else None
-        self.network = actor_critic_network(self.shared, seen, self.action_space, h.hidden, ACTIVATIONS[h.activation])
+        self.network = actor_critic_network(
+            self.shared, seen, self.action_space, h.hidden, ACTIVATIONS[h.activation]
+        )
         if h.orthogonal:  # detail 2
             orthogonal_initialization(self.network)
         head = self.network.policy.head

@@ -63,7 +63,9 @@ class Planner(Agent):
 
     def action_values(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, ·) of (k,) observations, (k, actions)."""
-        return action_values(self.model, self.plan.values, self.hyperparameters.gamma, self.states_of(observation))
+        return action_values(
+            self.model, self.plan.values, self.hyperparameters.gamma, self.states_of(observation)
+        )
 
     # -- planning
 

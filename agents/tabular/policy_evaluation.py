@@ -38,7 +38,9 @@ class PolicyEvaluation(Planner):
         h = self.hyperparameters
         self.best = greedy_policy(self.model, optimal_values(self.model, h.gamma), h.gamma)  # (states,)
         # (states, actions) π(a | s)
-        self.policy = h.epsilon * uniform_policy(self.model) + (1 - h.epsilon) * probabilities(self.best, self.model)
+        self.policy = h.epsilon * uniform_policy(self.model) + (1 - h.epsilon) * probabilities(
+            self.best, self.model
+        )
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         if rng is None:

@@ -25,7 +25,9 @@ from envs import UsageError
 TINY = np.finfo(np.float32).tiny  # in the place of 0, where its logarithm is asked for
 
 
-def project(reward: np.ndarray, discount: np.ndarray, probability: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+def project(
+    reward: np.ndarray, discount: np.ndarray, probability: np.ndarray, atoms: np.ndarray
+) -> np.ndarray:
     """The distribution of r + γ Z on the grid `atoms` (N,): m, (batch, N), from reward and discount (batch,) and
     the probabilities (batch, N) of Z. Rows keep their sum.
 
@@ -69,7 +71,9 @@ class Categorical:
     (0, 0.25) that of the worst quarter (risk-averse), (0.75, 1) that of the best (risk-seeking). It can be
     changed after training, too."""
 
-    def __init__(self, atoms: int, value_min: float, value_max: float, risk: tuple[float, float] = (0.0, 1.0)) -> None:
+    def __init__(
+        self, atoms: int, value_min: float, value_max: float, risk: tuple[float, float] = (0.0, 1.0)
+    ) -> None:
         if atoms < 2 or value_min >= value_max:
             raise UsageError(
                 f"a distribution needs at least 2 atoms between value_min and a larger value_max, got atoms={atoms}, "

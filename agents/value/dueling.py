@@ -29,7 +29,9 @@ def _advantage_slope(g: Any, advantage_shape: tuple[int, ...], actions: int) -> 
 
 
 # An operation of the engine, with its rules: the equation above in one node, where five would take twice the time.
-action_values = mg.operation(_action_values, dict(value=lambda g: g.sum(1), advantage=_advantage_slope), name="dueling")
+action_values = mg.operation(
+    _action_values, dict(value=lambda g: g.sum(1), advantage=_advantage_slope), name="dueling"
+)
 
 
 class Dueling(nn.Module):

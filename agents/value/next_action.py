@@ -14,13 +14,17 @@ import minigrad as mg
 import minigrad.nn as nn
 
 
-def target_argmax(head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> np.ndarray:
+def target_argmax(
+    head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor
+) -> np.ndarray:
     """DQN: a' = argmax Q⁻(s', a). The network that chooses is the one that judges, so whatever it
     overestimates it also picks."""
     return mg.to_numpy(head.preferences(target_output)).argmax(1)
 
 
-def online_argmax(head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> np.ndarray:
+def online_argmax(
+    head, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor
+) -> np.ndarray:
     """Double DQN: a' = argmax Q(s', a), judged by Q⁻ (van Hasselt et al. 2016, equation 4)."""
     with mg.no_grad():
         return mg.to_numpy(head.preferences(network(next_observation))).argmax(1)

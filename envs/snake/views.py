@@ -36,7 +36,9 @@ class Features:
         # What each of the cells around a head adds to its number, for each direction; one direction further
         # clockwise is to the right.
         to_the_right = np.roll(games.steps, -1)
-        self._around = np.outer(games.steps, ahead[not_head]) + np.outer(to_the_right, right[not_head])  # (4, 24)
+        self._around = (
+            np.outer(games.steps, ahead[not_head]) + np.outer(to_the_right, right[not_head])
+        )  # (4, 24)
         self._seen = self._around.shape[1]
         # (width²,) where a cell is, in units of the longest way from one to another
         self._row, self._column = np.indices((games.width, games.width)).reshape(2, -1) / (games.size - 1)

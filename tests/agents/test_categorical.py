@@ -152,14 +152,7 @@ class Gamble(gym.Env):
 def test_risk_averse_and_risk_seeking() -> None:
     """The distribution is learned once; what to make of it is open until the action."""
     agent = C51(
-        Gamble,
-        seed=0,
-        value_min=-2.0,
-        value_max=4.0,
-        atoms=31,
-        hidden=(32,),
-        learning_starts=100,
-        learning_rate=5e-3,
+        Gamble, seed=0, value_min=-2.0, value_max=4.0, atoms=31, hidden=(32,), learning_starts=100, learning_rate=5e-3,
         epsilon_end=1.0,
     ).learn(1_500)
     state = np.zeros((1, 1), np.float32)

@@ -15,7 +15,13 @@ from agents.core import checkpoint
 from agents.core.checkpoint import Checkpoints, DamagedCheckpoint, read, write
 from agents.core.ring import Ring
 
-plain = st.none() | st.booleans() | st.integers(-(2**130), 2**130) | st.floats(allow_nan=False) | st.text(max_size=5)
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**130), 2**130)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+)
 arrays = hnp.arrays(
     st.sampled_from([np.float32, np.float64, np.int64, np.uint8, np.bool_]),
     hnp.array_shapes(min_dims=0, min_side=0),
@@ -86,7 +92,9 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("totals", [[0], [5], [16], [99, 100, 101], [50, 90, 130, 131, 300], [250]])
-def test_a_ring_comes_back_from_segments_written_once(tmp_path: Path, small_segments, totals: list[int]) -> None:
+def test_a_ring_comes_back_from_segments_written_once(
+    tmp_path: Path, small_segments, totals: list[int]
+) -> None:
     checkpoints = Checkpoints(tmp_path)
     written: dict[str, int] = {}
     for total in totals:
@@ -125,7 +133,9 @@ def files_of(directory: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "empty"])
-def test_damage_anywhere_is_noticed_and_the_one_before_is_used(tmp_path: Path, small_segments, damage: str) -> None:
+def test_damage_anywhere_is_noticed_and_the_one_before_is_used(
+    tmp_path: Path, small_segments, damage: str
+) -> None:
     rng = np.random.default_rng(0)
     for number in range(8):
         directory = tmp_path / str(number)
@@ -133,7 +143,9 @@ def test_damage_anywhere_is_noticed_and_the_one_before_is_used(tmp_path: Path, s
         checkpoints.save(40, {"ring": ring_of(40), "weights": np.arange(10.0)})
         shared = set(files_of(directory / "segments"))
         newest = checkpoints.save(80, {"ring": ring_of(80), "weights": np.arange(10.0)})
-        candidates = [path for path in files_of(newest) + files_of(directory / "segments") if path not in shared]
+        candidates = [
+            path for path in files_of(newest) + files_of(directory / "segments") if path not in shared
+        ]
         victim = candidates[number % len(candidates)]
         data = bytearray(victim.read_bytes())
         if damage == "flip":
@@ -154,7 +166,9 @@ def test_damage_anywhere_is_noticed_and_the_one_before_is_used(tmp_path: Path, s
 def test_when_all_are_damaged(tmp_path: Path) -> None:
     path = Checkpoints(tmp_path).save(1, {"a": 1})
     (path / "state.json").write_text("{}")
-    with pytest.raises(DamagedCheckpoint, match=r"state\.json is not what was written.*no good checkpoint is left"):
+    with pytest.raises(
+        DamagedCheckpoint, match=r"state\.json is not what was written.*no good checkpoint is left"
+    ):
         Checkpoints(tmp_path).load_newest()
 
 

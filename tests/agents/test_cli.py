@@ -29,7 +29,9 @@ def environment() -> dict[str, str]:
 
 
 def minigrad(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=cwd, env=environment(), timeout=120)
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, cwd=cwd, env=environment(), timeout=120
+    )
 
 
 def test_from_training_to_picture(tmp_path: Path) -> None:
@@ -130,7 +132,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("line", "message"), MISTAKES)
-def test_a_mistake_is_one_line_and_exit_code_2(line: str, message: str, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(
+    line: str, message: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-file").write_text("")
     (tmp_path / "broken").mkdir()

@@ -78,9 +78,8 @@ WRONG = {
     "left out": lambda target, behaviour: 0 * target,
     "the wrong way round": lambda target, behaviour: per_decision_log_weights(behaviour, target),
     "of one step only": lambda target, behaviour: target - behaviour,
-    "without the last action": lambda target, behaviour: (
-        per_decision_log_weights(target, behaviour) - (target - behaviour)
-    ),
+    "without the last action": lambda target, behaviour: per_decision_log_weights(target, behaviour)
+    - (target - behaviour),
 }
 
 

@@ -46,7 +46,9 @@ def test_by_hand(terminated: bool, truncated: bool) -> None:
     """Rewards 1, 2, 4, 8 and an end, γ = 1/2, n = 3: the tail is flushed with the powers of γ that it has, and is
     worth nothing more only if the episode terminated."""
     rewards = [1.0, 2.0, 4.0, 8.0]
-    stream = [steps([0], [n], [r], [terminated and n == 3], [truncated and n == 3]) for n, r in enumerate(rewards)]
+    stream = [
+        steps([0], [n], [r], [terminated and n == 3], [truncated and n == 3]) for n, r in enumerate(rewards)
+    ]
     goes_on = 0.0 if terminated else 1.0
     assert collect(NStep(3, 0.5, 1), stream) == [
         (0, 1 + 1 + 1, 0.125, 3),

@@ -57,7 +57,9 @@ def test_on_average_over_the_behaviours_episodes_it_is_the_targets_gradient(kind
     assert chance.sum() == pytest.approx(1)
     target = np.exp(log_probabilities(agent, trajectories).detach().numpy())
     assert np.abs(np.log(target / chance)).max() > 0.5
-    np.testing.assert_allclose(chance @ estimates(agent, trajectories), exact_gradient(agent), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        chance @ estimates(agent, trajectories), exact_gradient(agent), rtol=1e-6, atol=1e-8
+    )
 
 
 def of_different_lengths() -> list[Trajectory]:

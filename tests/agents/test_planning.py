@@ -119,11 +119,9 @@ def test_errors() -> None:
     with pytest.raises(UsageError, match="with gamma 1 the optimal values don't converge"):
         optimal_values(model, 1.0)
     with pytest.raises(UsageError, match="Blackjack-v1 has no model to plan on"):
-        ValueIteration(
-            lambda: gym.wrappers.TransformObservation(
-                gym.make("Blackjack-v1"), lambda seen: seen[0], gym.spaces.Discrete(32)
-            )
-        )
+        ValueIteration(lambda: gym.wrappers.TransformObservation(
+            gym.make("Blackjack-v1"), lambda seen: seen[0], gym.spaces.Discrete(32)
+        ))
     with pytest.raises(UsageError, match=r"value-iteration needs Discrete observations, but CartPole-v1 has Box"):
         ValueIteration("CartPole-v1")
 
@@ -190,13 +188,10 @@ def test_the_random_policy_on_the_grid_world() -> None:
     assert v[2, 0] < 0  # wandering about is worse than nothing: the bomb is met again and again
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        lambda: gym.make_vec("FrozenLake-v1", num_envs=3, vectorization_mode="sync"),
-        lambda: gym.make_vec("minigrad/GridWorld-v0", num_envs=3, vectorization_mode="vector_entry_point"),
-    ],
-)
+@pytest.mark.parametrize("env", [
+    lambda: gym.make_vec("FrozenLake-v1", num_envs=3, vectorization_mode="sync"),
+    lambda: gym.make_vec("minigrad/GridWorld-v0", num_envs=3, vectorization_mode="vector_entry_point"),
+])
 def test_plans_for_vector_environments(env) -> None:
     agent = ValueIteration(env, gamma=0.9).learn(600)
     alone = ValueIteration(agent.environments.name, gamma=0.9).learn(600)

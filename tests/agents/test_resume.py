@@ -29,7 +29,9 @@ def test_killed_and_resumed(agent_type: type[Agent], tmp_path: Path) -> None:
 
 
 def train(run: Path, *more: str) -> None:
-    assert cli.main(["train", "dqn", "--env", ENV, "--steps", "200", "--run", str(run), "--quiet", *more]) == 0
+    assert (
+        cli.main(["train", "dqn", "--env", ENV, "--steps", "200", "--run", str(run), "--quiet", *more]) == 0
+    )
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, capsys) -> None:

@@ -80,7 +80,9 @@ def test_errors(tmp_path) -> None:
         DQN.load(tmp_path / "agent", best=True)
     with pytest.raises(UsageError, match="holds a dqn agent, not double-dqn"):
         DoubleDQN.load(tmp_path / "agent")
-    with pytest.raises(UsageError, match="no hyper-parameter is called 'learning_rat'; did you mean learning_rate"):
+    with pytest.raises(
+        UsageError, match="no hyper-parameter is called 'learning_rat'; did you mean learning_rate"
+    ):
         DQN(ENV, learning_rat=1)
     switches = gym.wrappers.TransformAction(gym.make("CartPole-v1"), lambda a: int(a[0]), gym.spaces.MultiBinary(2))
     with pytest.raises(UsageError, match=r"dqn needs Discrete or Box actions, but CartPole-v1 has MultiBinary"):

@@ -42,7 +42,8 @@ def test_the_packages_own_game_channels_first(game: str) -> None:
     assert ours.observation_space.contains(ours.reset(seed=0)[0])
     assert ours.action_space == theirs.action_space
     expected = [
-        (observation.transpose(2, 0, 1), *rest) for observation, *rest in play(theirs, 3, 500, np.random.default_rng(0))
+        (observation.transpose(2, 0, 1), *rest)
+        for observation, *rest in play(theirs, 3, 500, np.random.default_rng(0))
     ]
     assert_same_games(play(ours, 3, 500, np.random.default_rng(0)), expected)
 

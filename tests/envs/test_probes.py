@@ -12,7 +12,8 @@ from gymnasium.utils.env_checker import check_env
 from envs import make_environments
 
 PROBES = [
-    f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
+    f"minigrad/Probe{name}-v0"
+    for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
 ]
 
 

@@ -10,7 +10,10 @@ import pytest
 
 from envs import make_environments
 
-OURS = [f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")]
+OURS = [
+    f"minigrad/Probe{name}-v0"
+    for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
+]
 THEIRS = ["CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0"]
 if find_spec("Box2D"):
     THEIRS += ["LunarLander-v3", "LunarLanderContinuous-v3"]

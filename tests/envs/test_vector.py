@@ -15,7 +15,9 @@ from envs import Environments, UsageError, make_environments
 
 
 def sync(env_id: str, num_envs: int, mode: str) -> Environments:
-    vector = gym.make_vec(env_id, num_envs=num_envs, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode})
+    vector = gym.make_vec(
+        env_id, num_envs=num_envs, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}
+    )
     return make_environments(vector)
 
 
@@ -47,7 +49,9 @@ def assert_same(a: list[list[tuple]], b: list[list[tuple]], tolerance: float = 0
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), num_envs=st.integers(1, 4))
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
-def test_every_autoreset_mode_yields_the_bare_environments_transitions(mode: str, seed: int, num_envs: int) -> None:
+def test_every_autoreset_mode_yields_the_bare_environments_transitions(
+    mode: str, seed: int, num_envs: int
+) -> None:
     expected = streams(make_environments("CartPole-v1", num_envs), seed, 120)
     assert_same(streams(sync("CartPole-v1", num_envs, mode), seed, 120), expected)
 

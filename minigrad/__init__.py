@@ -280,6 +280,9 @@ _OF_TENSORS = (
 )
 for _name in _OF_TENSORS.split():
     globals()[_name] = _functions.explain(globals()[_name])
+for _name, _value in [*globals().items()]:
+    if callable(_value) and hasattr(_value, "operation"):  # a row: here pickle finds it
+        _value.__module__, _value.__qualname__ = __name__, _name
 
 # Parts that not every program needs are imported when they are first asked for.
 _LAZY = {

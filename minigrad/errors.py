@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 
@@ -23,12 +24,34 @@ def describe(x: Any) -> str:
     return f"shape {tuple(array.shape)} and dtype {array.dtype}"
 
 
+def name_value(x: Any) -> str:
+    """What x is, for a message: None, the float 2.0, a list."""
+    kind = type(x).__name__
+    return "None" if x is None else f"the {kind} {x}" if isinstance(x, int | float) else f"a {kind}"
+
+
 def find_device(x: Any) -> str:
     """The module that the array comes from, for a message: numpy on the CPU, cupy on a GPU."""
     return "cpu" if type(getattr(x, "array", x)).__module__.startswith("numpy") else "cuda:0"
 
 
 # -- declaring and calling a row --------------------------------------------------------------------------
+
+
+def needs_named_arguments(function: Any) -> TypeError:
+    """The forward or a rule of a row is something whose arguments have no names, or have defaults."""
+    return TypeError(
+        f"an operation's forward and rules must be functions with named arguments and no defaults, got {function!r}; "
+        "write a lambda that calls it: lambda x: ..., of a rule lambda g, x: ..."
+    )
+
+
+def forward_returns_no_array(name: str, y: Any) -> TypeError:
+    """The forward of a row has returned a number, a list, a Tensor."""
+    return TypeError(
+        f"{name}: the forward has returned {name_value(y)}; expected an array: NumPy's functions of the inputs make "
+        "one, and np.asarray(..., x.dtype) does"
+    )
 
 
 def wrong_number_of_arguments(name: str, expected: int, given: int) -> TypeError:
@@ -141,6 +164,15 @@ def unused_input(i: int, x: Any) -> GradientError:
     )
 
 
+def warn_of_cycle() -> None:
+    """backward(create_graph=True): the graph of a gradient holds the leaf that holds the gradient."""
+    warnings.warn(
+        "backward: with create_graph=True a leaf and its .grad hold each other, so their memory is freed late, by the "
+        "garbage collector; use autograd.grad(..., create_graph=True), or set .grad to None afterwards",
+        stacklevel=3,
+    )
+
+
 def graph_is_gone(name: str) -> GradientError:
     """Backward has passed here before."""
     return GradientError(
@@ -149,10 +181,15 @@ def graph_is_gone(name: str) -> GradientError:
     )
 
 
-def rule_does_not_fit(name: str, array: Any, dx: Any) -> RuleError:
-    """A rule has made a cotangent that its input cannot have."""
+def rule_does_not_fit(name: str, place: Any, dx: Any) -> RuleError:
+    """A rule has made a cotangent that its input cannot have. `place`: the leaf or the node that it is for."""
+    if not hasattr(dx, "shape"):
+        return RuleError(
+            f"backward: the rule of '{name}' has returned {name_value(dx)}; expected an array of its input's shape, "
+            "computed from g: for a slope of 2 write g * 2"
+        )
     return RuleError(
-        f"backward: the rule of '{name}' has made a cotangent of {describe(dx)} for a leaf of {describe(array)}; "
+        f"backward: the rule of '{name}' has made a cotangent of {describe(dx)} for a leaf of {describe(place)}; "
         "they must be the same: the rule is wrong, check it with gradcheck"
     )
 

@@ -18,7 +18,7 @@ import numpy as np
 from .. import errors
 from ..device import as_array
 from . import hooks
-from .modes import Block, get_ident, observers
+from .modes import Block, tell
 from .operation import Node
 from .rules import cast, clone, undo_broadcasting
 from .tensor import Tensor, fits, wrap
@@ -37,6 +37,8 @@ def backward(
     retain = create_graph if retain_graph is None else bool(retain_graph)
     if inputs is None and not create_graph and hooks.walk_usual_graph(tensors, gradient, retain):
         return
+    if create_graph:
+        errors.warn_of_cycle()
     cotangents = start_cotangents("backward", tensors, gradient)
     targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if targets == []:
@@ -154,8 +156,7 @@ def run_rules(node: Node, g: Any, create_graph: bool, wanted: Any, cotangents: d
     kept = connect_kept(node, node.kept) if create_graph else node.kept
     if node.plan.shared is not None:
         arrived, g = g, node.plan.shared(g, kept)
-        if get_ident() in observers:
-            observers[get_ident()].ran(node, None, arrived, g)
+        tell("ran", node, None, arrived, g)
     for i, rule in node.plan.rules:
         if node.edges[i] in wanted:
             send(node, i, rule, g, kept, cotangents, owned)
@@ -169,12 +170,11 @@ def send(node: Node, i: int, rule: Callable, g: Any, kept: tuple, cotangents: di
     """
     parent = node.edges[i]
     dx = undo_broadcasting(rule(g, kept), node.shapes[i]) if node.shapes else rule(g, kept)
-    if get_ident() in observers:
-        observers[get_ident()].ran(node, i, g, dx)
-    if isinstance(parent, Tensor):
-        if not fits(getattr(dx, "array", dx), parent.array):
-            raise errors.rule_does_not_fit(node.plan.operation.name, parent.array, dx)
-        dx = clone(dx) if dx is g else dx  # a leaf keeps its gradient, so it may not share it
+    tell("ran", node, i, g, dx)
+    if not hasattr(dx, "shape") or (isinstance(parent, Tensor) and not fits(getattr(dx, "array", dx), parent.array)):
+        raise errors.rule_does_not_fit(node.plan.operation.name, parent, dx)
+    if dx is g and isinstance(parent, Tensor):
+        dx = clone(dx)  # a leaf keeps its gradient, so it may not share it
     held = cotangents.get(parent)
     if held is None:
         cotangents[parent] = dx

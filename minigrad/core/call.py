@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy import ndarray  # noqa: F401
 
-from .. import dtypes
+from .. import dtypes, errors
 from ..device import as_array, is_array
 from . import hooks
-from .modes import get_ident, observers, paused
+from .modes import get_ident, observers, paused, tell  # noqa: F401
 from .operation import TABLE, Node, Operation
 from .tensor import LEAF, Tensor, new, wrap  # noqa: F401
 
@@ -39,6 +39,8 @@ def call(operation: Operation, *arguments: Any) -> Any:
 
 def wrap_result(operation: Operation, inputs: list, parameters: Sequence, values: list, y: Any) -> Tensor:
     """The Tensor around y. It points to a Node if the call is to be recorded."""
+    if not is_array(y):
+        raise errors.forward_returns_no_array(operation.name, y)
     out = wrap(y)
     if operation.view:
         share_memory(out, inputs[0])
@@ -50,8 +52,7 @@ def wrap_result(operation: Operation, inputs: list, parameters: Sequence, values
         broadcast = operation.elementwise and any(np.shape(a) != y.shape for a in values if is_array(a))
         shapes = [np.shape(a) for a in values] if broadcast else None
         out._node = Node(plan, edges, plan.keep(y, *values, *parameters), plan.watch(*counters, out._version), shapes)
-    if get_ident() in observers:
-        observers[get_ident()].called(operation, inputs, parameters, out)
+    tell("called", operation, inputs, parameters, out)
     return out
 
 

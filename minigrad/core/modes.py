@@ -52,16 +52,24 @@ class Block:
         switch(thread, *self._modes)
 
     def __exit__(self, *error: object) -> None:
-        left = ([mark for mark in self._entered if mark[0] == get_ident()] or self._entered)[-1]
-        leaving, mark = [], marks.get(left[0])
-        while mark is not None and left not in leaving:
-            leaving.append(mark)  # first the Blocks inside this one, which were not left in order
+        own_mark = ([mark for mark in self._entered if mark[0] == get_ident()] or self._entered)[-1]
+        marks_to_undo, mark = [], marks.get(own_mark[0])
+        while mark is not None and own_mark not in marks_to_undo:
+            marks_to_undo.append(mark)  # first those of the Blocks inside this one, which have not ended in order
             mark = mark[3]
-        for thread, _, before, around in leaving if left in leaving else ():
+        for thread, _, before, around in marks_to_undo if own_mark in marks_to_undo else ():
             switch(thread, *before)
             marks[thread] = around
-        self._entered.remove(left)
+        self._entered.remove(own_mark)
 
     def __del__(self) -> None:
         while getattr(self, "_entered", ()):  # a KeyboardInterrupt has come before or amid the lines above
             self.__exit__()
+
+
+def tell(what: str, *arguments: Any) -> None:
+    """Tell the observer of this thread, if there is one. It is switched off while it computes something itself."""
+    observer = observers.get(get_ident())
+    if observer is not None:
+        with Block(recorded_rules=False, observer=None):
+            getattr(observer, what)(*arguments)

@@ -10,6 +10,7 @@ input x. The names of a rule's arguments say what it needs. Only that is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -36,16 +37,7 @@ class Operation:
     apply: Callable[..., Any]  # the public function (see call.py)
 
     def __init__(
-        self,
-        name: str,
-        forward: Any,
-        vjp: dict,
-        *,
-        elementwise=False,
-        fractional=False,
-        view=False,
-        into=None,
-        cases=(),
+        self, name: str, forward: Any, vjp, *, elementwise=False, fractional=False, view=False, into=None, cases=()
     ) -> None:
         self.name, self.forward, self.vjp, self.into, self.cases = name, forward, vjp, into, cases
         self.elementwise, self.fractional, self.view = elementwise, fractional, view
@@ -84,8 +76,9 @@ def argument_names(function: Callable) -> tuple[str, ...]:
     """The names of a function's positional arguments. A ufunc of NumPy's has x, or a and b."""
     if isinstance(function, np.ufunc):
         return ("x",) if function.nin == 1 else ("a", "b")
-    code = function.__code__  # type: ignore[attr-defined]
-    return code.co_varnames[: code.co_argcount]
+    if type(function) is not FunctionType or not function.__code__.co_argcount or function.__defaults__:
+        raise errors.needs_named_arguments(function)
+    return function.__code__.co_varnames[: function.__code__.co_argcount]
 
 
 class Plan:
@@ -95,8 +88,6 @@ class Plan:
     rules: (input position, rule) pairs. A rule is called with the cotangent and what was kept: rule(g, kept).
     roles: what each kept thing is: i for input i, -1 for the output, None for a shape or a parameter.
     """
-
-    shared: Callable | None = None
 
     def __init__(self, operation: Operation, needed: int) -> None:
         self.operation, inputs, vjp = operation, operation.inputs, operation.vjp
@@ -112,8 +103,7 @@ class Plan:
             if name not in self.known and name.removesuffix("_shape") not in inputs:
                 raise TypeError(f"operation '{operation.name}': a rule asks for '{name}', known are {self.known}")
         self.roles = tuple(-1 if w == "y" else inputs.index(w) if w in inputs else None for w in self.wanted)
-        if "y" in vjp:
-            self.shared = self.bind_rule(vjp["y"])
+        self.shared = self.bind_rule(vjp["y"]) if "y" in vjp else None
         self.rules = [(i, self.bind_rule(vjp[inputs[i]])) for i in positions]
 
     def bind_rule(self, rule: Callable) -> Callable:

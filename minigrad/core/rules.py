@@ -76,7 +76,7 @@ broadcast_to = op(repeat_dimensions, vjp=lambda g, x_shape: sum_to(g, x_shape), 
 
 def undo_broadcasting(g: Any, shape: tuple[int, ...]) -> Any:
     """The cotangent of an input of this shape that was broadcast."""
-    return g if g.shape == shape else sum_to(g, shape)
+    return g if getattr(g, "shape", shape) == shape else sum_to(g, shape)
 
 
 def differentiate_left(g: Any, b: Any, a_shape: tuple[int, ...]) -> Any:

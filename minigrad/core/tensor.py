@@ -26,7 +26,7 @@ class Tensor(Any if TYPE_CHECKING else object):  # type: ignore[misc]  # other f
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = NotImplemented
         __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __mod__ = __floordiv__ = __neg__ = __invert__ = NotImplemented
         __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __xor__ = NotImplemented
-    __slots__ = ("__weakref__", "_base", "_grad", "_hooks", "_node", "_version", "array")
+    __slots__ = ("__dict__", "__weakref__", "_base", "_grad", "_hooks", "_node", "_version", "array")
 
     array: Any
     _grad: Tensor | None

@@ -92,7 +92,12 @@ def detach(self: Tensor) -> Tensor:
 
 
 def detach_(self: Tensor) -> Tensor:
-    """Forget how this tensor was made; it becomes a leaf without a gradient."""
+    """Forget how this tensor was made; it becomes a leaf without a gradient.
+
+    Raises RuntimeError for a recorded view: a recorded change of its base would connect it to the graph again.
+    """
+    if self._node is not None and self._base is not None:
+        raise GradientError("detach_: this tensor is a view of another, which stays recorded; use .detach()")
     self._node = None
     return self
 
@@ -185,25 +190,40 @@ def convert_to_index(self: Tensor) -> int:
 # -- copies -----------------------------------------------------------------------------------------------
 
 
-def deepcopy(self: Tensor, memo: dict) -> Any:
-    """A copy of a leaf, with its gradient. A Parameter's copy starts without one, as in PyTorch."""
-    if not self.is_leaf:
-        raise GradientError(
-            f"deepcopy: this tensor was made by '{self._node.plan.operation.name}' and only leaves can be copied with "
-            "their gradients; use .detach().clone()"
-        )
+def copy_deeply(self: Tensor, memo: dict) -> Any:
+    """A copy of a leaf, with its gradient and its own attributes. A Parameter's copy has neither, as in PyTorch."""
+    refuse_non_leaf("deepcopy", self, "only leaves can be copied with their gradients; use .detach().clone()")
     out = rebuild(type(self), self.array.copy(), self._node is LEAF)
     memo[id(self)] = out
-    if self._grad is not None and type(self) is Tensor:
-        out._grad = wrap(self._grad.array.copy())
+    if type(self) is Tensor:
+        if self._grad is not None:
+            out._grad = wrap(self._grad.array.copy())
+        if self.__dict__:
+            from copy import deepcopy  # is imported already: it has called this method
+
+            out.__dict__.update(deepcopy(self.__dict__, memo))
+    return out
+
+
+def copy_shallowly(self: Tensor) -> Any:
+    """Another leaf on the same memory, without the gradient."""
+    refuse_non_leaf("copy", self, "only leaves can be copied; use .detach(), or .clone() to stay in the graph")
+    out = rebuild(type(self), self.array, self._node is LEAF)
+    out._version = self._version
+    out.__dict__.update(self.__dict__)
     return out
 
 
 def reduce(self: Tensor, protocol: Any) -> Any:
     """How a leaf is pickled, to be sent to another process."""
-    if not self.is_leaf:
-        raise GradientError("pickle: only leaves can be sent to another process; use .detach() first")
-    return (rebuild, (type(self), self.array, self._node is LEAF))
+    refuse_non_leaf("pickle", self, "only leaves can be sent to another process; use .detach() first")
+    return rebuild, (type(self), self.array, self._node is LEAF), self.__dict__ or None
+
+
+def refuse_non_leaf(who: str, x: Tensor, hint: str) -> None:
+    """Raise unless `x` is a leaf: a copy of another tensor would lose its place in the graph."""
+    if not x.is_leaf:
+        raise GradientError(f"{who}: this tensor was made by '{x._node.plan.operation.name}' and {hint}")
 
 
 def rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
@@ -236,7 +256,8 @@ METHODS = {
     "__int__": lambda self: int(take_only_value(self, "the int value")),
     "__index__": convert_to_index,
     "__hash__": object.__hash__,  # by identity: `==` compares elements
-    "__deepcopy__": deepcopy,
+    "__copy__": copy_shallowly,
+    "__deepcopy__": copy_deeply,
     "__reduce_ex__": reduce,
 }
 PROPERTIES = {

@@ -25,7 +25,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     Python floats become the default dtype (float32); arrays and NumPy numbers keep theirs.
     Raises TypeError for data that is not numeric and ValueError for ragged lists.
     """
-    found = _to_array("tensor", data, dtype)
+    found = make_array("tensor", data, dtype)
     array = namespace(found).array(found)
     return deliver(array, device, requires_grad)
 
@@ -36,7 +36,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         return data if device is None else data.to(device)
     if isinstance(data, Tensor):
         return data.to(dtype, device=device)
-    return deliver(_to_array("as_tensor", data, dtype), device, False)
+    return deliver(make_array("as_tensor", data, dtype), device, False)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -50,7 +50,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return wrap(array)
 
 
-def _to_array(who: str, data: Any, dtype: Any) -> Any:
+def make_array(who: str, data: Any, dtype: Any) -> Any:
     if isinstance(data, Tensor):
         data = data.array
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
@@ -64,13 +64,13 @@ def _to_array(who: str, data: Any, dtype: Any) -> Any:
             wanted = dtypes.get_default_dtype() if found.dtype.kind == "f" else dtypes.int64
         return found if wanted is None else found.astype(wanted, copy=False)
     inside: list[np.dtype] = []
-    numbers = _without_tensors(who, data, inside)
+    numbers = replace_tensors(who, data, inside)
     try:
         found = np.array(numbers)
     except ValueError:
         raise ValueError(
-            f"{who}: the nested lists are ragged, with rows of {_lengths(data)}; every row must have the same length: "
-            "pad them, or keep a list of tensors"
+            f"{who}: the nested lists are ragged, with rows of {describe_lengths(data)}; every row must have the same "
+            "length: pad them, or keep a list of tensors"
         ) from None
     if found.dtype.kind not in "biuf":
         raise TypeError(f"{who}: expected numbers, got {find_odd_element(data)!r}; convert it first, or leave it out")
@@ -90,7 +90,7 @@ def _to_array(who: str, data: Any, dtype: Any) -> Any:
     return found if wanted is None else found.astype(wanted, copy=False)
 
 
-def _without_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
+def replace_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
     """Nested lists with every one-element tensor replaced by its number; collects the tensors' dtypes."""
     if isinstance(data, Tensor):
         if data.array.size != 1:
@@ -101,11 +101,11 @@ def _without_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
         dtypes_found.append(data.dtype)
         return data.array.item()
     if isinstance(data, list | tuple):
-        return [_without_tensors(who, x, dtypes_found) for x in data]
+        return [replace_tensors(who, x, dtypes_found) for x in data]
     return data
 
 
-def _lengths(data: Any) -> str:
+def describe_lengths(data: Any) -> str:
     """The lengths found at the first depth where they differ."""
     rows = list(data)
     while all(isinstance(row, list | tuple | np.ndarray) for row in rows) and len({len(row) for row in rows}) == 1:
@@ -149,7 +149,7 @@ def _shape(name: str, size: tuple) -> tuple[int, ...]:
     return tuple(int(n) for n in size)
 
 
-def _maker(name: str, doc: str) -> Callable[..., Tensor]:
+def define_maker(name: str, doc: str) -> Callable[..., Tensor]:
     def function(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         array = getattr(backend(device), name)(_shape(name, size), dtype)
@@ -160,9 +160,9 @@ def _maker(name: str, doc: str) -> Callable[..., Tensor]:
     return function
 
 
-zeros = _maker("zeros", "Zeros of the given sizes.")
-ones = _maker("ones", "Ones of the given sizes.")
-empty = _maker("empty", "Uninitialised memory of the given sizes.")
+zeros = define_maker("zeros", "Zeros of the given sizes.")
+ones = define_maker("ones", "Ones of the given sizes.")
+empty = define_maker("empty", "Uninitialised memory of the given sizes.")
 
 
 def full(
@@ -269,30 +269,30 @@ def linspace(
 # -- like another tensor ----------------------------------------------------------------------------------
 
 
-def _like_dtype(input: Tensor, dtype: Any) -> np.dtype:
+def choose_dtype(input: Tensor, dtype: Any) -> np.dtype:
     return input.dtype if dtype is None else dtypes.as_dtype(dtype)
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape and dtype of `input`, on its device."""
-    return deliver(np.zeros_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+    return deliver(np.zeros_like(input.array, dtype=choose_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the shape and dtype of `input`, on its device."""
-    return deliver(np.ones_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+    return deliver(np.ones_like(input.array, dtype=choose_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Uninitialised memory of the shape and dtype of `input`, on its device."""
-    return deliver(np.empty_like(input.array, dtype=_like_dtype(input, dtype), order="C"), device, requires_grad)
+    return deliver(np.empty_like(input.array, dtype=choose_dtype(input, dtype), order="C"), device, requires_grad)
 
 
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """One value in the shape and dtype of `input`, on its device."""
-    found, fill_value = _like_dtype(input, dtype), _number("full_like", "fill_value", fill_value)
+    found, fill_value = choose_dtype(input, dtype), _number("full_like", "fill_value", fill_value)
     _check_holds("full_like", found, fill_value)
     out = np.full_like(input.array, fill_value, dtype=found, order="C")
     return deliver(out, device, requires_grad)
@@ -301,13 +301,13 @@ def full_like(
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1) of the shape and dtype of `input`, on its device."""
     device = input.device if device is None else device
-    return rand(*input.shape, dtype=_like_dtype(input, dtype), device=device, requires_grad=requires_grad)
+    return rand(*input.shape, dtype=choose_dtype(input, dtype), device=device, requires_grad=requires_grad)
 
 
 def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers of the shape and dtype of `input`, on its device."""
     device = input.device if device is None else device
-    return randn(*input.shape, dtype=_like_dtype(input, dtype), device=device, requires_grad=requires_grad)
+    return randn(*input.shape, dtype=choose_dtype(input, dtype), device=device, requires_grad=requires_grad)
 
 
 def new_zeros(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -347,13 +347,13 @@ def new_tensor(
 
 def _new(make: Callable, like: Tensor, size: tuple, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     device = like.device if device is None else device
-    return make(*size, dtype=_like_dtype(like, dtype), device=device, requires_grad=requires_grad)
+    return make(*size, dtype=choose_dtype(like, dtype), device=device, requires_grad=requires_grad)
 
 
 # -- random numbers ---------------------------------------------------------------------------------------
 
 
-def _floating(name: str, dtype: Any) -> np.dtype:
+def choose_float_dtype(name: str, dtype: Any) -> np.dtype:
     found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     if found.kind != "f":
         raise TypeError(f"{name}: expected a floating-point dtype, got {found}; use randint for integers")
@@ -364,14 +364,16 @@ def rand(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return deliver(_rng(generator).random(_shape("rand", size), _floating("rand", dtype)), device, requires_grad)  # type: ignore[arg-type]
+    return deliver(
+        _rng(generator).random(_shape("rand", size), choose_float_dtype("rand", dtype)), device, requires_grad
+    )  # type: ignore[arg-type]
 
 
 def randn(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Standard normal numbers."""
-    found = _floating("randn", dtype)
+    found = choose_float_dtype("randn", dtype)
     return deliver(np.asarray(_rng(generator).standard_normal(_shape("randn", size), found)), device, requires_grad)  # type: ignore[arg-type]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -74,8 +75,11 @@ def operation(forward: Callable, vjp: Any = None, *, name: str | None = None, **
     forward: a function of arrays (the inputs) and then parameters, all positional. vjp: a rule, or input name -> rule;
     a rule's arguments say what it needs: g (the cotangent), y (the output), inputs, NAME_shape, parameters. It works on
     arrays, and on Tensors under create_graph. properties: elementwise, fractional, view: see docs/add-an-operation.md.
+    name: for messages, and for pickle: give the function the name of the variable, as above, if it is to be pickled.
     """
-    return op(forward, vjp, name=name, in_table=False, **properties)
+    function = op(forward, vjp, name=name, in_table=False, **properties)
+    function.__module__ = sys._getframe(1).f_globals.get("__name__", __name__)
+    return function
 
 
 class RemovableHandle:

@@ -113,10 +113,11 @@ def _cast_like(x: Tensor, result: Tensor) -> Tensor:
     return arithmetic.cast(result, x.array.dtype, result.array.dtype)
 
 
-def augmented(symbol: str, operation: Callable[..., Any], change: str) -> Callable[..., Tensor]:
-    """`x += y` and its kin: a change in place (`p -= lr * p.grad` under no_grad), except where it would be recorded.
+def define_operator(symbol: str, operation: Callable[..., Any], change: str) -> Callable[..., Tensor]:
+    """The method behind `x += y` or its kin: a change in place (`p -= lr * p.grad` under no_grad).
 
-    There the name is bound to a new tensor instead (`loss += term`), so that nobody who needs the old value loses it.
+    Where that would be recorded, the name is bound to a new tensor instead (`loss += term`). Who needs the old value
+    keeps it.
     """
 
     def method(self: Tensor, other: Any) -> Tensor:
@@ -204,15 +205,15 @@ def raw_key(key: Any, array: Any) -> Any:
     """An index into `array` with every Tensor replaced by its array and every list by an integer or bool array."""
     if not isinstance(key, tuple):
         part = convert_index_part(key)
-        return part if type(array) is np.ndarray else _onto_gpu((part,), array)[0]
+        return part if type(array) is np.ndarray else move_to_gpu((part,), array)[0]
     parts = tuple([convert_index_part(k) for k in key])
     if type(array) is not np.ndarray:
-        parts = _onto_gpu(parts, array)
+        parts = move_to_gpu(parts, array)
     kinds = {type(k) for k in parts}
-    return _ints_first(parts, array) if int in kinds and type(array) in kinds and len(kinds) > 2 else parts
+    return move_ints_first(parts, array) if int in kinds and type(array) in kinds and len(kinds) > 2 else parts
 
 
-def _onto_gpu(parts: tuple, array: Any) -> tuple:
+def move_to_gpu(parts: tuple, array: Any) -> tuple:
     """An index whose arrays lie beside `array`, on the GPU.
 
     CuPy wraps an index out of range without a word and takes one mask at most: both are dealt with here.
@@ -244,7 +245,7 @@ def _adds_no_place(k: Any) -> bool:
     return k is None or k is Ellipsis or isinstance(k, bool)
 
 
-def _ints_first(parts: tuple, array: Any) -> Any:
+def move_ints_first(parts: tuple, array: Any) -> Any:
     """An index of ints, arrays and slices as PyTorch means it: the ints pick their places before the arrays do.
 
     (To NumPy an int is one more array, and arrays with a slice between them move their dimensions to the front.)

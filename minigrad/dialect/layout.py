@@ -40,15 +40,15 @@ def storage_offset(self: Tensor) -> int:
     owner = self.array
     while owner.base is not None and hasattr(owner.base, "itemsize"):
         owner = owner.base
-    return (data_ptr(self) - _address(owner)) // self.array.itemsize
+    return (data_ptr(self) - find_address(owner)) // self.array.itemsize
 
 
 def data_ptr(self: Tensor) -> int:
     """The address of the first element: equal for two tensors that begin at the same memory."""
-    return _address(self.array)
+    return find_address(self.array)
 
 
-def _address(array: Any) -> int:
+def find_address(array: Any) -> int:
     return array.ctypes.data if on_cpu(array) else array.data.ptr
 
 

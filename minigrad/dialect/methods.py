@@ -12,12 +12,12 @@ from ..ops import losses, special
 from ..ops.shapes import axis
 from . import attributes, creation, gradients, inplace, layout, printing
 from . import functions as f
-from .inplace import augmented, in_place
+from .inplace import define_operator, in_place
 
 # -- operators --------------------------------------------------------------------------------------------
 
 
-def _comparable(x: Any) -> bool:
+def is_comparable(x: Any) -> bool:
     """Whether `tensor == x` compares elements; with None or a string Python finds that the two differ."""
     return hasattr(x, "dtype") or isinstance(x, int | float)
 
@@ -34,8 +34,8 @@ OPERATORS = {
     "__le__": a.less_equal,
     "__gt__": a.greater,
     "__ge__": a.greater_equal,
-    "__eq__": lambda x, other: a.equal(x, other) if _comparable(other) else NotImplemented,
-    "__ne__": lambda x, other: a.not_equal(x, other) if _comparable(other) else NotImplemented,
+    "__eq__": lambda x, other: a.equal(x, other) if is_comparable(other) else NotImplemented,
+    "__ne__": lambda x, other: a.not_equal(x, other) if is_comparable(other) else NotImplemented,
     "__and__": a.bitwise_and,
     "__rand__": a.bitwise_and,
     "__or__": a.bitwise_or,
@@ -284,7 +284,7 @@ for _symbol, _name, _operation in (
     ("^=", "bitwise_xor", a.bitwise_xor),
 ):
     _operator = {"div": "truediv", "floor_divide": "floordiv", "remainder": "mod"}.get(_name, _name)
-    OPERATORS[f"__i{_operator.removeprefix('bitwise_')}__"] = augmented(_symbol, _operation, f"{_name}_")
+    OPERATORS[f"__i{_operator.removeprefix('bitwise_')}__"] = define_operator(_symbol, _operation, f"{_name}_")
 
 
 def reverse_dimensions(self: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ FUNCTIONS: dict[Any, Any] = {
 }
 
 
-def _values(x: Any, function: Any) -> Any:
+def unwrap_values(x: Any, function: Any) -> Any:
     """Nested arguments with each Tensor replaced by its array, which must be allowed to leave the engine."""
     if isinstance(x, Tensor):
         if x._node is not None or get_ident() in rules_see_tensors:
@@ -50,7 +50,7 @@ def _values(x: Any, function: Any) -> Any:
             )
         return x.array
     if isinstance(x, tuple | list):
-        return type(x)(_values(v, function) for v in x)
+        return type(x)(unwrap_values(v, function) for v in x)
     return x
 
 
@@ -61,8 +61,8 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, out: Any =
         return reductions.sum_(inputs[0], *inputs[1:2] or (kwargs.get("axis", 0),), kwargs.get("keepdims", False))
     changed = inputs[:1] if method == "at" else ()
     if out is not None:
-        kwargs["out"], changed = _values(out, ufunc), out
-    result = getattr(ufunc, method)(*_values(inputs, ufunc), **kwargs)
+        kwargs["out"], changed = unwrap_values(out, ufunc), out
+    result = getattr(ufunc, method)(*unwrap_values(inputs, ufunc), **kwargs)
     count_change(changed)
     return result
 
@@ -70,7 +70,7 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, out: Any =
 def _array_function(self: Tensor, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
     if function in FUNCTIONS:
         return FUNCTIONS[function](*args, **kwargs)
-    result = function(*_values(args, function), **{k: _values(v, function) for k, v in kwargs.items()})
+    result = function(*unwrap_values(args, function), **{k: unwrap_values(v, function) for k, v in kwargs.items()})
     count_change([kwargs.get("out"), args[0] if function in WRITERS else None])
     return result
 

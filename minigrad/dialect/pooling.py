@@ -93,12 +93,12 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
     kept = [*x.shape[2:], *[1] * len(wanted)]
     size = sizes(name, "output_size", [n if m is None else m for n, m in zip(kept, wanted, strict=False)], 2, 1)
-    left, right = (_means(x, n, m) for n, m in zip(x.shape[2:], size, strict=True))
+    left, right = (make_mean_matrix(x, n, m) for n, m in zip(x.shape[2:], size, strict=True))
     y = matmul(matmul(left, x), right.T)
     return y if batched else reshape(y, y.shape[1:])
 
 
-def _means(x: Any, n: int, m: int) -> Any:
+def make_mean_matrix(x: Any, n: int, m: int) -> Any:
     """The matrix (m, n) whose row p takes the mean over window p."""
     x = x.array if isinstance(x, Tensor) else x
     matrix = np.zeros_like(x, shape=(m, n))
@@ -120,7 +120,7 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     batched, x = as_images(name, dims, input)
-    window = _window(name, dims, x, input.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    window = read_window(name, dims, x, input.shape, kernel_size, stride, padding, dilation, ceil_mode)
     if window.dilation != (1, 1):
         _refuse_empty_windows(name, window, x.shape[2:], dims)
     index = max_pool_index(x, window)
@@ -166,12 +166,12 @@ def _avg_pool(
     divisor: int | None,
 ) -> Any:
     batched, x = as_images(name, dims, input)
-    window = _window(name, dims, x, input.shape, kernel_size, stride, padding, 1, ceil_mode)
+    window = read_window(name, dims, x, input.shape, kernel_size, stride, padding, 1, ceil_mode)
     count: Any = divisor
     if divisor is None:
         count = window.kernel[0] * window.kernel[1]
         if ceil_mode or (any(window.padding) and not count_include_pad):
-            count = wrap(_counts(x, window, padding, dims, count_include_pad))
+            count = wrap(count_elements(x, window, padding, dims, count_include_pad))
     elif not divisor:
         raise GradientError(f"{name}: divisor_override={divisor}; expected a number other than 0, or None")
     y = pool_sum(x, window) / count
@@ -179,7 +179,7 @@ def _avg_pool(
     return y if batched and dims == 2 else reshape(y, (*shape[:-2], *shape[-dims:]))
 
 
-def _counts(x: Any, window: Window, padding: Any, dims: int, count_include_pad: bool) -> Any:
+def count_elements(x: Any, window: Window, padding: Any, dims: int, count_include_pad: bool) -> Any:
     """How many elements each window has: (oh, ow), of x's dtype and on its device."""
     size = x.shape[2:]
     if count_include_pad:  # as if the padding were a part of the image; what sticks out beyond it is not
@@ -191,7 +191,7 @@ def _counts(x: Any, window: Window, padding: Any, dims: int, count_include_pad: 
     return pool_sum(np.ones_like(array, shape=(1, 1, *size)), window)[0, 0]
 
 
-def _window(
+def read_window(
     name: str,
     dims: int,
     x: Any,

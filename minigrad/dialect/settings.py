@@ -7,9 +7,9 @@ from typing import Any
 from .printing import PRINTING
 
 _PROFILES: dict[str, dict[str, Any]] = {
-    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "max_line_width": 80},
-    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "max_line_width": 80},
-    "full": {"precision": 4, "threshold": 2**63 - 1, "edgeitems": 3, "max_line_width": 80},
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
+    "full": {"precision": 4, "threshold": 2**63 - 1, "edgeitems": 3, "linewidth": 80},
 }
 
 
@@ -25,19 +25,17 @@ def set_printoptions(
 
     precision: digits after the point. threshold: from how many elements on the middle is left out; edgeitems: how many
     are shown at each end then. linewidth: characters a line. profile: 'default', 'short' or 'full', before the others.
-    sci_mode: False writes small numbers out instead of in scientific notation; True is not supported.
+    sci_mode: True writes all numbers as 1.0000e+01, False none. None, as at first: those whose sizes differ by more
+    than 1000, or leave the range from 1e-4 to 1e8.
     """
-    if sci_mode:
-        raise NotImplementedError(
-            "set_printoptions: sci_mode=True is not supported; give False or None, or use .tolist()"
-        )
+    PRINTING["sci_mode"] = sci_mode
     if profile is not None:
         if profile not in _PROFILES:
             raise ValueError(f"set_printoptions: profile={profile!r}; expected 'default', 'short' or 'full'")
         PRINTING.update(_PROFILES[profile])
     if threshold is not None:
         threshold = int(min(threshold, 2**63 - 1))
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "max_line_width": linewidth}
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     PRINTING.update({name: value for name, value in given.items() if value is not None})
 
 

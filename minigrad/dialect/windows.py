@@ -45,11 +45,11 @@ def sizes(name: str, what: str, value: Any, dims: int, least: int) -> Pair:
 
 def window_of(name: str, dims: int, *arguments: Any) -> Window:
     """PyTorch's kernel_size, stride, padding and dilation as a Window."""
-    return _window_of(name, dims, *(tuple(a) if isinstance(a, list) else a for a in arguments))
+    return read_window(name, dims, *(tuple(a) if isinstance(a, list) else a for a in arguments))
 
 
 @functools.lru_cache(maxsize=256, typed=True)  # a layer asks for the same one at every step
-def _window_of(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Window:
+def read_window(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Window:
     kh, kw = sizes(name, "kernel_size", kernel, dims, 1)
     sh, sw = sizes(name, "stride", stride, dims, 1)
     dh, dw = sizes(name, "dilation", dilation, dims, 1)

@@ -73,7 +73,7 @@ class Distribution:
 
     def expand(self, batch_shape: Any) -> Self:
         """The same distribution repeated (without copying) to a larger batch shape."""
-        raise self._missing("expand")
+        raise self._report_missing("expand")
 
     def _repeat_sample(self, batch_shape: Any, **parameters: Tensor | None) -> Self:
         """A copy with other parameters, which are known to be fine."""
@@ -114,7 +114,7 @@ class Distribution:
         PyTorch broadcasts, because `(64,)` against `(64, 1)` gives `(64, 64)` numbers, nearly all of them for an action
         under some other state's policy; their mean is a loss that goes down while nothing is learned.
         """
-        raise self._missing("log_prob")
+        raise self._report_missing("log_prob")
 
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
         """rsample() and its log_prob(), for losses that need both; SquashedNormal does it without inverting tanh."""
@@ -123,7 +123,7 @@ class Distribution:
 
     def entropy(self) -> Tensor:
         """The expectation of -log_prob, of shape batch_shape."""
-        raise self._missing("entropy")
+        raise self._report_missing("entropy")
 
     def perplexity(self) -> Tensor:
         """exp(entropy)."""
@@ -131,35 +131,35 @@ class Distribution:
 
     def cdf(self, value: Any) -> Tensor:
         """The probability of a draw of at most `value`."""
-        raise self._missing("cdf")
+        raise self._report_missing("cdf")
 
     def icdf(self, value: Any) -> Tensor:
         """The quantile: where `cdf` is `value`."""
-        raise self._missing("icdf")
+        raise self._report_missing("icdf")
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """All possible values, along a new first dimension."""
-        raise self._missing("enumerate_support")
+        raise self._report_missing("enumerate_support")
 
     @property
     def support(self) -> Constraint | None:
         """What a value can be."""
-        raise self._missing("support")
+        raise self._report_missing("support")
 
     @property
     def mean(self) -> Tensor:
         """The expectation."""
-        raise self._missing("mean")
+        raise self._report_missing("mean")
 
     @property
     def mode(self) -> Tensor:
         """The most probable value."""
-        raise self._missing("mode")
+        raise self._report_missing("mode")
 
     @property
     def variance(self) -> Tensor:
         """The expected squared distance from the mean."""
-        raise self._missing("variance")
+        raise self._report_missing("variance")
 
     @property
     def stddev(self) -> Tensor:
@@ -172,7 +172,7 @@ class Distribution:
     def _name(self) -> str:
         return type(self).__name__
 
-    def _missing(self, what: str) -> NotImplementedError:
+    def _report_missing(self, what: str) -> NotImplementedError:
         return NotImplementedError(f"{self._name} has no {what}; see its class for what it has")
 
     def _value(self, method: str, value: Any, like: Tensor, checked: bool = True) -> Tensor:
@@ -189,7 +189,9 @@ class Distribution:
                 "every value with every distribution"
             )
         if checked and self._validate_args and (support := self.support) is not None and not support.check(value):
-            raise ValueError(f"{self._name}.{method}: the value must be {support.words} everywhere; {_example(value)}")
+            raise ValueError(
+                f"{self._name}.{method}: the value must be {support.words} everywhere; {describe_example(value)}"
+            )
         return value
 
     def _bad_parameter(self, name: str, value: Tensor, constraint: Constraint) -> str:
@@ -197,7 +199,7 @@ class Distribution:
             problem, way_out = "has NaN in it", "; minigrad.autograd.detect_anomaly() names the line that made it"
         else:
             problem, way_out = f"must be {constraint.words}", ""
-        return f"{self._name}: {name} (shape {value.shape}) {problem}; {_example(value)}{way_out}"
+        return f"{self._name}: {name} (shape {value.shape}) {problem}; {describe_example(value)}{way_out}"
 
     def __repr__(self) -> str:
         tensors = [(n, v) for n, v in self.__dict__.items() if isinstance(v, Tensor)]
@@ -205,7 +207,7 @@ class Distribution:
         return f"{self._name}({', '.join(shown)})"
 
 
-def _example(value: Tensor) -> str:
+def describe_example(value: Tensor) -> str:
     x = value.array
     missing = np.isnan(x)
     if not missing.any():

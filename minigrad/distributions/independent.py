@@ -83,7 +83,7 @@ class Independent(Distribution):
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """The base's, unless several of its numbers make one event."""
         if self.reinterpreted_batch_ndims:
-            raise self._missing("enumerate_support")
+            raise self._report_missing("enumerate_support")
         return self.base_dist.enumerate_support(expand)
 
     @property

@@ -77,22 +77,25 @@ def _categorical(p: Categorical, q: Categorical) -> Tensor:
     if p.param_shape[-1] != q.param_shape[-1]:
         raise ValueError(f"kl_divergence: p chooses among {p.param_shape[-1]}, q among {q.param_shape[-1]}")
     log_p, log_q, probs = p.logits, q.logits, p.probs
-    never_p, never_q = _never(p), _never(q)
+    never_p, never_q = find_impossible(p), find_impossible(q)
     if never_p is None and never_q is None:
         return reductions.sum_(probs * (log_p - log_q), -1, False)
     # Replaced before the difference is formed: ∞ - ∞ would be NaN, in the gradient even where it is not chosen.
-    terms = probs * (_without(never_q, _without(never_p, log_p)) - _without(never_p, _without(never_q, log_q)))
+    terms = probs * (
+        replace_impossible(never_q, replace_impossible(never_p, log_p))
+        - replace_impossible(never_p, replace_impossible(never_q, log_q))
+    )
     if never_q is not None:
         terms = arithmetic.where(wrap(never_q if never_p is None else never_q & ~never_p), np.inf, terms)
     return reductions.sum_(terms, -1, False)
 
 
-def _without(never: Any, log_p: Tensor) -> Tensor:
+def replace_impossible(never: Any, log_p: Tensor) -> Tensor:
     """0 in the place of what never happens."""
     return log_p if never is None else arithmetic.where(wrap(never), 0.0, log_p)
 
 
-def _never(dist: Categorical) -> Any:
+def find_impossible(dist: Categorical) -> Any:
     """Where a choice has probability 0, as a mask; None if it can be seen at once that there is no such choice."""
     if dist._probs is not None:
         return dist._probs.array == 0

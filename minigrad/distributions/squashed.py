@@ -45,7 +45,9 @@ class SquashedNormal(Distribution):
     ) -> None:
         self.base_dist = base = Normal(loc, scale, validate_args)
         self._stretches = not (_is_number(low, -1) and _is_number(high, 1))
-        self.low, self.high = (low, high) if not self._stretches else (_array(low, base.loc), _array(high, base.loc))
+        self.low, self.high = (
+            (low, high) if not self._stretches else (_read_bound(low, base.loc), _read_bound(high, base.loc))
+        )
         if self._stretches:
             self._half, self._middle = (self.high - self.low) / 2, (self.high + self.low) / 2
             if not (self._half > 0).all() or not np.isfinite(self._half).all():
@@ -69,7 +71,7 @@ class SquashedNormal(Distribution):
         return new
 
     def _squash(self, u: Tensor) -> Tensor:
-        """From the real line to the bounds."""
+        """The action, between the bounds, that the real number u becomes."""
         y = arithmetic.tanh(u)
         if not self._stretches:
             return y
@@ -79,7 +81,7 @@ class SquashedNormal(Distribution):
         return y
 
     def _unsquash(self, value: Tensor) -> Tensor:
-        """From the bounds to the real line.
+        """The real number u that becomes this action.
 
         At a bound u is infinite, and a float32 action is *at* its bound from |u| = 9 on. So actions are first clamped
         to the number next to the bound: u is at most 8.7 in float32 and 18.7 in float64, and log_prob stays finite,
@@ -148,10 +150,10 @@ class SquashedNormal(Distribution):
             u = np.maximum(u - (u - size - spread * y) / np.where(slope > 0, slope, 1), 0)
         return self._squash(constant(np.copysign(u, loc)))
 
-    def _expectation(self, *functions: Any) -> list[Tensor]:
+    def _expect(self, *functions: Any) -> list[Tensor]:
         """E f(u) for each f, u ~ N(μ, σ²), by the trapezoidal rule, which for smooth functions of a normal variable is
         right to float64's last digits up to σ = 3 or so, and to 1e-6 at σ = 8."""
-        z, weights = _nodes(len(self._batch_shape), self.base_dist.loc.dtype)
+        z, weights = make_quadrature(len(self._batch_shape), self.base_dist.loc.dtype)
         like = self.base_dist.loc.array
         z, weights = (a if type(like) is np.ndarray else put(a, device_of(like)) for a in (z, weights))
         u = self.base_dist.loc + self.base_dist.scale * wrap(z)  # (nodes, *batch_shape)
@@ -160,19 +162,19 @@ class SquashedNormal(Distribution):
     @property
     def mean(self) -> Tensor:
         """The expected action; there is no closed form, so it is integrated numerically."""
-        (y,) = self._expectation(arithmetic.tanh)
+        (y,) = self._expect(arithmetic.tanh)
         return y * self._half + self._middle if self._stretches else y
 
     @property
     def variance(self) -> Tensor:
         """The variance of the action, integrated numerically."""
-        y, y2 = self._expectation(arithmetic.tanh, lambda u: arithmetic.square(arithmetic.tanh(u)))
+        y, y2 = self._expect(arithmetic.tanh, lambda u: arithmetic.square(arithmetic.tanh(u)))
         variance = y2 - arithmetic.square(y)
         return variance * np.square(self._half) if self._stretches else variance
 
     def entropy(self) -> Tensor:
         """The entropy of u plus the expected log(1 - tanh² u), integrated numerically."""
-        (squeezed,) = self._expectation(densities.log_sech2)
+        (squeezed,) = self._expect(densities.log_sech2)
         entropy = self.base_dist.entropy() + squeezed
         return entropy + np.log(self._half) if self._stretches else entropy
 
@@ -185,14 +187,14 @@ def _is_number(x: Any, number: int) -> bool:
     return isinstance(x, float | int) and x == number
 
 
-def _array(bound: Any, like: Tensor) -> Any:
+def _read_bound(bound: Any, like: Tensor) -> Any:
     """A bound as an array that mixes with the parameters."""
     array = np.asarray(to_numpy(bound.array) if isinstance(bound, Tensor) else bound, like.dtype)
     return array if type(like.array) is np.ndarray else put(array, device_of(like.array))
 
 
 @functools.lru_cache(maxsize=16)
-def _nodes(ndim: int, dtype: np.dtype) -> tuple[Any, Any]:
+def make_quadrature(ndim: int, dtype: np.dtype) -> tuple[Any, Any]:
     """The nodes of the trapezoidal rule on [-8.5, 8.5], and the normal density there times the step."""
     z = np.linspace(-8.5, 8.5, 201)
     weights = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) * (z[1] - z[0])

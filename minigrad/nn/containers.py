@@ -18,7 +18,7 @@ from .parameter import Parameter
 _LINEAR, _RELU = Linear.forward, ReLU.forward
 
 
-def _can_fuse(layer: Module, relu: Module) -> bool:
+def can_fuse(layer: Module, relu: Module) -> bool:
     """Whether calling the two is calling Linear's and ReLU's forward: no hooks, and nobody gave them another forward."""
     return (
         layer._forward_hooks is None
@@ -56,7 +56,7 @@ class Sequential(Module):
                 # layer(input) takes longer, which only hooks are worth
                 hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
                 input = layer(input) if hooked else layer.forward(input)
-            elif fuse and not observers and _can_fuse(layer, relu):
+            elif fuse and not observers and can_fuse(layer, relu):
                 input = linear_relu(input, layer.weight, layer.bias)
             else:
                 input = relu(layer(input))
@@ -105,15 +105,15 @@ class Sequential(Module):
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
             return type(self)(dict(list(name_modules(self).items())[index]))
-        return self._layers[_position(self, index)]
+        return self._layers[find_position(self, index)]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        setattr(self, list(name_modules(self))[_position(self, index)], module)
+        setattr(self, list(name_modules(self))[find_position(self, index)], module)
 
     def __delitem__(self, index: int | slice) -> None:
         """Take modules away; those that stay are numbered anew, even if they had names, as in PyTorch."""
         names, modules = list(name_modules(self)), list(self)
-        del modules[index if isinstance(index, slice) else _position(self, index)]
+        del modules[index if isinstance(index, slice) else find_position(self, index)]
         for name in names:
             delattr(self, name)
         for number, module in enumerate(modules):
@@ -182,7 +182,7 @@ class ParameterList(Module):
         super().__init__()
         self.extend(values)
 
-    def _held(self) -> dict[str, Parameter]:
+    def _list_parameters(self) -> dict[str, Parameter]:
         return {name: value for name, value in self.__dict__.items() if isinstance(value, Parameter)}
 
     def append(self, value: Tensor) -> ParameterList:
@@ -197,17 +197,17 @@ class ParameterList(Module):
         return self
 
     def __len__(self) -> int:
-        return len(self._held())
+        return len(self._list_parameters())
 
     def __iter__(self) -> Iterator[Parameter]:
-        return iter(self._held().values())
+        return iter(self._list_parameters().values())
 
     def __getitem__(self, index: int | slice) -> Any:
         held = list(self)
-        return ParameterList(held[index]) if isinstance(index, slice) else held[_position(self, index)]
+        return ParameterList(held[index]) if isinstance(index, slice) else held[find_position(self, index)]
 
     def __setitem__(self, index: int, value: Tensor) -> None:
-        setattr(self, str(_position(self, index)), value if isinstance(value, Parameter) else Parameter(value))
+        setattr(self, str(find_position(self, index)), value if isinstance(value, Parameter) else Parameter(value))
 
     def forward(self, *inputs: Any) -> Any:
         """Raises NotImplementedError: what to do with the parameters is for the owner to say."""
@@ -215,7 +215,7 @@ class ParameterList(Module):
 
     def extra_repr(self) -> str:
         """The shape and dtype of each."""
-        lines = [f"({name}): Parameter of {p.dtype} and shape {p.shape}" for name, p in self._held().items()]
+        lines = [f"({name}): Parameter of {p.dtype} and shape {p.shape}" for name, p in self._list_parameters().items()]
         return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
 
 
@@ -238,7 +238,7 @@ def _add(container: Module, name: str, module: Any) -> None:
     container.add_module(name, module)
 
 
-def _position(container: Any, index: Any) -> int:
+def find_position(container: Any, index: Any) -> int:
     n, i = len(container), operator.index(index)
     what = "parameters" if isinstance(container, ParameterList) else "modules"
     if not -n <= i < n:

@@ -110,14 +110,14 @@ def eye_(tensor: Tensor) -> Tensor:
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in ±gain √(6 / (fan_in + fan_out)) (Glorot & Bengio 2010, eq. 16)."""
     _check_gain("xavier_uniform_", gain)
-    bound = gain * math.sqrt(6 / sum(_fans("xavier_uniform_", tensor)))
+    bound = gain * math.sqrt(6 / sum(count_fans("xavier_uniform_", tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with standard deviation gain √(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
     _check_gain("xavier_normal_", gain)
-    std = gain * math.sqrt(2 / sum(_fans("xavier_normal_", tensor)))
+    std = gain * math.sqrt(2 / sum(count_fans("xavier_normal_", tensor)))
     return normal_(tensor, 0.0, std, generator)
 
 
@@ -129,7 +129,7 @@ def kaiming_uniform_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Uniform in ±gain √(3 / fan) (He et al. 2015); `a` is the negative slope of leaky_relu."""
-    bound = calculate_gain(nonlinearity, a) * math.sqrt(3 / _fan("kaiming_uniform_", tensor, mode))
+    bound = calculate_gain(nonlinearity, a) * math.sqrt(3 / choose_fan("kaiming_uniform_", tensor, mode))
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -141,7 +141,7 @@ def kaiming_normal_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Normal with standard deviation gain / √fan (He et al. 2015, eq. 10)."""
-    std = calculate_gain(nonlinearity, a) / math.sqrt(_fan("kaiming_normal_", tensor, mode))
+    std = calculate_gain(nonlinearity, a) / math.sqrt(choose_fan("kaiming_normal_", tensor, mode))
     return normal_(tensor, 0.0, std, generator)
 
 
@@ -167,7 +167,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
 
 
-def _fans(who: str, tensor: Tensor) -> tuple[int, int]:
+def count_fans(who: str, tensor: Tensor) -> tuple[int, int]:
     """How many numbers each output adds up, and to how many outputs each input contributes.
 
     A weight has shape (out, in, *kernel); every place of the kernel counts.
@@ -182,10 +182,10 @@ def _fans(who: str, tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * places, tensor.shape[0] * places
 
 
-def _fan(who: str, tensor: Tensor, mode: str) -> int:
+def choose_fan(who: str, tensor: Tensor, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"{who}: mode={mode!r}; expected 'fan_in' or 'fan_out'")
-    fan_in, fan_out = _fans(who, tensor)
+    fan_in, fan_out = count_fans(who, tensor)
     return max(fan_in if mode == "fan_in" else fan_out, 1)
 
 

@@ -42,9 +42,11 @@ class Module(Hooked):
     `module(x)` calls `forward(x)`, and the hooks if there are any.
     """
 
-    # Defaults of the class; an instance has an entry of its own only once it differs.
-    training: bool = True
-    _buffer_names: dict[str, bool] = {}
+    training: bool
+    _buffer_names: dict[str, bool] = {}  # the class's default; an instance has its own once it has buffers
+
+    def __init__(self) -> None:
+        self.training = True
 
     def forward(self, *inputs: Any) -> Any:
         """The computation. Every subclass defines its own."""
@@ -63,6 +65,8 @@ class Module(Hooked):
         held = self.__dict__.get(name)
         if held is not None and value is not None:
             _check_assignment(self, name, held, value)
+        elif isinstance(value, (Parameter, Module)):
+            _check_init(self, name, "a Parameter" if isinstance(value, Parameter) else "a Module")
         if isinstance(value, Parameter) and name in self._buffer_names:
             self._forget_buffer(name)
         object.__setattr__(self, name, value)
@@ -86,6 +90,7 @@ class Module(Hooked):
                 f"register_buffer: buffer '{name}' must be a Tensor or None, got {type(tensor).__name__}; "
                 "wrap it with minigrad.tensor"
             )
+        _check_init(self, name, "a buffer")
         object.__setattr__(self, "_buffer_names", {**self._buffer_names, name: persistent})
         object.__setattr__(self, name, tensor)
 
@@ -365,6 +370,15 @@ class Module(Hooked):
             return f"{type(self).__name__}({extra})"
         lines = ([extra] if extra else []) + children
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _check_init(module: Module, name: str, what: str) -> None:
+    """Refuse a part of the state before Module.__init__ has run, as PyTorch does."""
+    if "training" not in module.__dict__:
+        raise AttributeError(
+            f"{type(module).__name__}.{name}: cannot assign {what} before Module.__init__() was called; "
+            "begin the class's __init__ with super().__init__()"
+        )
 
 
 def _check_name(module: Module, who: str, name: str) -> None:

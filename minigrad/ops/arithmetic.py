@@ -216,13 +216,13 @@ round_ = op(lambda x, decimals: np.round(x, decimals), name="round", elementwise
 # -- dtypes, memory, devices ------------------------------------------------------------------------------
 
 
-def _to_device(x: Any, device: Any, source: Any) -> Any:
+def move_beside(x: Any, device: Any, source: Any) -> Any:
     moved = put(x, device)
     return x.copy() if moved is x else moved
 
 
 to_device = op(
-    _to_device,
+    move_beside,
     vjp=lambda g, device, source: to_device(g, source, device),
     name="to_device",
     cases=lambda: [(real(3, 4), CPU, CPU), (real(), CPU, CPU)],

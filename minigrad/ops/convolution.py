@@ -54,7 +54,7 @@ def _columns(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice
     per_row = ow * kh * kw * c * x.dtype.itemsize
     at_a_time = max(1, _CACHED // max(per_row, 1)) if type(x) is np.ndarray else max(1, n * oh)  # rows
     rows, images = split_equally(oh, at_a_time), split_equally(n, max(1, at_a_time // oh))
-    padded = np.zeros_like(x, shape=(images, *window.padded(h, w), groups, c // groups), order="C")
+    padded = np.zeros_like(x, shape=(images, *window.pad_size(h, w), groups, c // groups), order="C")
     windows = np.lib.stride_tricks.sliding_window_view(padded, window.extent, (1, 2))
     windows = windows[:, ::sh, ::sw, :, :, ::dh, ::dw].transpose(3, 0, 1, 2, 5, 6, 4)
     memory = np.empty_like(x, shape=(images * rows * ow * kh * kw * c,), order="C")
@@ -112,7 +112,7 @@ def _convolution_input(g: Any, weight: Any, size: Pair, window: Window, groups: 
     reversed_ = weight.reshape(groups, o, c, lh, sh, lw, sw)[:, :, :, ::-1, :, ::-1]
     matrix = reversed_.transpose(0, 3, 5, 1, 4, 6, 2).reshape(groups, lh * lw * o, sh * sw * c)
 
-    (hp, wp), (oh, ow) = window.padded(h, w), g.shape[2:]
+    (hp, wp), (oh, ow) = window.pad_size(h, w), g.shape[2:]
     rh, rw = -(-max(hp, top + h) // sh), -(-max(wp, left + w) // sw)
     around = Window((lh, lw), (1, 1), ((lh - 1) * dh, rh - oh, (lw - 1) * dw, rw - ow), (dh, dw))
     x = np.empty_like(g, shape=(n, groups, c, rh, sh, rw, sw), order="C")

@@ -52,15 +52,15 @@ log_sech2 = op(
 )
 
 
-def _finite(log_p: Any) -> Any:
+def replace_minus_infinity(log_p: Any) -> Any:
     """0 * log 0 is to be 0, so -∞ becomes the lowest finite number."""
     return np.maximum(log_p, np.finfo(log_p.dtype).min)
 
 
 entropy = op(
     # H(p) = -Σ p log p over the last dimension, from log p.
-    lambda log_p: -np.add.reduce(np.exp(log_p) * _finite(log_p), axis=-1),
-    vjp=lambda g, log_p: -g[..., None] * (np.exp(log_p) * (_finite(log_p) + 1)),
+    lambda log_p: -np.add.reduce(np.exp(log_p) * replace_minus_infinity(log_p), axis=-1),
+    vjp=lambda g, log_p: -g[..., None] * (np.exp(log_p) * (replace_minus_infinity(log_p) + 1)),
     name="entropy",
     fractional=True,
     cases=lambda: [(real(3, 4),), (real(5),), (real(2, 3, 4),)],

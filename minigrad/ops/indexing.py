@@ -35,7 +35,7 @@ def add_at(x: Any, shape: tuple[int, ...], key: Any) -> Any:
     size = out.size
     if not size or not x.size:
         return out
-    rows = _different_rows(shape, key)
+    rows = find_different_rows(shape, key)
     if rows is not None:
         length = math.prod(shape[len(key) :])
         out.reshape(-1, length)[rows] = x.reshape(len(rows), length)
@@ -44,7 +44,7 @@ def add_at(x: Any, shape: tuple[int, ...], key: Any) -> Any:
     return add_at_flat(x, positions, shape)
 
 
-def _different_rows(shape: tuple[int, ...], key: Any) -> Any:
+def find_different_rows(shape: tuple[int, ...], key: Any) -> Any:
     """Of a key of arrays for the first dimensions: the numbers of the rows it picks, if none is picked twice; else
     None. A distribution for each sample's action: putting 64 rows in their places takes a third of adding up."""
     if type(key) is not tuple or len(key) >= len(shape):
@@ -129,7 +129,7 @@ assign = op(
     _assign,  # a copy of x with y[key] = value
     vjp=dict(
         x=lambda g, key: assign(g, 0.0, key),
-        value=lambda g, value_shape, key: _to_value(index(g, key), value_shape),
+        value=lambda g, value_shape, key: sum_to_value(index(g, key), value_shape),
     ),
     name="assign",
     cases=lambda: [
@@ -144,7 +144,7 @@ assign = op(
 )
 
 
-def _to_value(g: Any, shape: tuple[int, ...]) -> Any:
+def sum_to_value(g: Any, shape: tuple[int, ...]) -> Any:
     """The cotangent of the assigned value: summed over what broadcasting repeated."""
     while len(shape) > len(g.shape):  # a value may have leading dimensions of size 1 more than the place
         g = reshape(g, (1, *g.shape))

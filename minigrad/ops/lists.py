@@ -43,6 +43,7 @@ class ListPlan(Plan):
 
     def __init__(self, operation: ListOperation, needed: int) -> None:
         self.operation: ListOperation = operation
+        self.shared = None
         positions = [i for i in range(needed.bit_length()) if needed >> i & 1]
         self.rules = [(i, lambda g, kept, i=i: operation.rule(g, i, *kept)) for i in positions]  # type: ignore[misc]
 

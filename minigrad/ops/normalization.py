@@ -19,12 +19,12 @@ from .shapes import reshape, sum_to
 from .table import op, real
 
 
-def _last(n: int) -> tuple[int, ...]:
+def name_last_dims(n: int) -> tuple[int, ...]:
     return tuple(range(-n, 0))
 
 
-def _normalised(x: Any, dims: tuple[int, ...], eps: float) -> tuple[Any, Any]:
-    """x̂ and s."""
+def normalise(x: Any, dims: tuple[int, ...], eps: float) -> tuple[Any, Any]:
+    """x̂ = (x - mean) / s, of the shape of x, and s, the deviation over `dims`, which stay with size 1."""
     centred = x - mean(x, dims, True)
     s = np.sqrt(mean(centred * centred, dims, True) + eps)
     return centred / s, s
@@ -33,7 +33,7 @@ def _normalised(x: Any, dims: tuple[int, ...], eps: float) -> tuple[Any, Any]:
 def _normalised_slope(g: Any, x: Any, weight: Any, dims: tuple[int, ...], eps: float) -> Any:
     # ḡ(x̂) loses its mean and its component along x̂, because mean and variance of x̂ are fixed: the projection
     # (I - 11ᵀ/m - x̂x̂ᵀ/m) ḡ / s.
-    normalised, s = _normalised(x, dims, eps)
+    normalised, s = normalise(x, dims, eps)
     if weight is not None:
         g = g * weight
     along = mean(g * normalised, dims, True)
@@ -53,7 +53,7 @@ def _check_dtypes(name: str, x: Any, weight: Any, bias: Any) -> None:
 
 def _layer_norm(x: Any, weight: Any, bias: Any, n: int, eps: float) -> Any:
     _check_dtypes("layer_norm", x, weight, bias)
-    y, _ = _normalised(x, _last(n), eps)
+    y, _ = normalise(x, name_last_dims(n), eps)
     if weight is not None:
         y = y * weight
     return y if bias is None else y + bias
@@ -62,8 +62,8 @@ def _layer_norm(x: Any, weight: Any, bias: Any, n: int, eps: float) -> Any:
 layer_norm = op(
     _layer_norm,
     vjp=dict(
-        x=lambda g, x, weight, n, eps: _normalised_slope(g, x, weight, _last(n), eps),
-        weight=lambda g, x, weight_shape, n, eps: sum_to(g * _normalised(x, _last(n), eps)[0], weight_shape),
+        x=lambda g, x, weight, n, eps: _normalised_slope(g, x, weight, name_last_dims(n), eps),
+        weight=lambda g, x, weight_shape, n, eps: sum_to(g * normalise(x, name_last_dims(n), eps)[0], weight_shape),
         bias=lambda g, bias_shape: sum_to(g, bias_shape),
     ),
     cases=lambda: [
@@ -92,7 +92,7 @@ def reshape_channels(c: Any, ndim: int) -> Any:
 
 def _batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
     _check_dtypes("batch_norm", x, weight, bias)
-    y, _ = _normalised(x, dims_but_channels(x.ndim), eps)
+    y, _ = normalise(x, dims_but_channels(x.ndim), eps)
     if weight is not None:
         y *= reshape_channels(weight, x.ndim)
     if bias is not None:
@@ -107,7 +107,7 @@ batch_statistics_norm = op(
             g, x, reshape_channels(weight, x.ndim), dims_but_channels(x.ndim), eps
         ),
         weight=lambda g, x, weight_shape, eps: reshape(
-            sum_to(g * _normalised(x, dims_but_channels(x.ndim), eps)[0], weight_shape + (1,) * (x.ndim - 2)),
+            sum_to(g * normalise(x, dims_but_channels(x.ndim), eps)[0], weight_shape + (1,) * (x.ndim - 2)),
             weight_shape,
         ),
         bias=lambda g, bias_shape: reshape(sum_to(g, bias_shape + (1,) * (g.ndim - 2)), bias_shape),

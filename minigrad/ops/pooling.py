@@ -20,7 +20,7 @@ from .table import distinct, integers, op, real
 from .windows import Pair, Window
 
 
-def _overlaps(window: Window, size: Pair) -> Iterator[tuple[tuple, tuple]]:
+def list_overlaps(window: Window, size: Pair) -> Iterator[tuple[tuple, tuple]]:
     """For each place in a window, row by row: the keys of the windows that have a pixel there, and of these pixels.
 
     The others have padding there. size: height and width of the image.
@@ -45,7 +45,7 @@ def _max_pool_index(x: Any, window: Window) -> Any:
     shape = (*x.shape[:2], *window.outputs(h, w))
     largest, index = np.empty_like(x, shape=shape), np.full_like(x, -1, np.int64, shape=shape)
     places = np.arange(h * w, like=x).reshape(h, w)
-    for windows, pixels in _overlaps(window, (h, w)):
+    for windows, pixels in list_overlaps(window, (h, w)):
         value, so_far = x[pixels], largest[windows]
         larger = (value > so_far) | (value != value) | (index[windows] < 0)  # NaN counts as the largest
         largest[windows] = np.where(larger, value, so_far)
@@ -100,14 +100,14 @@ pool_put = op(
 
 def _pool_sum(x: Any, window: Window) -> Any:
     y = np.zeros_like(x, shape=(*x.shape[:2], *window.outputs(*x.shape[2:])), order="C")
-    for windows, pixels in _overlaps(window, x.shape[2:]):
+    for windows, pixels in list_overlaps(window, x.shape[2:]):
         y[windows] += x[pixels]
     return y
 
 
 def _pool_spread(g: Any, size: Pair, window: Window) -> Any:
     x = np.zeros_like(g, shape=(*g.shape[:2], *size), order="C")
-    for windows, pixels in _overlaps(window, size):
+    for windows, pixels in list_overlaps(window, size):
         x[pixels] += g[windows]
     return x
 

@@ -114,7 +114,7 @@ def _float32_holds(squares: Any) -> bool:
     )
 
 
-def _as(x: Any, y: Any) -> Any:
+def cast_like(x: Any, y: Any) -> Any:
     """y in the dtype of x; too large a variance is infinite."""
     if y.dtype == x.dtype:
         return y
@@ -127,7 +127,7 @@ def subtract_mean(x: Any, dim: Any) -> Any:
 
 
 var = op(
-    lambda x, dim, keepdim, correction: _as(x, _spread(x, dim, keepdim, correction)),
+    lambda x, dim, keepdim, correction: cast_like(x, _spread(x, dim, keepdim, correction)),
     vjp=lambda g, x, dim, keepdim, correction: (
         spread_sum(g * 2 / (count_summed(x.shape, dim) - correction), x.shape, dim, keepdim) * subtract_mean(x, dim)
     ),
@@ -135,7 +135,7 @@ var = op(
     cases=lambda: [(x, dim, keepdim, 1) for x, dim, keepdim in dims_of(real)[:-1]] + [(real(3, 4), 0, False, 0)],
 )
 std = op(
-    lambda x, dim, keepdim, correction: _as(x, np.sqrt(_spread(x, dim, keepdim, correction))),
+    lambda x, dim, keepdim, correction: cast_like(x, np.sqrt(_spread(x, dim, keepdim, correction))),
     vjp=lambda g, y, x, dim, keepdim, correction: (
         spread_sum(
             # the slope at a deviation of 0 is taken as 0: with y = 0 replaced by 1 it is, by the factor x - mean

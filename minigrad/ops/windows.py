@@ -24,12 +24,12 @@ class Window(NamedTuple):
         (kh, kw), (dh, dw) = self.kernel, self.dilation
         return dh * (kh - 1) + 1, dw * (kw - 1) + 1
 
-    def padded(self, h: int, w: int) -> Pair:
+    def pad_size(self, h: int, w: int) -> Pair:
         """The size of an image of h × w with its padding."""
         top, bottom, left, right = self.padding
         return h + top + bottom, w + left + right
 
     def outputs(self, h: int, w: int) -> Pair:
         """How many windows fit into an image of h × w."""
-        (h, w), (eh, ew), (sh, sw) = self.padded(h, w), self.extent, self.stride
+        (h, w), (eh, ew), (sh, sw) = self.pad_size(h, w), self.extent, self.stride
         return (h - eh) // sh + 1, (w - ew) // sw + 1

@@ -53,12 +53,12 @@ class Adagrad(Optimizer):
         )
 
     def _check(self, group: dict[str, Any]) -> None:
-        self._at_least_0(group, "lr", "lr_decay", "eps", "weight_decay", "initial_accumulator_value")
+        self._refuse_negative(group, "lr", "lr_decay", "eps", "weight_decay", "initial_accumulator_value")
 
-    def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _list_state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("sum",)
 
-    def _initially(self, group: dict[str, Any], name: str) -> float:
+    def _choose_initial(self, group: dict[str, Any], name: str) -> float:
         return group["initial_accumulator_value"]
 
     def _update(self, group: dict[str, Any], flat: Flat, piece: Piece) -> None:

@@ -54,10 +54,10 @@ class RAdam(Optimizer):
         )
 
     def _check(self, group: dict[str, Any]) -> None:
-        self._at_least_0(group, "lr", "eps", "weight_decay")
-        self._fractions(group, "betas", 2, "(0.9, 0.999)")
+        self._refuse_negative(group, "lr", "eps", "weight_decay")
+        self._refuse_non_fractions(group, "betas", 2, "(0.9, 0.999)")
 
-    def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _list_state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
 
     def _update(self, group: dict[str, Any], flat: Flat, piece: Piece) -> None:

@@ -56,10 +56,10 @@ class RMSprop(Optimizer):
         )
 
     def _check(self, group: dict[str, Any]) -> None:
-        self._at_least_0(group, "lr", "eps", "weight_decay", "momentum")
-        self._fractions(group, "alpha", 1, "0.99")
+        self._refuse_negative(group, "lr", "eps", "weight_decay", "momentum")
+        self._refuse_non_fractions(group, "alpha", 1, "0.99")
 
-    def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _list_state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         names = ["square_avg"]
         if group["momentum"]:
             names.append("momentum_buffer")

@@ -55,14 +55,14 @@ class SGD(Optimizer):
         )
 
     def _check(self, group: dict[str, Any]) -> None:
-        self._at_least_0(group, "lr", "momentum", "weight_decay")
+        self._refuse_negative(group, "lr", "momentum", "weight_decay")
         if group["nesterov"] and (not group["momentum"] or group["dampening"]):
             raise ValueError(
                 f"SGD: nesterov=True with momentum={group['momentum']} and dampening={group['dampening']}; "
                 "it needs a momentum above 0 and no dampening"
             )
 
-    def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _list_state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def _update(self, group: dict[str, Any], flat: Flat, piece: Piece) -> None:

@@ -85,7 +85,7 @@ def gradcheck(
         return grad(outputs(), checked, cotangents)
 
     check = _Check("gradcheck", eps, atol, rtol, nondet_tol, fast_mode, np.random.default_rng(seed))
-    return _verdict(lambda: check.run(checked, values, gradients), raise_exception)
+    return run_check(lambda: check.run(checked, values, gradients), raise_exception)
 
 
 def gradgradcheck(
@@ -151,10 +151,10 @@ def gradgradcheck(
     check = _Check("gradgradcheck", eps, atol, rtol, nondet_tol, fast_mode, rng)
     check.names = [f"input {i}" for i in range(len(checked))]
     check.names += [f"grad_output {i}" for i in range(len(firsts))]
-    return _verdict(lambda: check.run(targets, values, gradients), raise_exception)
+    return run_check(lambda: check.run(targets, values, gradients), raise_exception)
 
 
-def _verdict(run: Callable[[], None], raise_exception: bool) -> bool:
+def run_check(run: Callable[[], None], raise_exception: bool) -> bool:
     try:
         run()
     except GradcheckError:
@@ -303,7 +303,7 @@ class _Check:
                 f"{self.who}: the gradient with respect to {name} (shape {x.shape}) is wrong in "
                 f"{int(wrong.sum())} of {x.size} elements{element}: "
                 f"analytic {analytic[worst]:.8g}, numeric {numeric[worst]:.8g}"
-                f"{_hint(analytic, numeric, tolerance)}"
+                f"{find_hint(analytic, numeric, tolerance)}"
             )
 
     def _along_a_direction(self, name: str, x: np.ndarray, analytic: np.ndarray, phi: _Phi) -> None:
@@ -337,7 +337,7 @@ class _Check:
             )
 
 
-def _hint(analytic: np.ndarray, numeric: np.ndarray, tolerance: np.ndarray) -> str:
+def find_hint(analytic: np.ndarray, numeric: np.ndarray, tolerance: np.ndarray) -> str:
     """What the mistake may be, where it has a simple form."""
     if not np.isfinite(analytic).all():
         return " (the analytic gradient is not finite)"

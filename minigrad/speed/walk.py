@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from .. import errors
 from ..core import hooks, modes
-from ..core.backward import accumulate, run_hooks, send, start_cotangents
+from ..core.backward import accumulate, find_users, run_hooks, send, start_cotangents
 from ..core.operation import Node
 from ..core.tensor import LEAF, Tensor, fits, wrap
 
@@ -34,42 +34,47 @@ def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
         starts = [place for place in cotangents if type(place) is node_type]
     pending = count_uses(starts)
     owned: set = set()
-    ready = starts if len(starts) == 1 else [node for node in starts if not pending[node]]
+    ready = [*starts] if len(starts) == 1 else [node for node in starts if not pending[node]]
     pop, push = ready.pop, ready.append
-    while ready:
-        node = pop()
-        g = cotangents.pop(node)
-        if node._hooks is not None:
-            g = run_hooks_unrecorded(node, g)
-        kept, plan, edges = node.kept, node.plan, node.edges
-        if kept is None:
-            raise errors.graph_is_gone(plan.operation.name)
-        for counter, count, _ in node.versions:
-            if counter[0] != count:
-                hooks.changed(node)
-        if plan.shared is not None:
-            g = plan.shared(g, kept)
-        for i, rule in plan.rules:
-            parent = edges[i]
-            if parent in cotangents or node.shapes is not None:
-                send_in_place(node, i, rule, g, kept, cotangents, owned)
-            else:  # the usual case of `send`
-                cotangents[parent] = dx = rule(g, kept)
-                if type(parent) is not node_type:
-                    array = parent.array
-                    if dx is g:
-                        cotangents[parent] = dx.copy()
-                    if (dx.dtype is not array.dtype or dx.shape != array.shape) and not fits(dx, array):
-                        raise errors.rule_does_not_fit(plan.operation.name, array, dx)
-                    continue
-            if type(parent) is node_type:
-                uses = pending[parent] - 1
-                if uses:
-                    pending[parent] = uses
-                else:
-                    push(parent)
-        if node.versions and not retain_graph:
-            node.kept = None
+    node_of_g = None  # of the last rule that others share
+    try:
+        while ready:
+            node = pop()
+            g = cotangents.pop(node)
+            if node._hooks is not None:
+                g = run_hooks_unrecorded(node, g)
+            kept, plan, edges = node.kept, node.plan, node.edges
+            if kept is None:
+                raise errors.graph_is_gone(plan.operation.name)
+            for counter, count, _ in node.versions:
+                if counter[0] != count:
+                    hooks.changed(node)
+            if plan.shared is not None:
+                g, node_of_g = plan.shared(g, kept), node
+            for i, rule in plan.rules:
+                parent = edges[i]
+                if parent in cotangents or node.shapes is not None:
+                    send_in_place(node, i, rule, g, kept, cotangents, owned)
+                else:  # the usual case of `send`
+                    cotangents[parent] = dx = rule(g, kept)
+                    if type(parent) is not node_type:
+                        array = parent.array
+                        if dx is g:
+                            cotangents[parent] = dx.copy()
+                        if (dx.dtype is not array.dtype or dx.shape != array.shape) and not fits(dx, array):
+                            raise errors.rule_does_not_fit(plan.operation.name, parent, dx)
+                        continue
+                if type(parent) is node_type:
+                    uses = pending[parent] - 1
+                    if uses:
+                        pending[parent] = uses
+                    else:
+                        push(parent)
+            if node.versions and not retain_graph:
+                node.kept = None
+    except (AttributeError, TypeError):
+        refuse_no_array(node, g, [node_of_g] if node_of_g is node else find_users(starts)[node], cotangents)
+        raise
     for leaf, g in cotangents.items():  # what is left has arrived
         if leaf._hooks is not None:
             g = run_hooks_unrecorded(leaf, g)
@@ -78,6 +83,19 @@ def walk_usual_graph(tensors: Any, gradient: Any, retain_graph: bool) -> bool:
         else:
             accumulate(leaf, g)
     return True
+
+
+def refuse_no_array(node: Node, g: Any, makers_of_g: list[Node], cotangents: dict) -> None:
+    """The walk has failed at `node`, with g. Name the rule, if one has returned something that is no array.
+
+    To look at what each rule returns would take time.
+    """
+    if not hasattr(g, "shape") and not isinstance(g, tuple):  # several arrays, if they are for all rules of the row
+        names = sorted({maker.plan.operation.name for maker in makers_of_g})
+        raise errors.rule_does_not_fit("' or '".join(names), node, g) from None
+    for parent in node.edges:
+        if parent in cotangents and not hasattr(cotangents[parent], "shape"):
+            raise errors.rule_does_not_fit(node.plan.operation.name, parent, cotangents[parent]) from None
 
 
 def send_in_place(node: Node, i: int, rule: Callable, g: Any, kept: tuple, cotangents: dict, owned: set) -> None:

@@ -26,7 +26,9 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     dimensions, which broadcast. Without '->' the result has the letters that occur once, in alphabetical order.
     """
     tensors = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else list(operands)
-    terms, result = _parse(equation, tuple([x.array.shape if isinstance(x, Tensor) else x.shape for x in tensors]))
+    terms, result = read_equation(
+        equation, tuple([x.array.shape if isinstance(x, Tensor) else x.shape for x in tensors])
+    )
     x, letters = sum_own_letters(tensors[0], terms[0])
     for i in range(1, len(tensors)):
         y, others = sum_own_letters(tensors[i], terms[i])
@@ -38,7 +40,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
 
 
 @functools.lru_cache(maxsize=256)
-def _parse(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[tuple[str, ...], str]:
+def read_equation(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[tuple[str, ...], str]:
     """The letters of each operand and of the result, the ellipses spelled out. Checked against the operands' shapes."""
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")

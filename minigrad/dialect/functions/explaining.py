@@ -30,6 +30,7 @@ def explain(function: Callable[..., Any]) -> Callable[..., Any]:
 
     # What functools.wraps does. It takes much longer, and there are many functions to import.
     explained.__name__, explained.__qualname__ = function.__name__, function.__qualname__
-    explained.__module__, explained.__doc__ = function.__module__, function.__doc__
+    explained.__doc__ = function.__doc__
+    explained.__module__ = "minigrad"  # where pickle finds it
     explained.__wrapped__ = function  # type: ignore[attr-defined]  # whose signature `inspect` shows
     return explained

@@ -1,4 +1,4 @@
-"""Picking elements by a condition or an index. Putting them back is placing.py."""
+"""Picking elements by a condition or an index. Putting them back is scattering.py."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def read_dim(name: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | Non
     return dim, keepdim
 
 
-def _as_float(name: str, x: Tensor, dtype: Any) -> Tensor:
+def require_float(name: str, x: Tensor, dtype: Any) -> Tensor:
     if dtype is not None:
         if dtypes.as_dtype(dtype).kind != "f":
             raise GradientError(f"{name}: dtype={dtypes.as_dtype(dtype)} cannot hold a fraction; give a float dtype")
@@ -55,10 +55,10 @@ def sum(
 ) -> Tensor:
     """The sum of all elements, or over the dimensions `dim`."""
     dim, keepdim = read_dim("sum", dim, keepdim, axis, keepdims)
-    return _in_dtype(reductions.sum_, input, dtype, dim, keepdim)
+    return reduce_in_dtype(reductions.sum_, input, dtype, dim, keepdim)
 
 
-def _in_dtype(reduction: Callable[..., Tensor], input: Tensor, dtype: Any, *how: Any) -> Tensor:
+def reduce_in_dtype(reduction: Callable[..., Tensor], input: Tensor, dtype: Any, *how: Any) -> Tensor:
     """The reduction of the input as `dtype`; integers are added up in int64, so the result is converted again."""
     return reduction(input, *how) if dtype is None else to(reduction(to(input, dtype), *how), dtype)
 
@@ -68,7 +68,7 @@ def mean(
 ) -> Tensor:
     """The mean of all elements, or over the dimensions `dim`. Floating-point tensors only."""
     dim, keepdim = read_dim("mean", dim, keepdim, axis, keepdims)
-    return reductions.mean(_as_float("mean", input, dtype), dim, keepdim)
+    return reductions.mean(require_float("mean", input, dtype), dim, keepdim)
 
 
 def var(
@@ -83,7 +83,7 @@ def var(
 ) -> Tensor:
     """The variance; divides by n - correction (default 1; unbiased=False means 0)."""
     dim, keepdim, correction = read_spread_arguments("var", dim, unbiased, keepdim, correction, axis, keepdims)
-    return reductions.var(_as_float("var", input, None), dim, keepdim, correction)
+    return reductions.var(require_float("var", input, None), dim, keepdim, correction)
 
 
 def std(
@@ -98,7 +98,7 @@ def std(
 ) -> Tensor:
     """The standard deviation; divides by n - correction. Its gradient at a deviation of 0 is 0."""
     dim, keepdim, correction = read_spread_arguments("std", dim, unbiased, keepdim, correction, axis, keepdims)
-    return reductions.std(_as_float("std", input, None), dim, keepdim, correction)
+    return reductions.std(require_float("std", input, None), dim, keepdim, correction)
 
 
 def read_spread_arguments(
@@ -212,9 +212,11 @@ def prod(
     """The product of all elements, or along one dimension; right at zeros too."""
     dim, keepdim = read_dim("prod", dim, keepdim, axis, keepdims)
     if dim is None:
-        return _in_dtype(reductions.prod, reshape(input, -1), dtype, 0, False)
+        return reduce_in_dtype(reductions.prod, reshape(input, -1), dtype, 0, False)
     d = read_one_dim("prod", input, dim)
-    return _in_dtype(reductions.prod, input if input.ndim else reshape(input, 1), dtype, d, keepdim and input.ndim > 0)
+    return reduce_in_dtype(
+        reductions.prod, input if input.ndim else reshape(input, 1), dtype, d, keepdim and input.ndim > 0
+    )
 
 
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
@@ -229,7 +231,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     p = p.item() if isinstance(p, Tensor) else p
     if not (p is None or p == "fro" or isinstance(p, int | float)):
         raise ValueError(f"norm: p={p!r}; expected a number, inf, -inf or 'fro' (others need singular values)")
-    input = _as_float("norm", input, dtype)
+    input = require_float("norm", input, dtype)
     dim, keepdim = read_dim("norm", dim, keepdim, None, None)
     if p in (2, "fro", None):
         return reductions.norm2(input, dim, keepdim)
@@ -248,13 +250,13 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sums along `dim`."""
     d = axis(dim, input.ndim)
-    return _in_dtype(reductions.cumsum, input, dtype, d) if input.ndim else sum(input, dtype=dtype)
+    return reduce_in_dtype(reductions.cumsum, input, dtype, d) if input.ndim else sum(input, dtype=dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running products along `dim`; the derivative is right at zeros too."""
     d = axis(dim, input.ndim)
-    return _in_dtype(reductions.cumprod, input, dtype, d) if input.ndim else prod(input, dtype=dtype)
+    return reduce_in_dtype(reductions.cumprod, input, dtype, d) if input.ndim else prod(input, dtype=dtype)
 
 
 def var_mean(
@@ -269,7 +271,7 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:
     """(var, mean) over the same dimensions, with the arguments of `var`."""
     dim, keepdim, correction = read_spread_arguments("var_mean", dim, unbiased, keepdim, correction, axis, keepdims)
-    input = _as_float("var_mean", input, None)
+    input = require_float("var_mean", input, None)
     return reductions.var(input, dim, keepdim, correction), reductions.mean(input, dim, keepdim)
 
 
@@ -285,5 +287,5 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]:
     """(std, mean) over the same dimensions, with the arguments of `std`."""
     dim, keepdim, correction = read_spread_arguments("std_mean", dim, unbiased, keepdim, correction, axis, keepdims)
-    input = _as_float("std_mean", input, None)
+    input = require_float("std_mean", input, None)
     return reductions.std(input, dim, keepdim, correction), reductions.mean(input, dim, keepdim)

@@ -15,7 +15,7 @@ from ...device import as_array, beside, device_of, to_numpy
 from ...errors import GradientError
 from ...random import Generator
 from ...random import generator as _rng
-from ..creation import _like_dtype, _shape, deliver, randint
+from ..creation import _shape, choose_dtype, deliver, randint
 
 
 def normal(
@@ -61,7 +61,7 @@ def randint_like(
     """Integers in [low, high), or [0, low), in the shape and dtype of `input`."""
     low, high = (0, low) if high is None else (low, high)
     where = device_of(input.array) if device is None else device
-    drawn = randint(low, high, tuple(input.shape), generator=generator, dtype=_like_dtype(input, dtype), device=where)
+    drawn = randint(low, high, tuple(input.shape), generator=generator, dtype=choose_dtype(input, dtype), device=where)
     return drawn.requires_grad_() if requires_grad else drawn
 
 

@@ -1,4 +1,4 @@
-"""Putting values where an index says: the opposite of picking.py. Each exists in place too (`scatter_`)."""
+"""Putting values where an index says: the opposite of gathering.py. Each exists in place too (`scatter_`)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def scatter(
 ) -> Tensor:
     """input with src (a tensor or a number) written at the places that `gather(dim, index)` would read.
 
-    reduce: 'add' adds instead (see scatter_add). Where a place is named twice, one of them stands.
+    reduce: 'add' adds instead (see scatter_add), 'multiply' multiplies. With None, one of those stands that are written
+    to the same place.
     """
-    if reduce not in (None, "add"):
-        raise ValueError(f"scatter: reduce={reduce!r}; expected None or 'add'")
+    if reduce not in (None, "add", "multiply"):
+        raise ValueError(f"scatter: reduce={reduce!r}; expected None, 'add' or 'multiply'")
     if (src is None) == (value is None):
         raise TypeError("scatter: expected either src or value; give one of them")
     positions = _index_array("scatter", index)
@@ -40,9 +41,24 @@ def scatter(
     indexing._check_along("scatter", given.shape, dim, positions, longer=False)
     indexing.check_bounds("scatter", positions, 0, input.shape[dim] if input.ndim else 1)
     if not input.ndim:
-        return given.clone()
+        return arithmetic.multiply(input, given) if reduce else given.clone()
     given = indexing.index(given, tuple(slice(0, n) for n in positions.shape))
-    return indexing.assign(input, given, indexing._along(input.shape, positions, axis(dim, input.ndim)))
+    key = indexing._along(input.shape, positions, axis(dim, input.ndim))
+    return multiply_at(input, key, given) if reduce else indexing.assign(input, given, key)
+
+
+def multiply_at(input: Tensor, key: tuple, factors: Tensor) -> Tensor:
+    """input with the elements that `key` names multiplied by the factors. Each round uses a place once."""
+    xp = namespace(input.array)
+    places = xp.arange(input.numel()).reshape(input.shape)[key].reshape(-1)
+    x, factors, left = reshape(input, -1), reshape(factors, -1), xp.arange(len(places))
+    while len(left):
+        _, first = np.unique(places[left], return_index=True)
+        now, rest = left[first], xp.ones(len(left), bool)
+        rest[first] = False
+        product = arithmetic.multiply(indexing.index(x, places[now]), indexing.index(factors, now))
+        x, left = indexing.assign(x, product, places[now]), left[rest]
+    return reshape(x, input.shape)
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
@@ -64,7 +80,7 @@ def fill_places(like: Tensor, value: Any, shape: tuple[int, ...]) -> Tensor:
     return wrap(np.full_like(like.array, value, shape=shape))
 
 
-def _slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, Tensor, tuple]:
+def find_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, Tensor, tuple]:
     """Input and source with at least one dimension, and the key of the slices along `dim` that `index` names."""
     positions = _index_array(name, index)
     if positions.ndim > 1 or positions.dtype.kind not in "iu":
@@ -93,20 +109,20 @@ def _slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """input with alpha * source added to the slices along `dim` that a 1-d index names; repeated ones add up."""
-    x, source, key = _slices("index_add", input, dim, index, source)
+    x, source, key = find_slices("index_add", input, dim, index, source)
     added = indexing.index_add(source if alpha == 1 else arithmetic.multiply(source, alpha), x.shape, key)
     return reshape(arithmetic.add(x, added), input.shape)
 
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """input with the slices along `dim` that a 1-d index names replaced by those of source."""
-    x, source, key = _slices("index_copy", input, dim, index, source)
+    x, source, key = find_slices("index_copy", input, dim, index, source)
     return reshape(indexing.assign(x, source, key), input.shape)
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """input with one value, a number or a 0-d tensor, in the slices along `dim` that a 1-d index names."""
-    x, _, key = _slices("index_fill", input, dim, index, None)  # type: ignore[arg-type]
+    x, _, key = find_slices("index_fill", input, dim, index, None)  # type: ignore[arg-type]
     value = as_element("index_fill", input, value)
     d, places = len(key) - 1, key[-1]
     named = namespace(places).zeros(x.shape[d], bool)

@@ -144,7 +144,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     return input / clamp_min(functions.norm(input, p, dim, True), eps)
 
 
-def _dim_of(name: str, dim: int | None, ndim: int) -> int:
+def choose_dim(name: str, dim: int | None, ndim: int) -> int:
     """`dim`; or, with a warning, the dimension PyTorch takes without one: 0 for 0, 1 or 3 dimensions, otherwise 1."""
     if dim is not None:
         return axis(dim, ndim)
@@ -161,20 +161,20 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tens
     """exp(input) / Σ exp(input) along `dim` (without one: dimension 0 of 0-, 1- and 3-d tensors, otherwise 1)."""
     input = input if dtype is None else input.to(dtype)
     ndim = input.array.ndim
-    d = _dim_of("softmax", dim, ndim) if dim is None else axis(dim, ndim)
+    d = choose_dim("softmax", dim, ndim) if dim is None else axis(dim, ndim)
     return losses.softmax(input, d) if ndim else arithmetic.exp(input - input)
 
 
 def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """softmax of -input."""
-    return softmax(-input, _dim_of("softmin", dim, input.ndim), dtype=dtype)
+    return softmax(-input, choose_dim("softmin", dim, input.ndim), dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """log softmax(input), computed without forming the softmax, so that no probability underflows to log 0."""
     input = input if dtype is None else input.to(dtype)
     ndim = input.array.ndim
-    d = _dim_of("log_softmax", dim, ndim) if dim is None else axis(dim, ndim)
+    d = choose_dim("log_softmax", dim, ndim) if dim is None else axis(dim, ndim)
     return losses.log_softmax(input, d) if ndim else input - input
 
 

@@ -132,18 +132,18 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         )
     by_dim = dict(zip(range(input.ndim - 1, -1, -1), borders, strict=False))
     if mode == "constant":
-        return _with_constant(input, by_dim, 0 if value is None else value)
+        return pad_with_constant(input, by_dim, 0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode={mode!r}; expected 'constant', 'reflect', 'replicate' or 'circular'")
     if value is not None:
         raise ValueError(f"pad: value={value} is for mode='constant'; leave it out, {mode!r} repeats the input")
     for d, (before, after) in by_dim.items():
         if before or after:
-            input = indexing.index_select(input, d, _continued(input, d, before, after, mode))
+            input = indexing.index_select(input, d, find_shown_places(input, d, before, after, mode))
     return input
 
 
-def _with_constant(x: Tensor, by_dim: dict[int, tuple[int, int]], value: Any) -> Tensor:
+def pad_with_constant(x: Tensor, by_dim: dict[int, tuple[int, int]], value: Any) -> Tensor:
     shape, place = list(x.shape), [slice(None)] * x.ndim
     for d, (before, after) in by_dim.items():
         start, end = max(0, -before), x.shape[d] - max(0, -after)
@@ -158,8 +158,8 @@ def _with_constant(x: Tensor, by_dim: dict[int, tuple[int, int]], value: Any) ->
     return indexing.assign(functions.to(wrap(np.full_like(x.array, value, shape=tuple(shape))), x.dtype), x, key)
 
 
-def _continued(x: Tensor, d: int, before: int, after: int, mode: str) -> Any:
-    """Which place of dimension d each element of the padded one shows."""
+def find_shown_places(x: Tensor, d: int, before: int, after: int, mode: str) -> Any:
+    """For each element along the padded dimension d, the place of x that it shows: integers."""
     n = x.shape[d]
     start, stop = max(0, -before), n - max(0, -after)  # what a negative border leaves
     most = {"reflect": n - 1, "circular": stop - start, "replicate": max(before, after)}[mode]

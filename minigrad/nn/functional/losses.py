@@ -14,7 +14,7 @@ from ...ops import arithmetic, losses, special
 from ...ops.shapes import fits
 
 
-def _operands(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
+def promote_operands(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Input and target, both in the dtype that arithmetic between them would have."""
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         what, x = ("target", target) if isinstance(input, Tensor) else ("input", input)
@@ -28,19 +28,19 @@ def _operands(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
 
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """(input - target)², averaged, summed, or one per element ('none'). The shapes must be equal."""
-    input, target = _operands("mse_loss", input, target)
+    input, target = promote_operands("mse_loss", input, target)
     return losses.mse(input, target, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """|input - target|. The shapes must be equal."""
-    input, target = _operands("l1_loss", input, target)
+    input, target = promote_operands("l1_loss", input, target)
     return losses.l1(input, target, reduction)
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """½ d² where |d| = |input - target| <= delta, delta (|d| - ½ delta) beyond (Huber 1964). Shapes must be equal."""
-    input, target = _operands("huber_loss", input, target)
+    input, target = promote_operands("huber_loss", input, target)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
     return losses.huber(input, target, delta, reduction)
@@ -48,7 +48,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """huber_loss / beta: ½ d² / beta near 0, |d| - ½ beta beyond; beta = 0 is l1_loss. The shapes must be equal."""
-    input, target = _operands("smooth_l1_loss", input, target)
+    input, target = promote_operands("smooth_l1_loss", input, target)
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
@@ -88,7 +88,7 @@ def cross_entropy(
     if not classes:
         raise GradientError(f"cross_entropy: input has shape {input.shape}; dimension {dim} must hold the classes")
     if weight is not None:
-        weight = _as_class_weights("cross_entropy", weight, classes, log_p)
+        weight = check_class_weights("cross_entropy", weight, classes, log_p)
     if target.is_floating_point() or label_smoothing > 0:
         return _soft_cross_entropy(log_p, target, weight, ignore_index, reduction, label_smoothing, dim)
     return nll_loss(log_p, target, weight, ignore_index, reduction)
@@ -133,7 +133,7 @@ def _soft_cross_entropy(
     return loss.sum() if reduction == "sum" else loss
 
 
-def _as_class_weights(name: str, weight: Tensor, classes: int, input: Tensor) -> Tensor:
+def check_class_weights(name: str, weight: Tensor, classes: int, input: Tensor) -> Tensor:
     """`weight`, one factor for each class, in the dtype of `input`."""
     if weight.shape != (classes,):
         raise GradientError(
@@ -144,7 +144,7 @@ def _as_class_weights(name: str, weight: Tensor, classes: int, input: Tensor) ->
     return weight.to(input.dtype)
 
 
-def _as_element_weights(name: str, what: str, weight: Tensor | None, input: Tensor) -> Any:
+def stretch_weights(name: str, what: str, weight: Tensor | None, input: Tensor) -> Any:
     """The array of `weight`, factors that are stretched to the shape of `input` and never beyond it."""
     if weight is None:
         return None
@@ -182,7 +182,7 @@ def nll_loss(
             f"it has {target.shape}" + ("; use target.squeeze(1)" if target.ndim == 2 and target.shape[1] == 1 else "")
         )
     if weight is not None:
-        weight = _as_class_weights("nll_loss", weight, classes, input)
+        weight = check_class_weights("nll_loss", weight, classes, input)
     chosen = target.array[target.array != ignore_index]
     if chosen.size and (chosen.min() < 0 or chosen.max() >= classes):
         bad = chosen[(chosen < 0) | (chosen >= classes)][0]
@@ -202,9 +202,9 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """-(target log σ(input) + (1 - target) log(1 - σ(input))), stable for large |input|. The shapes must be equal."""
     name = "binary_cross_entropy_with_logits"
-    input, target = _operands(name, input, target)
-    factors = _as_element_weights(name, "weight", weight, input)
-    positive_factors = _as_element_weights(name, "pos_weight", pos_weight, input)
+    input, target = promote_operands(name, input, target)
+    factors = stretch_weights(name, "weight", weight, input)
+    positive_factors = stretch_weights(name, "pos_weight", pos_weight, input)
     return losses.bce_with_logits(input, target, factors, positive_factors, reduction)
 
 
@@ -215,7 +215,7 @@ def binary_cross_entropy(
 
     The shapes must be equal. From logits, binary_cross_entropy_with_logits is exact and does not saturate.
     """
-    input, target = _operands("binary_cross_entropy", input, target)
+    input, target = promote_operands("binary_cross_entropy", input, target)
     for what, p, hint in (
         ("input", input.array, "apply sigmoid, or use binary_cross_entropy_with_logits"),
         ("target", target.array, "the probability of a yes"),
@@ -226,7 +226,7 @@ def binary_cross_entropy(
                 f"binary_cross_entropy: the {what} holds {p[~inside].reshape(-1)[0]}; expected probabilities, between "
                 f"0 and 1: {hint}"
             )
-    factors = _as_element_weights("binary_cross_entropy", "weight", weight, input)
+    factors = stretch_weights("binary_cross_entropy", "weight", weight, input)
     return losses.bce(input, target, factors, reduction)
 
 
@@ -236,7 +236,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     (With log_target both hold logarithms.) The shapes must be equal. reduction='batchmean', the sum divided by the
     number of rows, is the divergence; 'mean' also divides by the number of classes, and warns.
     """
-    input, target = _operands("kl_div", input, target)
+    input, target = promote_operands("kl_div", input, target)
     losses.check_shapes("kl_div", input, target)
     if reduction == "mean":
         warnings.warn(
@@ -270,7 +270,7 @@ def poisson_nll_loss(
 
     The shapes must be equal. full: add Stirling's approximation of the constant where target > 1.
     """
-    input, target = _operands("poisson_nll_loss", input, target)
+    input, target = promote_operands("poisson_nll_loss", input, target)
     losses.check_shapes("poisson_nll_loss", input, target)
     loss = arithmetic.exp(input) - target * input if log_input else input - target * arithmetic.log(input + eps)
     if full:
@@ -293,7 +293,7 @@ def gaussian_nll_loss(
 
     Input and target must have one shape; var that shape too, or 1 for (or without) its last dimension, or be a number.
     """
-    input, target = _operands("gaussian_nll_loss", input, target)
+    input, target = promote_operands("gaussian_nll_loss", input, target)
     losses.check_shapes("gaussian_nll_loss", input, target)
     variance: Tensor = var if isinstance(var, Tensor) else input.new_full(input.shape, var)
     if variance.shape != input.shape:

@@ -27,7 +27,7 @@ def clip_grad_norm_(
     Raises RuntimeError for a norm that is NaN or infinite, if error_if_nonfinite.
     """
     max_norm, norm_type = float(max_norm), float(norm_type)
-    gradients = _gradients("clip_grad_norm_", parameters, max_norm)
+    gradients = collect_gradients("clip_grad_norm_", parameters, max_norm)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type={norm_type}; expected a positive number or inf")
     if not gradients:
@@ -58,12 +58,12 @@ def clip_grad_norm_(
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clamp every element of every gradient to [-clip_value, clip_value], in place."""
-    for g in _gradients("clip_grad_value_", parameters, clip_value):
+    for g in collect_gradients("clip_grad_value_", parameters, clip_value):
         np.maximum(g, -clip_value, out=g)
         np.minimum(g, clip_value, out=g)
 
 
-def _gradients(who: str, parameters: Any, limit: float) -> list[Any]:
+def collect_gradients(who: str, parameters: Any, limit: float) -> list[Any]:
     """The gradients' arrays, counted as changed in place."""
     if not limit >= 0:
         raise ValueError(f"{who}: the limit must be a number of at least 0, got {limit!r}; use inf for no limit")

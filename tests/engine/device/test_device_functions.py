@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_device_library import numbers, on_double, same_on_both
+from on_device import numbers, on_double, same_on_both
 
 import minigrad as mg
 import minigrad.nn.functional as F

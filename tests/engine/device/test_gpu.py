@@ -3,7 +3,7 @@
     pytest -m gpu
 
 Without a GPU these are skipped, and the summary says what is missing. What can be tested without one is in
-test_device.py and test_device_library.py.
+test_device.py, test_device_library.py and test_device_networks.py.
 """
 
 from __future__ import annotations

@@ -194,16 +194,7 @@ def test_finfo_and_iinfo_give_python_numbers():
         _ = mg.finfo(mg.float32).nmant
 
 
-def test_print_options_and_threads():
-    x = mg.tensor([1 / 3])
-    try:
-        mg.set_printoptions(precision=2)
-        assert "0.33]" in repr(x)
-        mg.set_printoptions(profile="full")
-        assert "..." not in repr(mg.zeros(5000))
-    finally:
-        mg.set_printoptions(profile="default")
-    assert "0.3333" in repr(x)
+def test_the_number_of_threads():
     before = mg.get_num_threads()
     try:
         mg.set_num_threads(1)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
+import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -104,6 +107,25 @@ def test_grad_takes_pytorchs_arguments():
     for refused in (dict(only_inputs=False), dict(is_grads_batched=True)):
         with pytest.raises(NotImplementedError, match="grad"):
             mg.autograd.grad((x * x).sum(), x, **refused)
+
+
+def test_a_recorded_backward_warns_of_the_cycle_that_it_makes():
+    def train_once(differentiate):
+        w = mg.tensor([1.0, 2.0], requires_grad=True)
+        differentiate((w**3).sum(), w)
+        return weakref.ref(w)
+
+    gc.disable()
+    try:
+        with pytest.warns(UserWarning, match=r"create_graph=True .* each other.* autograd\.grad") as warned:
+            assert train_once(lambda loss, w: loss.backward(create_graph=True))() is not None
+        assert warned[0].filename == __file__
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert train_once(lambda loss, w: mg.autograd.grad(loss, w, create_graph=True))() is None
+            assert train_once(lambda loss, w: loss.backward())() is None
+    finally:
+        gc.enable()
 
 
 def test_backward_takes_pytorchs_arguments():

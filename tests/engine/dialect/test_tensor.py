@@ -46,32 +46,6 @@ def test_every_public_name_is_there_and_documented():
             getattr(mg.ones(1), name)
 
 
-@pytest.mark.parametrize(
-    ("x", "text"),
-    [
-        (T([1.0, 2.5]), "tensor([1. , 2.5])"),
-        (T(3), "tensor(3)"),
-        (T([True, False]), "tensor([ True, False])"),
-        (T([1, 2], dtype=mg.int32), "tensor([1, 2], dtype=int32)"),
-        (T([1.0], dtype=mg.float64), "tensor([1.], dtype=float64)"),
-        (T([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
-        (T([[1.0, 2.0], [3.0, 4.0]]), "tensor([[1., 2.],\n        [3., 4.]])"),
-        (T([]), "tensor([])"),
-    ],
-)
-def test_printing(x, text):
-    assert repr(x) == text
-    assert str(x) == text
-
-
-def test_a_recorded_tensor_prints_its_node():
-    x = T([1.0], requires_grad=True)
-    assert repr(x * 2) == "tensor([2.], grad_fn=<MultiplyBackward>)"
-    assert "grad_fn=<LogSoftmaxBackward>" in repr(F.log_softmax(x, 0))
-    assert f"{(x * 2)[0]:.3f}" == "2.000"
-    assert f"{T(7)} {T(2.5):>6.1f}" == "7    2.5"
-
-
 def test_python_numbers():
     assert (T(2.5).item(), T([[3]]).item(), T(True).item()) == (2.5, 3, True)
     assert type(T(2.5).item()) is float

@@ -197,7 +197,7 @@ def test_clipping_leaves_a_little_less_than_the_limit():
 
 
 def test_init_counts_the_places_of_a_kernel():
-    assert nn.init._fans("test", mg.empty(8, 3, 5, 5)) == (75, 200)
+    assert nn.init.count_fans("test", mg.empty(8, 3, 5, 5)) == (75, 200)
 
 
 @pytest.mark.parametrize("shape", [(4, 9), (9, 4), (5, 5), (4, 3, 3)])

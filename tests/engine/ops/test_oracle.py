@@ -84,7 +84,7 @@ def _convolution(x: Any, weight: Any, bias: Any, window: Any, groups: int) -> An
 
 def _convolution_input(g: Any, weight: Any, size: Any, window: Any, groups: int) -> Any:
     x = F.conv_transpose2d(g, weight, None, window.stride, 0, 0, groups, window.dilation)
-    (h, w), (hp, wp), (top, _, left, _) = size, window.padded(*size), window.padding
+    (h, w), (hp, wp), (top, _, left, _) = size, window.pad_size(*size), window.padding
     more = max(hp, top + h) - x.shape[2], max(wp, left + w) - x.shape[3]
     return F.pad(x, (0, more[1], 0, more[0]))[..., top : top + h, left : left + w]
 

@@ -20,9 +20,11 @@ ROWS: list[tuple[str, str, str, str]] = [
     ("T.tensor([True]).square()", "[1] int8", "[1] int64", "powers of a bool are NumPy's"),
     ("T.tensor([3], dtype=T.uint8).any()", "True bool", "1 uint8", "all and any answer with a bool"),
     ("T.addmv(T.tensor([1]), T.ones(1, 1, dtype=T.int64), T.tensor([1]), beta=0.5)", "[1.5] float32", "[1] int64", "a fraction makes the result a float, as in arithmetic; so do alpha= and value="),
+    ("F.avg_pool2d(T.tensor([[[1, 2], [3, 4]]]), 2)", "[[[2.5]]] float32", "[[[2]]] int64", "the mean of integers is a fraction"),
     ("T.tensor([1, 2]).lerp(T.tensor([3, 4]), 0.5)", "[2.0, 3.0] float32", "raises", "integers are computed as floats"),
     # step functions
     ("T.ones(1, requires_grad=True).floor().sum().backward()", "raises", "None", "floor, ceil, round, trunc, sign, //, rounding_mode and norm(0) are not recorded: a slope of 0 everywhere is no use, and backward says so"),
+    ("[T.no_grad().__enter__(), T.is_grad_enabled(), T.set_grad_enabled(True)][1]", "True", "False", "who enters a block without a `with` keeps the object: what it has switched ends with it, so that no interrupt leaves recording off"),
     # numbers and shapes
     ("T.add(2, 3)", "5", "5 int64", "of plain numbers the result is a number"),
     ("T.arange(4)[::-1]", "[3, 2, 1, 0] int64", "raises", "slices run backwards, as in NumPy; the result is a view"),

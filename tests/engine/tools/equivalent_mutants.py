@@ -16,8 +16,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "x: to_device(g, source, device) -> g": "here the cases stay on the CPU; test_device.py's do not",
     },
     "assign": {
-        "_to_value: len(shape) > len(g.shape) -> len(shape) >= len(g.shape)": "one more leading 1 is summed away",
-        "_to_value: sum_to(g, shape) if g.shape != shape else g -> sum_to(g, shape)": "a shortcut: nothing to sum",
+        "sum_to_value: len(shape) > len(g.shape) -> len(shape) >= len(g.shape)": "one more leading 1 is summed away",
+        "sum_to_value: sum_to(g, shape) if g.shape != shape else g -> sum_to(g, shape)": "a shortcut: nothing to sum",
     },
     "sum": {
         "spread_sum: if not keepdim and g.ndim -> if True": "a shortcut: the shape would not change",

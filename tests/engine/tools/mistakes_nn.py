@@ -20,6 +20,14 @@ def assign_tensor_over_parameter():
     layer.weight = mg.zeros(2, 2)
 
 
+def forget_init():
+    class Net(nn.Module):
+        def __init__(self):
+            self.body = nn.Linear(2, 2)
+
+    Net()
+
+
 def assign_function_over_module():
     class Net(nn.Module):
         def __init__(self):
@@ -94,6 +102,12 @@ MISTAKES: list[tuple[str, Callable[[], object], type[Exception], list[str]]] = [
         lambda: nn.Module()(mg.ones(2)),
         NotImplementedError,
         ["Module", "'forward' is not defined", "def forward"],
+    ),
+    (
+        "a forgotten super().__init__()",
+        forget_init,
+        AttributeError,
+        ["Net.body: cannot assign a Module", "Module.__init__()", "begin", "super().__init__()"],
     ),
     (
         "a Tensor over a Parameter",

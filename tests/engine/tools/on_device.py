@@ -9,13 +9,16 @@ from typing import Any
 
 import double
 import numpy as np
+import pytest
 from rows import Case, leaf
 
-from minigrad import autograd
+from minigrad import autograd, ones_like, tensor
 from minigrad.core.operation import Operation
 from minigrad.core.tensor import Tensor, wrap
 from minigrad.device import CPU, GPU, device_of, put, to_numpy
 from minigrad.ops.lists import ListOperation
+
+on_double = pytest.mark.usefixtures("cupy")  # the test runs with the double in the place of CuPy
 
 
 def moved(x: Any) -> Any:
@@ -78,3 +81,28 @@ def derivatives(case: Case, operation: Operation | None = None) -> dict[str, Any
         seconds = autograd.grad(ends, inputs, [g.detach() for g in ends], allow_unused=True)
         found["the second derivatives"] = [g for g in seconds if g is not None]
     return found
+
+
+def numbers(*shape: int, seed: int = 0) -> np.ndarray:
+    """Standard normal numbers, float32."""
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def same_on_both(compute: Any, *inputs: Any, what: str = "") -> None:
+    """`compute(*inputs)` and the gradients of its floating results, on the CPU and on the double."""
+    results = []
+    for place in (lambda x: x, moved):
+        arguments = [
+            x if not isinstance(x, np.ndarray) else place(tensor(x)).requires_grad_(x.dtype.kind == "f") for x in inputs
+        ]
+        before = len(double.crossings)
+        y = compute(*arguments)
+        outputs = [v for v in (y if isinstance(y, list | tuple) else [y]) if isinstance(v, Tensor)]
+        for v in outputs:
+            if v.requires_grad:
+                v.backward(ones_like(v), retain_graph=True)
+        assert double.crossings[before:] == [], f"{what}: arrays crossed between host and device"
+        results.append((y, [x.grad for x in arguments if isinstance(x, Tensor) and x.grad is not None]))
+    (expected, gradients), (actual, actual_gradients) = results
+    assert_same(actual, expected, what)
+    assert_same(actual_gradients, gradients, f"{what}, gradients")

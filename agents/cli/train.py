@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Sequence
@@ -114,35 +115,34 @@ def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainO
     """The options, whose defaults depend on some of them: the environment has a preset, and a component has settings of
     its own."""
     kind, description = agent_type.Hyperparameters, doc(agent_type)
-    composed = issubclass(kind, ComposedHyperparameters)
-    switched: dict[str, bool] = {}
-    if composed:
-        arguments, switched = in_present_words(kind, arguments)
-        description += (
-            " A component has settings of its own: with --target averaged, --help shows those of that target."
-        )
+    chosen: dict[str, Any] = {}
+    if issubclass(kind, ComposedHyperparameters):
+        arguments, chosen = in_present_words(kind, arguments)
+        typed = words_typed(arguments)
+        # Another word is a mistake that the parser explains.
+        chosen |= {seam.name: typed[seam.name] for seam in kind.seams if typed.get(seam.name) in seam.options}
+        description += " --help shows the settings of the components that are chosen: --target averaged --help."
     typed = words_typed(arguments)
     env = typed.get("env", agent_type.default_env)
     preset = preset_for(agent_type, env)
-    chosen: dict[str, Any] = dict(switched)
-    if composed:
-        # Another word is a mistake that the parser explains.
-        chosen |= {seam.name: typed[seam.name] for seam in kind.seams if typed.get(seam.name) in seam.options}
     hyperparameters = kind.of(chosen, preset.hyperparameters)
     if isinstance(hyperparameters, ComposedHyperparameters):
         for name in typed:
             if why := hyperparameters.explain_missing(name, hyperparameters.chosen()):
                 raise UsageError(why)
     default: TrainOptions = TrainOptions(env, preset.steps, preset.num_envs, hyperparameters)
-    options = TrainOptions[type(hyperparameters)]  # type: ignore[misc]
-    return parse(tyro.conf.OmitArgPrefixes[options], arguments, f"train {agent_type.name}", default, description)
+    composed: Any = type(hyperparameters)
+    options = tyro.conf.OmitArgPrefixes[TrainOptions[composed]]
+    return parse(options, arguments, f"train {agent_type.name}", default, description)
 
 
-def in_present_words(kind: type[ComposedHyperparameters], arguments: list[str]) -> tuple[list[str], dict[str, bool]]:
-    """The arguments with each option under the name of its field (`--atoms` is `--head-atoms`), without switches such as
-    `--dueling` and `--no-dueling`; and those."""
+def in_present_words(kind: type[ComposedHyperparameters], arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """The arguments with each option under the name of its field (`--atoms` is `--head-atoms`), and without switches
+    such as `--dueling` and `--no-dueling`; and those."""
     switches = {f"--{'' if on else 'no-'}{name}": (name, on) for name in kind.switches for on in (True, False)}
-    aliases, kept, switched = kind.all_aliases(), [], {}
+    aliases = kind.all_aliases()
+    kept: list[str] = []
+    switched: dict[str, Any] = {}
     for argument in arguments:
         option, equals, value = argument.partition("=")
         if option in switches:
@@ -158,7 +158,7 @@ def in_present_words(kind: type[ComposedHyperparameters], arguments: list[str]) 
 def words_typed(arguments: list[str]) -> dict[str, str]:
     """The word behind each option, by the name of its field."""
     typed = {}
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in itertools.pairwise([*arguments, ""]):
         if argument.startswith("--"):
             option, equals, value = argument[2:].partition("=")
             typed[option.replace("-", "_")] = value if equals else following

@@ -12,16 +12,16 @@ enters itself there, beside its own code, together with its settings:
     @TARGET.option("averaged", AveragedSettings)
     class Averaged: ...
 
-From then on the algorithm's hyper-parameter `target` can be "averaged", and there is a `target_last` where it is; on the
-command line, `--target averaged --target-last 5`. Its value may also be an object of the user's own that has the seam's
-methods.
+From then on the algorithm's hyper-parameter `target` can be "averaged", and where it is, there is a `target_last`; on
+the command line, `--target averaged --target-last 5`. Its value may also be an object of the user's own that has the
+seam's methods.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar, get_type_hints
 
@@ -61,8 +61,12 @@ class Seam:
     def make(self, agent: Any) -> Any:
         """The component that the agent's hyper-parameters choose. A class of the user's own is made of the agent."""
         chosen = getattr(agent.hyperparameters, self.name)
+        if isinstance(chosen, type):
+            made = chosen(agent)
+            self.check(made)
+            return made
         if not isinstance(chosen, str):
-            return chosen(agent) if isinstance(chosen, type) else chosen
+            return chosen
         component = self.options[chosen].component
         return component(agent) if self.from_agent else component
 
@@ -76,10 +80,10 @@ class Seam:
             check(self.name, chosen, Literal[tuple(self.options)])
         elif isinstance(chosen, Mapping) and "own" in chosen:
             raise UsageError(
-                f"this agent was trained with a {self.name} of its user's own, {chosen['own']}, and nothing is imported "
-                f"because a file names it; load it from Python and give it again: load(path, {self.name}=...)"
+                f"this agent was trained with a {self.name} of its user's own, {chosen['own']}, and nothing is "
+                f"imported because a file names it; load it from Python and give it again: load(path, {self.name}=...)"
             )
-        else:
+        elif not isinstance(chosen, type):  # what it makes is looked at once it is made
             missing = [f"{name}()" for name in self.methods if not callable(getattr(chosen, name, None))]
             if missing or not (self.methods or callable(chosen)):
                 wanted = f"an object with {', '.join(self.methods)}" if self.methods else "a function"
@@ -157,26 +161,25 @@ class ComposedHyperparameters(Hyperparameters):
         """Why there is no field `name`, where it is a setting of components that are not `chosen`; else None."""
         for seam in cls.seams:
             having = [option for option, (_, settings) in seam.options.items() if name in names_of(settings)]
-            if having and chosen[seam.name] not in having:
-                seam_now = (
-                    f"the {seam.name} is {chosen[seam.name] if isinstance(chosen[seam.name], str) else 'your own'}"
-                )
-                those = " or ".join(having)
+            now = chosen[seam.name] if isinstance(chosen[seam.name], str) else "your own"
+            if having and now not in having:
+                those = f"{seam.name} {' or '.join(having)}"
                 return (
-                    f"{name} is a setting of the {seam.name} {those}, but {seam_now}; choose the {seam.name} {those} or "
-                    f"leave {name} out"
+                    f"{name} is a setting of the {those}, but the {seam.name} is {now}; choose the {those} or leave "
+                    f"{name} out"
                 )
         return None
 
     @classmethod
     @cache
     def _composed(cls, settings: tuple[type[Hyperparameters], ...], options: tuple[tuple[str, ...], ...]) -> type[Self]:
-        """A class with the fields of this one and of all `settings`; each seam's field lists its options, for --help."""
+        """A class with the fields of this one and of all `settings`. A seam's field lists its options, for --help."""
         bases = *(kind for kind in reversed(settings) if names_of(kind)), cls  # a dataclass begins with its last base
-        choices = {seam.name: Literal[names] for seam, names in zip(cls.seams, options, strict=True)}
-        usual = {name: getattr(cls, name) for name in choices}
-        body = {"__annotations__": choices, "__module__": cls.__module__, "__doc__": cls.__doc__, **usual}
-        return dataclass(frozen=True)(type(cls.__name__, bases, body))
+        choices = [
+            (seam.name, Literal[names], getattr(cls, seam.name)) for seam, names in zip(cls.seams, options, strict=True)
+        ]
+        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        return make_dataclass(cls.__name__, choices, bases=bases, namespace=namespace, frozen=True)
 
     def plain(self) -> dict[str, Any]:
         own = {name for name, component in self.chosen().items() if not isinstance(component, str)}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import gymnasium as gym
 import numpy as np
@@ -40,13 +39,13 @@ def check_output(
     network: nn.Module,
     name: str,
     observation_space: gym.Space,
-    shapes: list[tuple[int, ...]],
+    shapes: Sequence[tuple[int, ...]],
     meaning: str,
-    tensor: Any,
+    tensor: Callable[[np.ndarray], mg.Tensor],
 ) -> None:
     """Raises `UsageError` unless the network turns one observation into an output of one of `shapes`, without the
-    batch; the first of them stands in the message, and `meaning` says what its numbers are. `tensor` makes a Tensor of an
-    array."""
+    batch. The first of them stands in the message, and `meaning` says what its numbers are. `tensor` makes a Tensor of
+    an array."""
     example = copy.deepcopy(observation_space)
     example.seed(0)
     observation = np.asarray(example.sample())[None]

@@ -10,9 +10,9 @@ in between.
 
 Mnih et al., "Human-level control through deep reinforcement learning", Nature 518 (2015), algorithm 1.
 
-Six choices are open, and each is made by one component: the head, the next action a', the replay's order, the loss of a
-sample, the network and the target (parts/seams.py says what each does; parts/plain.py and parts/targets.py are what stands
-there in plain DQN). The variants of DQN are other choices. Any of them go together.
+Six choices are open, and a component makes each: the head, the next action a', the replay's order, the loss of a
+sample, the network and the target. parts/seams.py says what each does; parts/plain.py and parts/targets.py are what
+stands there in plain DQN. The variants of DQN are other choices. Any of them go together.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
         network.to(self.device)
         if not isinstance(chosen, str):
             actions, numbers = int(self.action_space.n), self.head.numbers
-            shapes = [(actions,)] if numbers == 1 else [(actions * numbers,), (actions, numbers)]
+            shapes = ((actions,),) if numbers == 1 else ((actions * numbers,), (actions, numbers))
             meaning = f"{'a number' if numbers == 1 else f'{numbers} numbers'} for each of {actions} actions"
             check_output(network, "network", self.observation_space, shapes, meaning, self.tensor)
         return network

@@ -1,7 +1,7 @@
 """QR-DQN: DQN that learns the distribution of the return as N of its quantiles.
 
-The random return Z(s, a) is modelled by N equally likely values θ_i(s, a). θ_i shall be the quantile of Z at the level
-τ_i = (2i - 1) / 2N. The regression of a quantile weighs errors above it by τ and errors below it by 1 - τ:
+The random return Z(s, a) is modelled by N equally likely values θ_i(s, a). θ_i is to be the quantile of Z at the
+level τ_i = (2i - 1) / 2N. The regression of a quantile weighs errors above it by τ, and errors below it by 1 - τ:
 
     L = Σ_i 1/N Σ_j ρ_{τ_i}(u_ij),    u_ij = r + γ θ⁻_j(s', a') - θ_i(s, a),    ρ_τ(u) = |τ - 1{u < 0}| H(u)
 

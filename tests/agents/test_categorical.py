@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from agents import C51
-from agents.value.parts.categorical import Categorical, project, quantile_weights
+from agents.value.c51 import Categorical, project
+from agents.value.parts.risk import quantile_weights
 from envs import UsageError
 
 

@@ -12,15 +12,15 @@ import minigrad.nn as nn
 from agents import DQN, Agent, DoubleDQN, Rainbow, evaluate
 from agents.memory.replay import Batch
 from agents.networks.bodies import body
-from agents.value.dqn import DQNHyperparameters
-from agents.value.parts.heads import ExpectedValue
-from agents.value.parts.next_action import online_argmax, target_argmax
-from agents.value.parts.sample_losses import LOSSES
+from agents.value.double_dqn import online_argmax
+from agents.value.parts.plain import ExpectedValue, target_argmax
+from agents.value.parts.seams import LOSS
 from envs import UsageError
 from tests.agents.conftest import Near, assert_same_state
 from tests.agents.gradients import gradient_of, numeric_gradient
 
 ENV = "minigrad/ProbeBoth-v0"
+LOSSES = {name: option.component for name, option in LOSS.options.items()}
 
 
 def weights(network: nn.Module) -> list[np.ndarray]:
@@ -35,8 +35,10 @@ def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
 
 
 def test_target_network_equals_the_online_one_at_the_start(dqn_type: type[DQN]) -> None:
+    """Every copy of it that the target has."""
     agent = dqn_type(ENV)
-    assert same(weights(agent.network), weights(agent.target_network))
+    for copy in agent.target_network.networks:
+        assert same(weights(agent.network), weights(copy))
 
 
 def test_no_gradient_reaches_the_target_network(dqn_type: type[DQN]) -> None:
@@ -54,8 +56,8 @@ def test_no_gradient_reaches_the_target_network(dqn_type: type[DQN]) -> None:
 def test_target_network_changes_only_when_renewed() -> None:
     agent = DQN(ENV, learning_starts=0, target_every=50, train_every=1)
     seen = []
-    renew = agent.renew_target
-    agent.renew_target = lambda: (seen.append(agent.steps), renew())  # type: ignore[method-assign]
+    renew = agent.target_network.renew
+    agent.target_network.renew = lambda network: (seen.append(agent.steps), renew(network))
     agent.learn(120)
     assert seen == [50, 100]
     assert not same(weights(agent.network), weights(agent.target_network))
@@ -66,7 +68,7 @@ def test_intervals_do_not_depend_on_the_number_of_environments(num_envs: int) ->
     agent = DQN(ENV, num_envs=num_envs, learning_starts=40, train_every=4, updates=2, target_every=10)
     updates, renewals = [], []
     agent.learn_from = lambda batch: updates.append(len(batch.rows))  # type: ignore[method-assign]
-    agent.renew_target = lambda: renewals.append(1)  # type: ignore[method-assign]
+    agent.target_network.renew = lambda network: renewals.append(1)
     agent.learn(240)
     assert len(updates) == (240 - 40) // 4 * 2
     assert len(renewals) == 24
@@ -104,7 +106,9 @@ def test_nothing_is_drawn_from_an_empty_replay(replay: str) -> None:
 @pytest.mark.parametrize("weighted", [False, True])
 def test_gradient_of_the_loss(dqn_type: type[DQN], loss: str, weighted: bool) -> None:
     """In float64, against central differences, for every weight of the network."""
-    agent = dqn_type(ENV, hidden=(5,), loss=loss, atoms=7).learn(150)
+    few = {"categorical": {"atoms": 7}, "quantile": {"head_quantiles": 5}}
+    head = dqn_type(ENV).hyperparameters.head
+    agent = dqn_type(ENV, hidden=(5,), loss=loss, **few.get(head, {})).learn(150)
     drawn = agent.replay.sample(8)
     batch = Batch(
         drawn.observation.astype(np.float64) + 0.1,
@@ -264,23 +268,6 @@ def test_learns_from_discrete_observations() -> None:
     assert agent.predict(0) in range(4)
 
 
-def test_every_component_can_be_chosen() -> None:
-    from typing import get_args, get_type_hints
-
-    from agents.value.dqn import ORDERS
-    from agents.value.parts.heads import HEADS
-    from agents.value.parts.next_action import NEXT_ACTIONS
-
-    hints = get_type_hints(DQNHyperparameters)
-    for field, table in (
-        ("head", HEADS),
-        ("next_action", NEXT_ACTIONS),
-        ("replay", ORDERS),
-        ("loss", LOSSES),
-    ):
-        assert set(get_args(hints[field])) == set(table)
-
-
 # One value of every switch that is not the default's.
 OTHERS = {
     "next_action": "online",
@@ -290,18 +277,6 @@ OTHERS = {
     "head": "categorical",
     "noisy": True,
 }
-
-
-@pytest.mark.parametrize("first", OTHERS)
-@pytest.mark.parametrize("second", OTHERS)
-def test_any_two_components_go_together(first: str, second: str) -> None:
-    """And with two hidden layers, and with several environments at once."""
-    chosen = {first: OTHERS[first], second: OTHERS[second]}
-    agent = DQN(ENV, num_envs=2, hidden=(8, 6), learning_starts=40, **chosen).learn(120)
-    values = agent.action_values(np.array([[-1.0], [1.0]], np.float32))
-    assert values.shape == (2, 2)
-    assert np.isfinite(values).all()
-    assert agent.predict(np.array([1.0])) in (0, 1)
 
 
 def test_rainbow_is_all_of_them() -> None:

@@ -40,17 +40,17 @@ from envs import UsageError
 )
 def test_refused(name: str, value, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        DQNHyperparameters.of({name: value})
+        DQNHyperparameters.of({"head": "categorical", name: value} if name.startswith("value") else {name: value})
 
 
 def test_plain_values_come_back() -> None:
-    h = DQNHyperparameters(hidden=(32, 16), loss="mse")
+    h = DQNHyperparameters.of({"hidden": (32, 16), "loss": "mse"})
     assert DQNHyperparameters.of({**h.plain(), "hidden": [32, 16]}) == h
 
 
 def test_presets_fit_their_algorithms() -> None:
     for (algorithm, _), preset in PRESETS.items():
-        AGENTS[algorithm].Hyperparameters.of(preset.hyperparameters)
+        AGENTS[algorithm].Hyperparameters.of({}, preset.hyperparameters)
 
 
 def test_no_preset_hides_behind_one_for_a_larger_family() -> None:
@@ -91,10 +91,14 @@ def test_every_hyperparameter_is_documented(agent_type: type[Agent]) -> None:
     import dataclasses
     import inspect
 
-    for kind in agent_type.Hyperparameters.__mro__:
-        if dataclasses.is_dataclass(kind) and kind.__module__ != "agents.core.hyperparameters":
+    components = getattr(agent_type.Hyperparameters, "all_options", lambda: ())()
+    kinds = {*agent_type.Hyperparameters.__mro__, *(kind for _, own in components for kind in own.__mro__)}
+    for kind in kinds:
+        if dataclasses.is_dataclass(kind) and not kind.__module__.startswith("agents.core."):
             lines = inspect.getsource(kind).splitlines()
-            for name in kind.__annotations__:
+            for name, hint in kind.__annotations__.items():
+                if hint.startswith("ClassVar"):
+                    continue
                 at = next(i for i, line in enumerate(lines) if line.strip().startswith(f"{name}:"))
                 assert lines[at + 1].strip().startswith('"""'), f"{kind.__name__}.{name}"
 

@@ -14,8 +14,8 @@ import minigrad.nn.functional as F
 from ...networks.bodies import body, mlp
 from .seams import HEAD, LOSS, NETWORK, NEXT_ACTION
 
-# δ²/2 for |δ| < 1, then |δ| - 1/2. Its derivative is δ clipped to [-1, 1], which is what "clipping the error term" means
-# in Mnih et al. 2015.
+# δ²/2 for |δ| < 1, then |δ| - 1/2. Its derivative is δ clipped to [-1, 1], which is what "clipping the error term"
+# means in Mnih et al. 2015.
 LOSS.option("huber")(F.huber_loss)
 LOSS.option("mse")(F.mse_loss)
 

@@ -55,6 +55,8 @@ def test_repeat_interleave():
     for size in (5, 7):
         with pytest.raises(GradientError, match=f"output_size={size}, but the repeats add up to 6"):
             X.repeat_interleave(2, 1, output_size=size)
+    with pytest.raises(GradientError, match="output_size=4, but the repeats add up to 3"):
+        mg.repeat_interleave(mg.tensor([1, 2]), output_size=4)
 
 
 def test_take_counts_from_either_end():

@@ -19,7 +19,7 @@ _LINEAR, _RELU = Linear.forward, ReLU.forward
 
 
 def _can_fuse(layer: Module, relu: Module) -> bool:
-    """Whether calling the two is calling Linear's and ReLU's forward: no hooks, and nobody gave them another forward."""
+    """Whether calling the two is calling Linear and ReLU: no hooks, and nobody gave one another forward."""
     return (
         layer._forward_hooks is None
         and layer._forward_pre_hooks is None

@@ -18,8 +18,8 @@ from .parameter import Parameter
 _LINEAR, _RELU = Linear.forward, ReLU.forward
 
 
-def can_fuse(layer: Module, relu: Module) -> bool:
-    """Whether calling the two is calling Linear's and ReLU's forward: no hooks, and no other forward of the user's."""
+def _can_fuse(layer: Module, relu: Module) -> bool:
+    """Whether calling the two is calling Linear and ReLU: no hooks, and nobody gave one another forward."""
     return (
         layer._forward_hooks is None
         and layer._forward_pre_hooks is None

@@ -57,4 +57,4 @@ enter_any, leave_any, end_any = Block.__enter__, Block.__exit__, Block.__del__
 
 def quicken_blocks() -> None:
     """Exchange what a Block does."""
-    Block.__enter__, Block.__exit__, Block.__del__ = enter, leave, end  # type: ignore[method-assign]
+    Block.__enter__, Block.__exit__, Block.__del__ = enter, leave, end  # type: ignore[assignment,method-assign]

@@ -1,5 +1,5 @@
-"""How good an agent is: whole episodes, greedy ones unless asked otherwise. They leave no trace in its training: they are
-played in environments of their own, or in the agent's, which then go back to where they were."""
+"""How good an agent is: whole episodes, greedy ones unless asked otherwise. They leave no trace in its training: they
+are played in environments of their own, or in the agent's, which then go back to where they were."""
 
 from __future__ import annotations
 
@@ -156,8 +156,8 @@ def training_left_alone(agent: Player, environments: Environments, seed: int) ->
     finally:
         if not own.go_back(before):
             warnings.warn(
-                f"{own.name} could not be put back to where its training was: it goes on with a new episode, and a return "
-                f"over several steps may join the two. Give evaluate an environment of its own",
+                f"{own.name} could not be put back to where its training was: it goes on with a new episode, and a "
+                f"return over several steps may join the two. Give evaluate an environment of its own",
                 stacklevel=4,
             )
             own.reset(seed + environments.num_envs)
@@ -167,8 +167,8 @@ def check_spaces(agent: Player, environments: Environments) -> None:
     trained, given = agent.environments.env_spaces, environments.env_spaces
     if trained != given:
         raise UsageError(
-            f"{agent.name} was trained with observations of {shown(trained[0])} and actions of {shown(trained[1])}, but "
-            f"{environments.name} has {shown(given[0])} and {shown(given[1])}; evaluate it in an environment with the "
+            f"{agent.name} was trained with observations of {shown(trained[0])} and actions of {shown(trained[1])}, "
+            f"but {environments.name} has {shown(given[0])} and {shown(given[1])}; evaluate it in an environment with the "
             f"same spaces"
         )
 
@@ -178,8 +178,8 @@ def warn_of_normalizers(environments: Environments) -> None:
         if name in NORMALIZERS:
             kind = "observations" if name == "NormalizeObservation" else "rewards"
             warnings.warn(
-                f"{environments.name} is wrapped in {name}. Every copy of it has statistics of its own, so the {kind} of "
-                f"an evaluation are not those of the training; leave the wrapper out, and give the agent "
+                f"{environments.name} is wrapped in {name}. Every copy of it has statistics of its own, so the {kind} "
+                f"of an evaluation are not those of the training; leave the wrapper out, and give the agent "
                 f"normalize_{kind}=True, which ppo, ppo-kl and trpo have",
                 stacklevel=3,
             )

@@ -72,6 +72,7 @@ WAYS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*can't be made a second time", "ignore:.*could not be put back")
 @pytest.mark.parametrize("way", WAYS)
 def test_an_episode_without_an_end_is_cut_off_however_the_environment_is_named(limit_of_7, way: str) -> None:
     agent = DQN("minigrad/ProbeBoth-v0")
@@ -238,17 +239,13 @@ def test_actions_are_drawn_only_if_asked_for() -> None:
 
 
 def test_an_environment_with_other_spaces_is_refused() -> None:
-    for trained, other, names in (
-        (
-            DQN(Choice),
-            "Acrobot-v1",
-            r"Box\(-1.0, 1.0, \(1,\).*Discrete\(2\), but Acrobot-v1 has Box\(.* and Discrete\(3\)",
-        ),
+    for trained, other, both in (
+        (DQN(Choice), "Acrobot-v1", r"dqn was trained with .* Discrete\(2\), but Acrobot-v1 has .* Discrete\(3\)"),
         # Both have eleven actions to the agent; and a torque of 2 is not one of 1.
-        (DQN("Pendulum-v1", actions=11), lambda: Torque(1.0), r"but Torque has .*Box\(-1.0, 1.0, \(1,\)"),
-        (PPO("Pendulum-v1"), lambda: Torque(1.0), r"dqn|ppo was trained with .*Box\(-2.0, 2.0, \(1,\)"),
+        (DQN("Pendulum-v1", actions=11), lambda: Torque(1.0), r"Box\(-2.0, 2.0, .*, but Torque has .*Box\(-1.0, 1.0, "),
+        (PPO("Pendulum-v1"), lambda: Torque(1.0), r"Box\(-2.0, 2.0, .*, but Torque has .*Box\(-1.0, 1.0, "),
     ):
-        with pytest.raises(UsageError, match=f"was trained with observations of .*{names}|{names}"):
+        with pytest.raises(UsageError, match=both):
             evaluate(trained, other, episodes=1)
     assert len(evaluate(PPO("Pendulum-v1"), lambda: Torque(2.0), episodes=1).returns) == 1
 

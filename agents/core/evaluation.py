@@ -168,8 +168,8 @@ def check_spaces(agent: Player, environments: Environments) -> None:
     if trained != given:
         raise UsageError(
             f"{agent.name} was trained with observations of {shown(trained[0])} and actions of {shown(trained[1])}, "
-            f"but {environments.name} has {shown(given[0])} and {shown(given[1])}; evaluate it in an environment with the "
-            f"same spaces"
+            f"but {environments.name} has {shown(given[0])} and {shown(given[1])}; evaluate it in an environment with "
+            f"the same spaces"
         )
 
 

@@ -132,7 +132,7 @@ def test_errors() -> None:
 def test_a_known_number_of_steps_by_hand() -> None:
     """Staying in state 1 pays 2 again and again, so one leaves it for the 5 in the very last step only."""
     values, policy = plan_horizon(two_rooms(), 3)
-    np.testing.assert_array_equal(values, [[0, 0, 0], [1, 5, 0], [6, 7, 0], [7, 9, 0]])
+    np.testing.assert_array_equal(values, [[0, 0, 0], [1, 5, 0], [6, 7, 0], [8, 9, 0]])
     np.testing.assert_array_equal(policy[:, :2], [[1, 1], [1, 0], [1, 0]])
 
 

@@ -192,7 +192,8 @@ def plan_horizon(model: Model, horizon: int, gamma: float = 1.0) -> tuple[np.nda
 
         v_0 = 0,    v_{k+1} = T v_k
 
-    so value iteration's k-th sweep is the answer for k steps. Puterman, "Markov Decision Processes" (1994), section 4.5.
+    so value iteration's k-th sweep is the answer for k steps. Puterman, "Markov Decision Processes" (1994), section
+    4.5.
     """
     values = np.zeros((horizon + 1, len(model.terminal)))
     policy = np.zeros((horizon, len(model.terminal)), np.int64)

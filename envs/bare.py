@@ -101,6 +101,13 @@ class BareEnvironments(Environments):
     def instances(self) -> list[Any]:
         return [env.env.unwrapped for env in self._envs]
 
+    def layers(self) -> list[Any]:
+        return list(layers(self._envs[0].env))
+
+    def go_back(self, state: dict[str, Any]) -> bool:
+        self.load_state_dict(state)
+        return all(env.is_at(seen) for env, seen in zip(self._envs, self.observation, strict=True))
+
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "envs": [env.state_dict() for env in self._envs]}
 

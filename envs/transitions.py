@@ -139,6 +139,15 @@ class Environments:
         """gymnasium's environments that these are made of, without wrappers."""
         return []
 
+    def layers(self) -> list[Any]:
+        """gymnasium's wrappers around the first of them, from the outside in."""
+        return []
+
+    @property
+    def env_spaces(self) -> tuple[gym.Space, gym.Space]:
+        """Observations and actions as the environments themselves have them, however an agent sees them."""
+        return self.observation_space, self.action_space
+
     def from_env(self, observation: Any) -> Any:
         """Observations as agents see them, from one or more that the environment itself gave."""
         if isinstance(observation, tuple) and len(observation) == 2 and isinstance(observation[1], dict):
@@ -172,6 +181,12 @@ class Environments:
         self._total_reward = list(state["total_reward"])
         self._length = list(state["length"])
         self.finished = []
+
+    def go_back(self, state: dict[str, Any]) -> bool:
+        """Loads the state of these same environments, and says whether they are there: of somebody else's it is a guess
+        (snapshot.py)."""
+        self.load_state_dict(state)
+        return True
 
     def for_env(self, action: Any) -> Any:
         """Actions as the environment itself takes them: agents count them from 0."""

@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode
 
 from .errors import UsageError
 from .model import Model, model_of
-from .snapshot import load_vector_state, vector_state
+from .snapshot import layers, load_vector_state, vector_state
 from .transitions import Environments, Transition
 
 
@@ -116,6 +116,18 @@ class VectorEnvironments(Environments):
 
     def instances(self) -> list[Any]:
         return [self._env.unwrapped]
+
+    def layers(self) -> list[Any]:
+        found: list[Any] = []
+        env: Any = self._env
+        while isinstance(env, gym.vector.VectorWrapper):
+            found.append(env)
+            env = env.env
+        return [*found, *(layers(env.envs[0]) if isinstance(env, gym.vector.SyncVectorEnv) else [])]
+
+    def go_back(self, state: dict[str, Any]) -> bool:
+        self.load_state_dict(state)
+        return "own" in state["env"]  # the attributes of one that is made of others don't say where those are
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "ended": self._ended, "env": vector_state(self._env)}

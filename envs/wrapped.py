@@ -33,6 +33,18 @@ class WrappedEnvironments(Environments):
     def instances(self) -> list[Any]:
         return self._inner.instances()
 
+    def layers(self) -> list[Any]:
+        return self._inner.layers()
+
+    @property
+    def env_spaces(self) -> tuple[gym.Space, gym.Space]:
+        return self._inner.env_spaces
+
+    def go_back(self, state: dict[str, Any]) -> bool:
+        is_back = self._inner.go_back(state)
+        self._show()
+        return is_back
+
     def reset(self, seed: int) -> None:
         self._inner.reset(seed)
         self._show()

@@ -70,9 +70,9 @@ class OffPolicySarsa(TabularControl):
         for part in ready(path, h.n, step.terminated or step.truncated):
             target = discounted([reward for _, _, reward, *_ in part], next_value, h.gamma)
             ratio = 1.0
-            for *_, state, action, chance in part:
-                if chance is not None:
-                    ratio *= self.target_policy(state)[action] / chance
+            for *_, state, action, b in part:
+                if b is not None:
+                    ratio *= self.target_policy(state)[action] / b
             move_estimate(self, (part[0][0], part[0][1]), target, ratio)
 
     def target_policy(self, state: int) -> Any:

@@ -23,6 +23,7 @@ from agents.tabular.parts.planning import (
     greedy_policy,
     in_place_sweep,
     optimal_values,
+    plan_horizon,
     uniform_policy,
 )
 from envs import UsageError
@@ -126,6 +127,19 @@ def test_errors() -> None:
         )
     with pytest.raises(UsageError, match=r"value-iteration needs Discrete observations, but CartPole-v1 has Box"):
         ValueIteration("CartPole-v1")
+
+
+def test_a_known_number_of_steps_by_hand() -> None:
+    """Staying in state 1 pays 2 again and again, so one leaves it for the 5 in the very last step only."""
+    values, policy = plan_horizon(two_rooms(), 3)
+    np.testing.assert_array_equal(values, [[0, 0, 0], [1, 5, 0], [6, 7, 0], [8, 9, 0]])
+    np.testing.assert_array_equal(policy[:, :2], [[1, 1], [1, 0], [1, 0]])
+
+
+def test_many_steps_are_no_horizon() -> None:
+    model = model_by_id("FrozenLake-v1")
+    values, _ = plan_horizon(model, 300, 0.9)
+    np.testing.assert_allclose(values[-1], optimal_values(model, 0.9), atol=1e-9)
 
 
 def test_without_a_discount_a_greedy_policy_that_never_ends_is_refused() -> None:

@@ -343,6 +343,29 @@ def test_equal_bit_for_bit(one: tuple, other: tuple, num_envs: int) -> None:
     same_table(first, second)
 
 
+class TwoArms(gym.Env):
+    """Action 0 pays 1 and action 1 pays 2. An episode is one step."""
+
+    observation_space, action_space = spaces.Discrete(1), spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action: int):
+        return 0, 1.0 + action, True, False, {}
+
+
+@named(CONTROL)
+def test_an_optimistic_start_tries_everything_without_exploring(learner: type[Agent]) -> None:
+    """Q = 0 for both: whoever happens to take action 0 first never leaves it."""
+    found = {
+        value: {learner(TwoArms, seed=seed, initial_value=value, **GREEDY).learn(60).predict(0) for seed in range(12)}
+        for value in (0.0, 5.0)
+    }
+    assert found == {0.0: {0, 1}, 5.0: {1}}
+
+
 # -- one update, by hand
 
 

@@ -36,6 +36,9 @@ class ControlHyperparameters(StepSizeHyperparameters):
     """Probability of a random action once it stops falling."""
     epsilon_fraction: Fraction = 0.5
     """Part of training over which it falls, in a straight line."""
+    initial_value: float = 0.0
+    """Q of everything that was never tried. Above all returns it is an optimistic start: whatever an action brings is
+    a disappointment, so that the others are tried, too, even with an ε of 0 (Sutton & Barto 2018, section 2.6)."""
 
 
 class TabularControl(Agent):
@@ -51,6 +54,7 @@ class TabularControl(Agent):
 
     def build(self) -> None:
         self.table = make_table(self.observation_space.n, self.action_space.n)
+        self.table.value += self.hyperparameters.initial_value
 
     @property
     def epsilon(self) -> float:

@@ -183,3 +183,21 @@ def optimal_policy(model: Model, gamma: float) -> np.ndarray:
     policy = greedy_policy(model, optimal_values(model, gamma), gamma)
     refuse_endless(model, policy, gamma)
     return policy
+
+
+def plan_horizon(model: Model, horizon: int, gamma: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The best that can be done in a number of steps that is known: values (horizon + 1, states), row k with k steps
+    to go, and the best actions (horizon, states), row k with k + 1 to go. With few steps left another action may be
+    best than with many. It is backward induction,
+
+        v_0 = 0,    v_{k+1} = T v_k
+
+    so value iteration's k-th sweep is the answer for k steps. Puterman, "Markov Decision Processes" (1994), section
+    4.5.
+    """
+    values = np.zeros((horizon + 1, len(model.terminal)))
+    policy = np.zeros((horizon, len(model.terminal)), np.int64)
+    for k in range(horizon):
+        values[k + 1] = bellman_optimality(model, values[k], gamma)
+        policy[k] = greedy_policy(model, values[k], gamma)
+    return values, policy

@@ -82,7 +82,7 @@ class BareEnvironments(Environments):
             self.observations.check_bounds(self.observation[ended])
         return Transition(before, action, reward, terminated, truncated, after, self._all)
 
-    def _start(self, env: ResumableEnv, **seed: int) -> Any:
+    def _start(self, env: ResumableEnv, **seed: Any) -> Any:
         """The first observation of an episode."""
         try:
             given = env.reset(**seed)

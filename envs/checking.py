@@ -56,10 +56,14 @@ def check_step(name: str, given: Any) -> None:
             f"their sum"
         )
     if isinstance(reward, str) or not is_number(reward):
-        raise UsageError(f"{name}: step returned the reward {reward!r}; a reward is one number (0.0 where there is none)")
+        raise UsageError(
+            f"{name}: step returned the reward {reward!r}; a reward is one number (0.0 where there is none)"
+        )
     for flag, value in (("terminated", terminated), ("truncated", truncated)):
         if np.ndim(value) or not (is_number(value) and value in (False, True)):
-            raise UsageError(f"{name}: step returned {flag}={value!r}; it is True or False, the third and fourth of {STEP}")
+            raise UsageError(
+                f"{name}: step returned {flag}={value!r}; it is True or False, the third and fourth of {STEP}"
+            )
     if not isinstance(info, dict):
         raise UsageError(f"{name}: step returned {kind_of(info)} for info; it is a dict, and the last of {STEP}")
 
@@ -114,7 +118,9 @@ class Observations:
         )
         if is_whole and int(given) in self.states:
             return int(given)
-        self.refuse(f"the observation {given!r}" if not isinstance(given, np.ndarray) or given.size < 9 else kind_of(given))
+        self.refuse(
+            f"the observation {given!r}" if not isinstance(given, np.ndarray) or given.size < 9 else kind_of(given)
+        )
 
     def array(self, given: Any, shape: tuple[int, ...]) -> np.ndarray:
         """An observation, or several where `shape` has one more dimension, as an array."""
@@ -133,7 +139,9 @@ class Observations:
             kept = array.astype(self.dtype)
         changed = kept != array
         if changed.any():
-            self.refuse(f"an observation of {array.dtype} with {array[changed][0]} in it, which {self.dtype} can't keep")
+            self.refuse(
+                f"an observation of {array.dtype} with {array[changed][0]} in it, which {self.dtype} can't keep"
+            )
         return kept
 
     def check_states(self, states: np.ndarray, by_user: bool = False) -> None:
@@ -147,9 +155,7 @@ class Observations:
         """Raises if a number is NaN or infinite: it would spread to every weight."""
         # The sum of squares is finite unless a number isn't (or it overflows, so look again); it costs a third of
         # isfinite.
-        if self.is_float and not (
-            math.isfinite(np.vdot(observation, observation)) or np.isfinite(observation).all()
-        ):
+        if self.is_float and not (math.isfinite(np.vdot(observation, observation)) or np.isfinite(observation).all()):
             bad = observation[~np.isfinite(observation)][0]
             raise UsageError(
                 f"{self.name}: the environment returned an observation with {bad} in it; observations must be finite"
@@ -207,8 +213,8 @@ def as_one_array(name: str, space: gym.Space) -> gym.Space:
         return spaces.MultiDiscrete([int(part.n) for part in parts], start=[int(part.start) for part in parts])
     if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Discrete) for part in space.values()):
         raise UsageError(
-            f"{name}: observations are a Dict of whole numbers, and agents take one array; make the space a MultiDiscrete "
-            f"of them, or a Tuple"
+            f"{name}: observations are a Dict of whole numbers, and agents take one array; make the space a "
+            f"MultiDiscrete of them, or a Tuple"
         )
     raise UsageError(
         f"{name}: observations are a {type(space).__name__}, and agents take one array; wrap the environment in "

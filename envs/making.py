@@ -41,7 +41,9 @@ def make_environments(env: Any, num_envs: int = 1, options: Mapping[str, Any] | 
     options = plain_options(options or {})
     if is_made(env):
         if options:
-            raise UsageError(f"{name_of(env)} is made already, so it takes no options; give its id, its class or a function")
+            raise UsageError(
+                f"{name_of(env)} is made already, so it takes no options; give its id, its class or a function"
+            )
         return env if isinstance(env, Environments) else from_instance(env, num_envs)
     if isinstance(env, str):
         for_training = getattr(module_of(env), "for_training", None)
@@ -106,8 +108,8 @@ def make_by_id(env_id: str, **options: Any) -> Any:
 
 
 def find_spec(env_id: str) -> Any:
-    """gymnasium's spec of an id, after the import of its module; `UsageError` if there is none. "CartPole" is the newest
-    CartPole."""
+    """gymnasium's spec of an id, after the import of its module; `UsageError` if there is none. "CartPole" is the
+    newest CartPole."""
     module, _, plain = env_id.rpartition(":")
     if module:
         import_module_of(env_id)
@@ -169,8 +171,8 @@ def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
         return json.loads(json.dumps(dict(options), default=lambda value: value.tolist()))
     except (AttributeError, TypeError, ValueError) as problem:
         raise UsageError(
-            f"an environment's options are kept in the run's config.json, so they are numbers, text, True, False, None, "
-            f"and lists and dicts of those, but got {options!r}; give a function that makes the environment"
+            f"an environment's options are kept in the run's config.json, so they are numbers, text, True, False, "
+            f"None, and lists and dicts of those, but got {options!r}; give a function that makes the environment"
         ) from problem
 
 
@@ -208,7 +210,8 @@ def check_options(name: str, make: Callable, options: Mapping[str, Any]) -> None
         signature.bind(**options)
     except TypeError as problem:
         known = [
-            key for key, parameter in signature.parameters.items()
+            key
+            for key, parameter in signature.parameters.items()
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and key != "render_mode"
         ]
         unknown = [key for key in options if key not in known]
@@ -236,7 +239,9 @@ class Recipe:
             check_number(self.num_envs, first)
             return VectorEnvironments(name_of(first), first, self)
         if not isinstance(first, gym.Env):
-            raise UsageError(f"env must be a function that makes an environment, but it returned {first!r}{old_gym(first)}")
+            raise UsageError(
+                f"env must be a function that makes an environment, but it returned {first!r}{old_gym(first)}"
+            )
         return side_by_side(first, [self.make() for _ in range(self.num_envs - 1)], self)
 
 

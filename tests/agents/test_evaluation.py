@@ -86,9 +86,13 @@ def test_the_training_environment_is_left_alone(env) -> None:
 
 
 def test_without_a_way_to_make_another_environment(tmp_path) -> None:
-    with pytest.warns(UserWarning, match=r"Lengths can't be made a second time \(it is an instance.*without evaluations"):
+    with pytest.warns(
+        UserWarning, match=r"Lengths can't be made a second time \(it is an instance.*without evaluations"
+    ):
         agent = DQN(Lengths(3))
-    with pytest.raises(UsageError, match=r"Lengths can't be made a second time \(.*\); give an id, a class, or a function"):
+    with pytest.raises(
+        UsageError, match=r"Lengths can't be made a second time \(.*\); give an id, a class, or a function"
+    ):
         evaluate(agent)
     with pytest.warns(UserWarning, match="can't be resumed exactly"):
         agent.learn(20, run=tmp_path / "run")

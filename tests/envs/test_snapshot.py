@@ -64,3 +64,30 @@ def test_one_that_cannot_is_found_out() -> None:
 def test_one_that_cannot_be_made_again_is_found_out() -> None:
     reason = make_environments(Secretive(gym.make("CartPole-v1").unwrapped)).why_not_resumable()
     assert reason is not None
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_vector_environments_resume_right_after_an_end(mode: str) -> None:
+    """Those that reset themselves at the next step must remember who has just ended: that step's row is a reset, and no
+    transition."""
+    make = lambda: make_environments(
+        gym.make_vec("minigrad/ProbeTruncation-v0", 3, "sync", vector_kwargs={"autoreset_mode": mode})
+    )
+    rng = np.random.default_rng(0)
+    original = make()
+    original.reset(0)
+    moments = 0
+    while moments < 3:
+        original.step(original.sample_actions(rng))
+        if not original.finished:
+            continue
+        moments += 1
+        copy = make()
+        copy.reset(1)
+        copy.load_state_dict(original.state_dict())
+        actions = original.sample_actions(rng)
+        expected, resumed = original.step(actions), copy.step(actions)
+        for name, mine, other in zip(original.TRANSITION_FIELDS, resumed, expected, strict=True):
+            np.testing.assert_array_equal(mine, other, err_msg=name)
+        assert len(expected.env) == (0 if mode == "NextStep" else 3)
+        assert copy.finished == original.finished

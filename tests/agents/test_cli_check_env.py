@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gymnasium as gym
@@ -128,3 +129,16 @@ def test_known_environments_have_no_faults(env, capsys) -> None:
 def test_one_that_is_not_there(capsys) -> None:
     assert cli.main(["check-env", "nomod:My-v0"]) == 2
     assert "there is no module 'nomod'" in capsys.readouterr().err
+
+
+def test_options_on_the_command_line_reach_training_and_evaluation(tmp_path, capsys) -> None:
+    """Deterministic FrozenLake, which a table solves; on ice it could not be sure."""
+    run = str(tmp_path / "run")
+    options = ["--env-option", "is_slippery=false", "--env-option", "max_episode_steps=50"]
+    train = ["train", "q-learning", "--env", "FrozenLake-v1", *options, "--steps", "3000", "--run", run, "--quiet"]
+    assert cli.main(train) == 0
+    assert "evaluation  1.0 ± 0.0" in capsys.readouterr().out
+    assert cli.main(["evaluate", run]) == 0
+    assert "return 1.0 ± 0.0" in capsys.readouterr().out
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["env_options"] == {"is_slippery": False, "max_episode_steps": 50}

@@ -229,7 +229,7 @@ def test_errors_say_what_to_do() -> None:
     with pytest.raises(UsageError, match="got int"):
         make_environments(3)
     dictionary = Custom()
-    dictionary.observation_space = spaces.Dict({"a": spaces.Discrete(2)})
+    dictionary.observation_space = spaces.Dict({"a": spaces.Box(0, 1)})
     with pytest.raises(UsageError, match="FlattenObservation"):
         make_environments(dictionary)
 

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from .checking import check_spaces, check_step, first_observation
-from .errors import UsageError
+from .errors import UsageError, whole_number
 from .model import Model, model_of
 from .snapshot import ResumableEnv, layers, resumable
 from .transitions import Environments, Transition
@@ -30,6 +30,7 @@ class BareEnvironments(Environments):
         self._was_stepped = False  # what nearly never changes is looked at in the first step alone
 
     def reset(self, seed: int) -> None:
+        seed = whole_number("seed", seed, 0)
         first = [self._start(env, seed=seed + i) for i, env in enumerate(self._envs)]
         for i, env in enumerate(self._envs):
             env.env.action_space.seed(seed + i)
@@ -82,7 +83,7 @@ class BareEnvironments(Environments):
             self.observations.check_bounds(self.observation[ended])
         return Transition(before, action, reward, terminated, truncated, after, self._all)
 
-    def _start(self, env: ResumableEnv, **seed: int) -> Any:
+    def _start(self, env: ResumableEnv, **seed: Any) -> Any:
         """The first observation of an episode."""
         try:
             given = env.reset(**seed)

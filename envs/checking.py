@@ -139,7 +139,9 @@ class Observations:
             kept = array.astype(self.dtype)
         changed = kept != array
         if changed.any():
-            self.refuse(f"an observation of {array.dtype} with {array[changed][0]} in it, which {self.dtype} can't keep")
+            self.refuse(
+                f"an observation of {array.dtype} with {array[changed][0]} in it, which {self.dtype} can't keep"
+            )
         return kept
 
     def check_states(self, states: np.ndarray, by_user: bool = False) -> None:
@@ -211,8 +213,8 @@ def as_one_array(name: str, space: gym.Space) -> gym.Space:
         return spaces.MultiDiscrete([int(part.n) for part in parts], start=[int(part.start) for part in parts])
     if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Discrete) for part in space.values()):
         raise UsageError(
-            f"{name}: observations are a Dict of whole numbers, and agents take one array; make the space a MultiDiscrete "
-            f"of them, or a Tuple"
+            f"{name}: observations are a Dict of whole numbers, and agents take one array; make the space a "
+            f"MultiDiscrete of them, or a Tuple"
         )
     raise UsageError(
         f"{name}: observations are a {type(space).__name__}, and agents take one array; wrap the environment in "

@@ -34,8 +34,8 @@ class CountedStates(WrappedEnvironments):
         count = math.prod(values.ravel().tolist())
         if count > MOST_STATES:
             raise UsageError(
-                f"{environments.name}: observations of {shown(space)} make {count:,} states, and {MOST_STATES:,} are the "
-                f"most for a table; observe less, or use an agent with a network"
+                f"{environments.name}: observations of {shown(space)} make {count:,} states, and {MOST_STATES:,} are "
+                f"the most for a table; observe less, or use an agent with a network"
             )
         # How many states further one more of each number leads, in the shape of an observation.
         strides = [math.prod(values.ravel()[i + 1 :].tolist()) for i in range(values.size)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
 import numpy as np
@@ -131,7 +131,7 @@ def look_at_seeds(make: Callable[[], gym.Env], name: str) -> list[Finding]:
             seen.append(env.reset(seed=SEED)[0])
             for _ in range(STEPS // 10):
                 observation, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-                seen += [np.copy(part) for part in (observation, reward, terminated, truncated)]
+                seen += [np.copy(part) for part in cast(Any, (observation, reward, terminated, truncated))]
                 if terminated or truncated:
                     seen.append(np.copy(env.reset()[0]))
         except Exception:  # look_at_steps says so
@@ -204,5 +204,3 @@ def close(env: Any) -> None:
         env.close()
     except Exception:
         return
-
-

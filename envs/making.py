@@ -108,8 +108,8 @@ def make_by_id(env_id: str, **options: Any) -> Any:
 
 
 def find_spec(env_id: str) -> Any:
-    """gymnasium's spec of an id, after the import of its module; `UsageError` if there is none. "CartPole" is the newest
-    CartPole."""
+    """gymnasium's spec of an id, after the import of its module; `UsageError` if there is none. "CartPole" is the
+    newest CartPole."""
     module, _, plain = env_id.rpartition(":")
     if module:
         import_module_of(env_id)
@@ -171,8 +171,8 @@ def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
         return json.loads(json.dumps(dict(options), default=lambda value: value.tolist()))
     except (AttributeError, TypeError, ValueError) as problem:
         raise UsageError(
-            f"an environment's options are kept in the run's config.json, so they are numbers, text, True, False, None, "
-            f"and lists and dicts of those, but got {options!r}; give a function that makes the environment"
+            f"an environment's options are kept in the run's config.json, so they are numbers, text, True, False, "
+            f"None, and lists and dicts of those, but got {options!r}; give a function that makes the environment"
         ) from problem
 
 

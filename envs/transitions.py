@@ -49,8 +49,8 @@ class Environments:
     observation_space, action_space    of one environment
     stacked_frames     how many frames lie along an observation's first axis, the newest last; 1 if it is no stack
 
-    `make` makes the like of them once more. It is `None` if nobody knows how; if it has an attribute `is_certain` that is
-    true, it need not be tried.
+    `make` makes the like of them once more. It is `None` if nobody knows how; if it has an attribute `is_certain` that
+    is true, it need not be tried.
     """
 
     TRANSITION_FIELDS: ClassVar[tuple[str, ...]] = Transition._fields

@@ -17,7 +17,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from .errors import UsageError
+from .errors import UsageError, whole_number
 from .model import Model, model_of
 from .snapshot import layers, load_vector_state, vector_state
 from .transitions import Environments, Transition
@@ -45,6 +45,7 @@ class VectorEnvironments(Environments):
         self._was_stepped = False
 
     def reset(self, seed: int) -> None:
+        seed = whole_number("seed", seed, 0)
         observation, self.infos = self._run(self._env.reset, seed=seed)
         self._env.action_space.seed(seed)
         self.observation = self._read(observation)

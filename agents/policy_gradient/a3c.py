@@ -29,7 +29,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -163,13 +163,13 @@ class A3C(A2C):
         env: Any = self.env
         if (reason := self.environments.why_not_again) is not None:
             raise UsageError(
-                f"a3c's workers need a {self.environments.name} each, and this one can't be made again ({reason}); give "
-                f"an id, a function that makes one, or workers=1"
+                f"a3c's workers need a {self.environments.name} each, and this one can't be made again "
+                f"({reason}); give an id, a function that makes one, or workers=1"
             )
         if isinstance(env, gym.vector.VectorEnv):
-            env = partial(gym.make_vec, env.spec)
+            env = partial(gym.make_vec, cast(Any, env.spec))
         elif isinstance(env, gym.Env):
-            env = partial(gym.make, env.spec)
+            env = partial(gym.make, cast(Any, env.spec))
         # An id that was registered here is not known there, unless it is one of those that are looked up.
         registered = gym.registry.get(env) if isinstance(env, str) and module_of(env) is None else None
         try:

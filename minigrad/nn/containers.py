@@ -56,7 +56,7 @@ class Sequential(Module):
                 # layer(input) takes longer, which only hooks are worth
                 hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
                 input = layer(input) if hooked else layer.forward(input)
-            elif fuse and not observers and can_fuse(layer, relu):
+            elif fuse and not observers and _can_fuse(layer, relu):
                 input = linear_relu(input, layer.weight, layer.bias)
             else:
                 input = relu(layer(input))

@@ -106,7 +106,8 @@ MISTAKES = [
     ("train", "which algorithm?"),
     ("train dqm", "unknown algorithm 'dqm'; did you mean dqn?"),
     ("train dqn --env CartPol-v1", "unknown environment 'CartPol-v1'; did you mean CartPole-v1"),
-    ("train dqn --env Blackjack-v1", "Blackjack-v1: observations are a Tuple, and agents take one array"),
+    ("train dqn --env nomod:My-v0", "nomod:My-v0: there is no module 'nomod' in "),
+    ("train dqn --env FrozenLake-v1 --env-option slippery=False", "no option 'slippery'; did you mean is_slippery"),
     ("train dqn --env Pendulum-v1 --actions 2000", "Pendulum-v1: 2000 actions in each of 1 dimensions are 2,000"),
     ("train dqn --learning-rate -1", "learning_rate must be above 0, got -1.0"),
     ("train dqn --learning-rate fast", "--learning-rate: could not convert string to float: 'fast'"),
@@ -169,7 +170,7 @@ def test_values_that_diverge_are_one_line(algorithm: str, tmp_path: Path, monkey
 
 
 def test_a_mistake_in_a_process(tmp_path: Path) -> None:
-    done = minigrad("train", "dqn", "--env", "Blackjack-v1", cwd=tmp_path)
+    done = minigrad("train", "dqn", "--env", "CartPol-v1", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1

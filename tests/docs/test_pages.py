@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 from agents import cli
@@ -49,6 +50,15 @@ def test_policy_gradient(capsys):
     assert len(found) >= 1
     exec("\n".join(found), {})
     assert capsys.readouterr().out.startswith("[5]")
+
+
+def test_your_own_environment(capsys):
+    found = listings("docs/your-own-environment.md")
+    assert len(found) >= 2
+    exec("\n".join(found), names := {"__name__": __name__})
+    del gym.registry["Rope-v0"]
+    assert capsys.readouterr().out == "1.0 ± 0.0 over 10 episodes\n"
+    assert names["longer"].environments.instances()[0].length == 5
 
 
 def test_why_isnt_it_learning(capsys):

@@ -13,8 +13,8 @@ BOX = spaces.Box(-1, 1, (3,), np.float32)
 
 
 class Odd(gym.Env):
-    """Episodes of `length` steps. `observe(env)` gives the observations, `answer(env, observation)` what `step` returns,
-    `open(env, observation)` what `reset` returns; `env.t` counts the steps of the episode."""
+    """Episodes of `length` steps. `observe(env)` gives the observations, `answer(env, observation)` what `step`
+    returns, `open(env, observation)` what `reset` returns; `env.t` counts the steps of the episode."""
 
     def __init__(
         self,

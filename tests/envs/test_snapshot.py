@@ -79,3 +79,30 @@ def test_a_state_calls_nothing_but_bit_generators(name: str) -> None:
     """It comes from a file, and numpy.random has functions that change the whole process."""
     with pytest.raises(UsageError, match=f"no random generator is called '{name}'; known: PCG64, "):
         generator_from_state({"bit_generator": name})
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_vector_environments_resume_right_after_an_end(mode: str) -> None:
+    """Those that reset themselves at the next step must remember who has just ended: that step's row is a reset, and no
+    transition."""
+    make = lambda: make_environments(
+        gym.make_vec("minigrad/ProbeTruncation-v0", 3, "sync", vector_kwargs={"autoreset_mode": mode})
+    )
+    rng = np.random.default_rng(0)
+    original = make()
+    original.reset(0)
+    moments = 0
+    while moments < 3:
+        original.step(original.sample_actions(rng))
+        if not original.finished:
+            continue
+        moments += 1
+        copy = make()
+        copy.reset(1)
+        copy.load_state_dict(original.state_dict())
+        actions = original.sample_actions(rng)
+        expected, resumed = original.step(actions), copy.step(actions)
+        for name, mine, other in zip(original.TRANSITION_FIELDS, resumed, expected, strict=True):
+            np.testing.assert_array_equal(mine, other, err_msg=name)
+        assert len(expected.env) == (0 if mode == "NextStep" else 3)
+        assert copy.finished == original.finished

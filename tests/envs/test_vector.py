@@ -209,6 +209,11 @@ def test_large_observations_are_finite_too() -> None:
 def test_errors_say_what_to_do() -> None:
     with pytest.raises(UsageError, match=r"unknown environment 'Cartpole-v1'; did you mean CartPole-v1"):
         make_environments("Cartpole-v1")
+    for environments in (make_environments("CartPole-v1"), make_environments(gym.make_vec("CartPole-v1", 2))):
+        with pytest.raises(UsageError, match="seed must be at least 0, got -1"):
+            environments.reset(-1)
+        environments.reset(np.int64(3))
+    assert make_environments("CartPole-v1", np.int64(2)).num_envs == 2
     with pytest.raises(UsageError, match="num_envs must be at least 1"):
         make_environments("CartPole-v1", 0)
     with pytest.raises(UsageError, match=r"num_envs must be a whole number, got 2\.5"):
@@ -224,7 +229,7 @@ def test_errors_say_what_to_do() -> None:
     with pytest.raises(UsageError, match="got int"):
         make_environments(3)
     dictionary = Custom()
-    dictionary.observation_space = spaces.Dict({"a": spaces.Discrete(2)})
+    dictionary.observation_space = spaces.Dict({"a": spaces.Box(0, 1)})
     with pytest.raises(UsageError, match="FlattenObservation"):
         make_environments(dictionary)
 

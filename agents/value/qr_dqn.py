@@ -5,7 +5,7 @@ level τ_i = (2i - 1) / 2N. The regression of a quantile weighs errors above it 
 
     L = Σ_i 1/N Σ_j ρ_{τ_i}(u_ij),    u_ij = r + γ θ⁻_j(s', a') - θ_i(s, a),    ρ_τ(u) = |τ - 1{u < 0}| H(u)
 
-with Huber's loss H (κ = 1) in the place of |u|, which makes the slope 0 where u is. Unlike C51 it needs no bounds of the
+with Huber's loss H (κ = 1) in the place of |u|; then the slope is 0 where u is. Unlike C51 it needs no bounds of the
 return.
 
 Dabney, Rowland, Bellemare & Munos, "Distributional Reinforcement Learning with Quantile Regression", AAAI (2018),

@@ -361,24 +361,21 @@ def test_a_seam_gives_functions_as_they_are() -> None:
 # -- noise is that of the network in use
 
 
-class Replaced(NoisyDQN):
-    """Puts other networks in the place of both after they were made."""
-
-    def build(self) -> None:
-        super().build()
-        self.network, self.target_network.networks = self.make_network(), nn.ModuleList([self.make_network()])
-        replaced = Copied.__new__(Copied)
-        nn.Module.__init__(replaced)
-        replaced.every, replaced.networks = 5, nn.ModuleList([self.make_network()])
-        self.target_network = replaced
+def count_drawn(network: nn.Module) -> int:
+    return sum(hasattr(part, "noise") and part.noise.at_input is not None for part in network.modules())
 
 
-def test_noise_is_drawn_in_networks_that_were_replaced() -> None:
-    agent = Replaced(ENV, learning_starts=10).learn(20)
-    for network in (agent.network, agent.target_network):
-        layers = [module for module in network.modules() if hasattr(module, "noise")]
-        assert len(layers) == 2
-        assert all(layer.noise.at_input is not None for layer in layers)
+@pytest.mark.parametrize("used", [False, True])
+def test_noise_is_drawn_in_networks_that_were_replaced(used: bool) -> None:
+    """Before anybody used the first ones, as by a subclass's `build`, or later."""
+    agent = NoisyDQN(ENV, learning_starts=10)
+    if used:
+        agent.learn(20)
+    target = Discounted(agent)
+    target.start(agent.network, agent.make_network)
+    agent.network, agent.target_network = agent.make_network(), target
+    agent.learn(20)
+    assert count_drawn(agent.network) == count_drawn(agent.target_network) == 2
 
 
 def test_noise_is_drawn_in_every_network_of_an_averaged_target() -> None:

@@ -12,9 +12,11 @@ import minigrad.nn as nn
 from agents import DQN, Agent, DoubleDQN, Rainbow, evaluate
 from agents.memory.replay import Batch
 from agents.networks.bodies import body
+from agents.value.c51 import Categorical
 from agents.value.double_dqn import online_argmax
 from agents.value.parts.plain import ExpectedValue, target_argmax
 from agents.value.parts.seams import LOSS
+from agents.value.qr_dqn import Quantiles
 from envs import UsageError
 from tests.agents.conftest import Near, assert_same_state
 from tests.agents.gradients import gradient_of, numeric_gradient
@@ -171,6 +173,16 @@ def test_who_chooses_the_next_action() -> None:
     target_output = mg.tensor([[1.0, 2.0], [4.0, 3.0]])
     assert target_argmax(head, online, target_output, target_output).tolist() == [1, 0]
     assert online_argmax(head, online, target_output, target_output).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("head", [Categorical(3, 0.0, 8.0, (0.0, 0.25)), Quantiles(3, (0.0, 0.25))])
+def test_the_next_action_is_what_the_policy_would_take(head) -> None:
+    """The first action is worth 4 for certain, the second 0, 8 or 8: more on average, less in its worst quarter."""
+    numbers = np.log([[1e-9, 1, 1e-9], [1, 1e-9, 2]]) if isinstance(head, Categorical) else [[4.0, 4, 4], [0, 8, 8]]
+    output = mg.from_numpy(np.array([numbers], np.float32))
+    assert head.values(output).array.argmax() == 1
+    assert target_argmax(head, None, output, output).tolist() == [0]
+    assert online_argmax(head, lambda observation: output, output * 0, output).tolist() == [0]
 
 
 def test_double_dqn_is_dqn_with_another_component() -> None:

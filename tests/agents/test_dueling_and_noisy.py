@@ -89,6 +89,15 @@ def test_noise_is_factorised(rows: int) -> None:
     assert np.abs(layer.weight.array).max() <= 1 / np.sqrt(5)
 
 
+def test_how_a_layer_starts() -> None:
+    """Fortunato et al. 2018, section 3.2: with p inputs, μ within 1/√p and σ = σ₀/√p, of weights and biases."""
+    layer = NoisyLinear(4, 16, 0.5)
+    for sigma in (layer.weight_sigma, layer.bias_sigma):
+        np.testing.assert_allclose(sigma.array, 0.25)
+    for mean in (layer.weight, layer.bias):
+        assert 0.3 < np.abs(mean.array).max() <= 0.5
+
+
 def test_still_is_the_mean() -> None:
     layer = NoisyLinear(5, 3)
     rng = np.random.default_rng(0)

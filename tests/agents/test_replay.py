@@ -61,6 +61,15 @@ def test_every_transition_is_drawn_equally_often() -> None:
     np.testing.assert_allclose(drawn[4:] / 5_000, 1.0, atol=0.08)
 
 
+def test_rows_that_were_forgotten_are_not_drawn() -> None:
+    """Six rows, the first three forgotten, as when their pictures are gone; the fourth is the oldest."""
+    memory = replay(10)
+    memory.add(transitions(0, 6))
+    memory.ring.first = 3
+    drawn = memory.sample(3_000).reward.astype(int)
+    np.testing.assert_allclose(np.bincount(drawn, minlength=6) / 1_000, [0, 0, 0, 1, 1, 1], atol=0.1)
+
+
 @pytest.mark.parametrize(
     ("terminated", "truncated", "discount"),
     [(False, False, 0.9), (True, False, 0.0), (False, True, 0.9), (True, True, 0.0)],

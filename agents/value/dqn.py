@@ -30,9 +30,10 @@ import minigrad.optim as optim
 from envs import Environments, Transition, UsageError
 from envs.discrete_actions import DiscreteActions
 
-from ..core.annealing import AnnealedEpsilon, AnnealedLearningRate
+from ..core.agent import Agent
 from ..core.components import ComposedHyperparameters, Seam
 from ..core.hyperparameters import Count, Fraction, Natural, NonNegative, Positive, Sizes, check
+from ..core.schedules import decay_epsilon, list_learning_rate, set_learning_rate
 from ..memory.replay import REPLAY, Batch, Replay
 from ..networks.noisy import Noise
 from ..networks.own import check_output, make_own_network
@@ -120,7 +121,7 @@ class DQNHyperparameters(ComposedHyperparameters):
         return self.network in ("noisy", "noisy-dueling")
 
 
-class DQN(AnnealedLearningRate, AnnealedEpsilon):
+class DQN(Agent):
     name = "dqn"
     Hyperparameters = DQNHyperparameters
     action_spaces = (spaces.Discrete, spaces.Box)
@@ -185,6 +186,14 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
             noise = self._noises[name] = Noise(network, self.tensor)
         return noise
 
+    @property
+    def epsilon(self) -> float:
+        """The probability of a random action, now."""
+        return decay_epsilon(self.hyperparameters, self.progress)
+
+    def schedules(self) -> dict[str, float]:
+        return {"epsilon": self.epsilon, **list_learning_rate(self.hyperparameters, self.progress)}
+
     # -- acting
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
@@ -240,7 +249,7 @@ class DQN(AnnealedLearningRate, AnnealedEpsilon):
         loss.backward()
         h = self.hyperparameters
         norm = nn.utils.clip_grad_norm_(self.weights, h.max_gradient_norm or float("inf"))
-        self.anneal()
+        set_learning_rate(self.optimizer, h, self.progress)
         self.optimizer.step()
         if self.replay.wants_errors:
             self.replay.feedback(batch.rows, self.head.error(prediction, target))

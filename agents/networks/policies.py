@@ -28,11 +28,11 @@ from .bodies import body
 
 
 class CategoricalHead(nn.Module):
-    """Features (batch, features) to a choice among `n` actions."""
+    """A choice among actions. `output` takes features to their logits, (batch, actions)."""
 
-    def __init__(self, features: int, n: int) -> None:
+    def __init__(self, output: nn.Module) -> None:
         super().__init__()
-        self.output = nn.Linear(features, n)
+        self.output = output
 
     def forward(self, features: mg.Tensor) -> Categorical:
         """π(· | s), whose actions and log-probabilities are (batch,)."""
@@ -57,12 +57,13 @@ class CategoricalHead(nn.Module):
 
 
 class NormalHead(nn.Module):
-    """Features (batch, features) to actions of the shape `shape`, each number independent of the others."""
+    """Actions of the shape `shape`, each number independent of the others. `output` takes features to their means,
+    (batch, numbers) or (batch, *shape)."""
 
-    def __init__(self, features: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, output: nn.Module, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.shape = shape
-        self.output = nn.Linear(features, int(np.prod(shape)))
+        self.output = output
         self.log_std = nn.Parameter(mg.zeros(*shape))  # σ = 1 at the start
 
     def forward(self, features: mg.Tensor) -> Independent:
@@ -92,28 +93,20 @@ class NormalHead(nn.Module):
 Head = CategoricalHead | NormalHead
 
 
-def head_for(action_space: gym.Space, features: int) -> Head:
-    """The head that draws actions of `action_space`."""
+def make_head(action_space: gym.Space, features: int) -> Head:
+    """The head that draws actions of `action_space`, with a linear layer of its own."""
     if isinstance(action_space, spaces.Discrete):
-        return CategoricalHead(features, int(action_space.n))
+        return CategoricalHead(nn.Linear(features, int(action_space.n)))
     assert isinstance(action_space, spaces.Box)  # agents say which spaces they take
-    return NormalHead(features, action_space.shape)
+    return NormalHead(nn.Linear(features, int(np.prod(action_space.shape))), action_space.shape)
 
 
 class Policy(nn.Module):
     """Observations to π(· | s): a body of its own and a head."""
 
-    def __init__(
-        self,
-        observation_space: gym.Space,
-        action_space: gym.Space,
-        hidden: tuple[int, ...],
-        activation: Callable[[], nn.Module] = nn.ReLU,
-    ) -> None:
+    def __init__(self, body: nn.Module, head: Head) -> None:
         super().__init__()
-        layers, features = body(observation_space, hidden, activation)
-        self.body = nn.Sequential(*layers)
-        self.head = head_for(action_space, features)
+        self.body, self.head = body, head
 
     def forward(self, observation: mg.Tensor) -> Distribution:
         """π(· | s) of observations (batch, ...)."""
@@ -124,6 +117,17 @@ class Policy(nn.Module):
         graph."""
         with mg.no_grad():
             return self.head.choose(self.body(observation), rng)
+
+
+def make_policy(
+    observation_space: gym.Space,
+    action_space: gym.Space,
+    hidden: tuple[int, ...],
+    activation: Callable[[], nn.Module] = nn.ReLU,
+) -> Policy:
+    """A policy with the body that suits the observations, and `hidden` units in each layer after it."""
+    layers, features = body(observation_space, hidden, activation)
+    return Policy(nn.Sequential(*layers), make_head(action_space, features))
 
 
 def with_clipped_actions(environments: Environments) -> Environments:

@@ -36,13 +36,17 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
+import minigrad.optim as optim
 from envs import Episode, UsageError
 from envs.making import module_of
 
 from ..core.hyperparameters import Count
+from ..core.schedules import set_learning_rate
 from ..core.training import train
+from ..memory.rollout import Steps
 from ..runs.workers import SPAWN, Work, Workers
-from .a2c import A2C, A2CHyperparameters
+from .a2c import A2C, A2CHyperparameters, judge_and_weigh, rmsprop
+from .parts.rollout_agent import RolloutAgent
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,10 @@ class Shared:
         return np.frombuffer(self._square_average, np.float32)
 
 
-class A3C(A2C):
+class A3C(RolloutAgent):
     name = "a3c"
     Hyperparameters = A3CHyperparameters
+    metric_names = A2C.metric_names
     others: Workers | None = None  # of worker 0, while it trains
     tell: Callable[[Episode], None] | None = None  # of each of the others: what worker 0 hears
 
@@ -99,8 +104,18 @@ class A3C(A2C):
         self.optimizer = self.make_optimizer()  # of `weights`: they lie end to end already, and stay where they are
         self.optimizer.remember_in(square_avg=shared.square_average)
 
-    def descend(self, loss: mg.Tensor) -> float:
-        """The gradient at θ', applied to θ; then θ' ← θ, for the next rollout."""
+    def make_optimizer(self) -> optim.Optimizer:
+        return rmsprop(self.weights, self.hyperparameters)
+
+    def learn_from(self, steps: Steps) -> None:
+        """A2C's losses of this worker's steps, at θ'."""
+        set_learning_rate(self.optimizer, self.hyperparameters, self.progress)
+        losses, explained = judge_and_weigh(self, steps)
+        norm = self.change_shared(losses.total)
+        self.metrics.add(losses.policy.item(), losses.value.item(), losses.entropy.item(), explained, norm)
+
+    def change_shared(self, loss: mg.Tensor) -> float:
+        """The gradient at θ', applied to θ; then θ' ← θ, for the next rollout. Returns the gradient's norm."""
         self.network.zero_grad()
         loss.backward()
         largest = self.hyperparameters.max_gradient_norm or float("inf")

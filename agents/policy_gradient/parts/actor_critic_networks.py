@@ -12,7 +12,7 @@ import minigrad.nn as nn
 from minigrad.distributions import Distribution
 
 from ...networks.critics import Critic
-from ...networks.policies import Policy
+from ...networks.policies import Policy, make_policy
 
 
 class TwoNetworks(nn.Module):
@@ -37,7 +37,9 @@ class SharedTrunk(nn.Module):
     def __init__(self, policy: Policy) -> None:
         super().__init__()
         self.policy = policy
-        self.critic = nn.Linear(policy.head.output.in_features, 1)
+        output = policy.head.output
+        assert isinstance(output, nn.Linear)
+        self.critic = nn.Linear(output.in_features, 1)
 
     def forward(self, observation: mg.Tensor) -> tuple[Distribution, mg.Tensor]:
         """π(· | s) and V(s), (batch,), of observations (batch, ...)."""
@@ -52,20 +54,21 @@ class SharedTrunk(nn.Module):
 ActorCriticNetwork = TwoNetworks | SharedTrunk
 
 
-def actor_critic_network(
+def make_actor_critic(
     shared: bool,
     observation_space: gym.Space,
     action_space: gym.Space,
     hidden: tuple[int, ...],
     activation: Callable[[], nn.Module] = nn.ReLU,
 ) -> ActorCriticNetwork:
-    policy = Policy(observation_space, action_space, hidden, activation)
+    """A policy and a value, in one network if `shared`."""
+    policy = make_policy(observation_space, action_space, hidden, activation)
     return SharedTrunk(policy) if shared else TwoNetworks(policy, Critic(observation_space, hidden, activation))
 
 
-def orthogonal_initialization(network: ActorCriticNetwork) -> None:
-    """Orthogonal weights times √2, and biases of 0. The policy's output is times 0.01, so that at first all actions are
-    about equally probable; the value's times 1. (Huang et al., "The 37 implementation details of proximal policy
+def initialize_orthogonally(network: ActorCriticNetwork) -> None:
+    """Orthogonal weights times √2, and biases of 0. The policy's output is times 0.01: at first all actions are about
+    equally probable. The value's output is times 1. (Huang et al., "The 37 implementation details of proximal policy
     optimization", ICLR blog track (2022), detail 2.)"""
     value_output = network.critic.output if isinstance(network.critic, Critic) else network.critic
     gains = {id(network.policy.head.output): 0.01, id(value_output): 1.0}

@@ -12,6 +12,7 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,6 +24,7 @@ from gymnasium import spaces
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
 
+from ..networks.own import match_own_networks, name_of
 from ..presets import preset_for
 from ..runs.checkpoint import Checkpoints, read
 from ..runs.progress import Progress
@@ -49,6 +51,8 @@ class Agent:
     observation_spaces: ClassVar[tuple[type[gym.Space], ...]] = ()
     action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete,)
     metric_names: ClassVar[tuple[str, ...]] = ()
+    # The networks that a user may give, as keywords: Modules, or functions of the observation and the action space.
+    own_networks: ClassVar[tuple[str, ...]] = ()
     # Where the command line trains it if nobody says where.
     default_env: ClassVar[str] = "CartPole-v1"
     # The hyper-parameters that tell it from the algorithms that it shares them with.
@@ -71,6 +75,8 @@ class Agent:
             raise UsageError(str(error)) from None
         # On the CPU a tensor shares the array's memory, at no further cost.
         self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
+        given = {name: hyperparameters.pop(name, None) for name in self.own_networks}
+        self.own = {name: network for name, network in given.items() if network is not None}
         preset = preset_for(type(self), env)
         self.hyperparameters: Any = self.Hyperparameters.of({**preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
@@ -205,6 +211,7 @@ class Agent:
             "device": self.device.type,
             "steps": self.total_steps,
             "hyperparameters": self.hyperparameters.plain(),
+            **({"own": {name: name_of(network) for name, network in self.own.items()}} if self.own else {}),
         }
 
     def save(self, path: str | Path) -> None:
@@ -212,10 +219,11 @@ class Agent:
         Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
 
     @classmethod
-    def load(cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu") -> Self:
+    def load(cls, path: str | Path, env: Any = None, best: bool = False, device: Any = "cpu", **own: Any) -> Self:
         """An agent from what `save` wrote, or from a run directory: its newest checkpoint, or the one that
         evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
-        again otherwise. `device` need not be the one it was trained on."""
+        again otherwise. `device` need not be the one it was trained on. `own` are the user's own networks that it was
+        trained with, `policy=...`."""
         path = Path(path)
         directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         if not directory.is_dir():
@@ -232,11 +240,18 @@ class Agent:
         config = tree["agent"]["config"]
         if config["algorithm"] != cls.name:
             raise UsageError(f"{path} holds a {config['algorithm']} agent, not {cls.name}")
-        return cls.from_config({**config, "device": device}, env, tree["agent"])
+        return cls.from_config({**config, "device": device}, env, tree["agent"], own)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], env: Any = None, state: dict[str, Any] | None = None) -> Self:
-        """The agent that `config` describes, in `state` if one is given."""
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        env: Any = None,
+        state: dict[str, Any] | None = None,
+        own: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """The agent that `config` describes, in `state` if one is given, with the user's own networks."""
+        match_own_networks(cls.__name__, config.get("own", {}), cls.own_networks, own or {})
         env = config["env"] if env is None else env
         agent = cls(
             env,
@@ -244,6 +259,7 @@ class Agent:
             num_envs=config["num_envs"],
             device=config.get("device", "cpu"),
             **config["hyperparameters"],
+            **(own or {}),
         )
         agent.total_steps = config["steps"]
         if state is not None:

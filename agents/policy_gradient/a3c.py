@@ -188,11 +188,12 @@ class A3C(RolloutAgent):
         # An id that was registered here is not known there, unless it is one of those that are looked up.
         registered = gym.registry.get(env) if isinstance(env, str) and module_of(env) is None else None
         try:
-            recipe = pickle.dumps((type(self), env, registered))
+            recipe = pickle.dumps((type(self), env, registered, self.own))
         except Exception as problem:
             raise UsageError(
-                f"a3c's workers are processes that make their own environment, and {env!r} can't be sent to them "
-                f"({problem}); give an id, a function that is defined at the top of a module (no lambda), or workers=1"
+                f"a3c's workers are processes that make their own environment and networks, and "
+                f"{', '.join(map(repr, (env, *self.own.values())))} can't be sent to them ({problem}); give an id, a "
+                f"function that is defined at the top of a module (no lambda), or workers=1"
             ) from problem
         settings = {"num_envs": self.num_envs, **self.hyperparameters.plain()}
         task = partial(prepare, recipe, settings, self.seed, self.total_steps, self.shared)
@@ -201,10 +202,10 @@ class A3C(RolloutAgent):
 
 def prepare(recipe: bytes, settings: dict[str, Any], seed: int, total_steps: int, shared: Shared, worker: int) -> Work:
     """In a process of its own: the agent that is worker number `worker`, ready to train."""
-    agent_type, env, registered = pickle.loads(recipe)
+    agent_type, env, registered, own = pickle.loads(recipe)
     if registered is not None:
         gym.registry.setdefault(registered.id, registered)
-    agent = agent_type(env, seed=seed_of(worker, seed, sum(shared.steps)), **settings)
+    agent = agent_type(env, seed=seed_of(worker, seed, sum(shared.steps)), **settings, **own)
     agent.share(shared, worker)
     agent.pull()
     agent.total_steps = total_steps

@@ -94,6 +94,7 @@ class PPOKL(RolloutAgent):
     name = "ppo-kl"
     Hyperparameters = PPOKLHyperparameters
     metric_names = (*Figures._fields, "kl", "beta", "explained_variance")
+    compares_policies = True
 
     def build(self) -> None:
         super().build()

@@ -31,7 +31,7 @@ from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ..memory.rollout import Trajectories, Trajectory, joined
 from ..networks.bodies import ACTIVATIONS, ActivationName
-from ..networks.policies import make_policy, with_clipped_actions
+from ..networks.policies import make_own_policy, make_policy, with_clipped_actions
 from .parts.gradient_step import descend
 from .parts.policy_losses import policy_gradient_loss
 
@@ -57,6 +57,7 @@ class SimplePolicyGradient(Agent):
     Hyperparameters: ClassVar[type[Hyperparameters]] = SimplePolicyGradientHyperparameters
     action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete, spaces.Box)
     metric_names: ClassVar[tuple[str, ...]] = ("loss", "entropy", "gradient_norm")
+    own_networks: ClassVar[tuple[str, ...]] = ("policy",)  # networks/policies.py says what it must give
     figures: tuple[float, ...] = ()  # a variant's own metrics of the update under way
 
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
@@ -64,7 +65,11 @@ class SimplePolicyGradient(Agent):
 
     def build(self) -> None:
         h = self.hyperparameters
-        self.policy = make_policy(self.observation_space, self.action_space, h.hidden, ACTIVATIONS[h.activation])
+        both = self.observation_space, self.action_space
+        if "policy" in self.own:
+            self.policy = make_own_policy(self.own["policy"], *both, self.device)
+        else:
+            self.policy = make_policy(*both, h.hidden, ACTIVATIONS[h.activation])
         self.policy.to(self.device)
         self.weights = list(self.policy.parameters())
         self.optimizer = optim.Adam(self.weights, lr=h.learning_rate)

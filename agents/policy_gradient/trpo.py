@@ -129,6 +129,7 @@ class TRPO(RolloutAgent):
     name = "trpo"
     Hyperparameters = TRPOHyperparameters
     metric_names = (*Figures._fields, "value_loss", "explained_variance")
+    compares_policies = True
 
     def list_weights(self) -> list[nn.Parameter]:
         """The value's; the policy's take steps without an optimizer."""

@@ -24,8 +24,9 @@ from ...core.hyperparameters import Hyperparameters
 from ...core.schedules import list_learning_rate
 from ...memory.rollout import Rollout, Steps
 from ...networks.bodies import ACTIVATIONS, is_picture
+from ...networks.critics import make_own_critic
 from ...networks.normalization import ObservationNormalizer, RewardNormalizer
-from ...networks.policies import NormalHead, with_clipped_actions
+from ...networks.policies import DistributionHead, NormalHead, make_own_policy, with_clipped_actions
 from .actor_critic_networks import ActorCriticNetwork, initialize_orthogonally, make_actor_critic
 
 
@@ -43,6 +44,11 @@ class RolloutHyperparameters(Hyperparameters):
 
 
 class RolloutAgent(Agent):
+    """It takes networks of the user's own, PPO(env, policy=..., value=...): Modules, or functions of the observation
+    and the action space that make one. networks/policies.py and critics.py say what they must give."""
+
+    own_networks = ("policy", "value")
+    compares_policies: ClassVar[bool] = False  # whether the old distribution has to be made again, to be compared
     action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete, spaces.Box)
 
     def build(self) -> None:
@@ -86,10 +92,19 @@ class RolloutAgent(Agent):
         h, normalizer = self.hyperparameters, self.observation_normalizer
         # Bytes that were normalised are no bytes any more: the network must not divide them by 255.
         seen = self.observation_space if normalizer is None else normalizer.space
-        network = make_actor_critic(h.shared, seen, self.action_space, h.hidden, ACTIVATIONS[h.activation])
+        if h.shared and self.own:
+            raise UsageError(
+                f"with shared, policy and value are one network; leave out shared, or {', '.join(self.own)}"
+            )
+        both = seen, self.action_space
+        policy = make_own_policy(self.own["policy"], *both, self.device) if "policy" in self.own else None
+        critic = make_own_critic(self.own["value"], *both, self.device) if "value" in self.own else None
+        network = make_actor_critic(h.shared, *both, h.hidden, ACTIVATIONS[h.activation], policy, critic)
         if h.orthogonal:
             initialize_orthogonally(network)
         head = network.policy.head
+        if isinstance(head, DistributionHead) and self.compares_policies:
+            head.check_remaking()
         if isinstance(head, NormalHead):
             nn.init.constant_(head.log_std, math.log(h.initial_std))
         return network

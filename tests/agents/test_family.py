@@ -12,7 +12,6 @@ from agents.policy_gradient.parts.rollout_agent import RolloutAgent
 from envs import UsageError
 from tests.agents.families import POLICY_GRADIENT
 
-
 SAMPLING = [kind for kind in POLICY_GRADIENT if kind.own_networks]  # all but the one that knows the model
 
 

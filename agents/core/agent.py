@@ -27,6 +27,7 @@ from envs import Environments, Transition, UsageError, make_environments
 from envs.errors import whole_number
 from envs.making import is_made, plain_options
 
+from ..networks.own import match_own_networks, name_of
 from ..presets import preset_for
 from ..runs.checkpoint import Checkpoints
 from ..runs.interruption import Interruption, interruption
@@ -57,6 +58,8 @@ class Agent:
     observation_spaces: ClassVar[tuple[type[gym.Space], ...]] = ()
     action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete,)
     metric_names: ClassVar[tuple[str, ...]] = ()
+    # The networks that a user may give, as keywords: Modules, or functions of the observation and the action space.
+    own_networks: ClassVar[tuple[str, ...]] = ()
     # Where the command line trains it if nobody says where.
     default_env: ClassVar[str] = "CartPole-v1"
     # The hyper-parameters that tell it from the algorithms that it shares them with.
@@ -79,6 +82,8 @@ class Agent:
             raise UsageError(str(error)) from None
         # On the CPU a tensor shares the array's memory, at no further cost.
         self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
+        given = {name: hyperparameters.pop(name, None) for name in self.own_networks}
+        self.own = {name: network for name, network in given.items() if network is not None}
         self.env, self.seed = env, seed
         self.env_options = plain_options(env_options or {})
         # What a class or a function makes, and so which preset it has, shows only when it is made.
@@ -269,6 +274,7 @@ class Agent:
             "device": self.device.type,
             "steps": self.total_steps,
             "hyperparameters": self.hyperparameters.plain(),
+            **({"own": {name: name_of(network) for name, network in self.own.items()}} if self.own else {}),
         }
 
     def save(self, path: str | Path) -> None:
@@ -302,9 +308,13 @@ class Agent:
         `where` the two are from."""
         # Options say how an environment is made; one that is given made, or another id, has none of them.
         is_same = env in (None, config["env"]) if env is None or isinstance(env, str) else not is_made(env)
+        own = own or {}
+        match_own_networks(cls.__name__, config.get("own", {}), cls.own_networks, own)
+        networks = {name: network for name, network in own.items() if name in cls.own_networks}
+        components = {name: component for name, component in own.items() if name not in cls.own_networks}
         with misfits_in_one_line(where, (MemoryError,)):
             # As a preset: an older config has settings of components that were not chosen.
-            hyperparameters = cls.Hyperparameters.of(own or {}, config["hyperparameters"])
+            hyperparameters = cls.Hyperparameters.of(components, config["hyperparameters"])
             agent = cls(
                 environment_of(config, env),
                 env_options=config.get("env_options") if is_same else None,
@@ -312,6 +322,7 @@ class Agent:
                 num_envs=config["num_envs"],
                 device=config.get("device", "cpu"),
                 **vars(hyperparameters),
+                **networks,
             )
         agent.total_steps = config["steps"]
         if state is not None:

@@ -79,7 +79,9 @@ def train(
             if progress is not None:
                 progress.update(agent.steps)
             if agent.steps >= due and recorder is not None:
+                refuse_divergence(agent)
                 due = recorder.checkpoint()
+        refuse_divergence(agent)  # of updates since the last episode's end
         finished = agent.steps >= agent.total_steps or agent.stopped is not None
         if recorder is not None:
             recorder.close(finished)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -11,6 +12,7 @@ import minigrad as mg
 import minigrad.nn as nn
 
 from .bodies import body
+from .own import check_output, make_own_network
 
 
 class Critic(nn.Module):
@@ -26,6 +28,27 @@ class Critic(nn.Module):
 
     def forward(self, observation: mg.Tensor) -> mg.Tensor:
         return self.output(self.layers(observation)).reshape(-1)
+
+
+class OwnCritic(nn.Module):
+    """A network of the user's own, which gives V(s), (batch,) or (batch, 1)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, observation: mg.Tensor) -> mg.Tensor:
+        return self.network(observation).reshape(-1)
+
+
+def make_own_critic(given: Any, observation_space: gym.Space, action_space: gym.Space, device: mg.device) -> OwnCritic:
+    """The critic that `given` stands for: a Module, or a function of both spaces. Raises `UsageError` unless it gives
+    one number for an observation."""
+    network = make_own_network(given, "value", observation_space, action_space).to(device)
+    meaning = "V(s), one number for each observation"
+    tensor = lambda array: mg.from_numpy(array).to(device)
+    check_output(network, "value", observation_space, [(), (1,)], meaning, tensor)
+    return OwnCritic(network)
 
 
 def explained_variance(predicted: np.ndarray, returns: np.ndarray) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -46,6 +47,12 @@ def check_output(
     """Raises `UsageError` unless the network turns one observation into an output of one of `shapes`, without the
     batch. The first of them stands in the message, and `meaning` says what its numbers are. `tensor` makes a Tensor of
     an array."""
+    refuse_output(*try_once(network, name, observation_space, tensor), name, shapes, meaning)
+
+
+def try_once(network: nn.Module, name: str, observation_space: gym.Space, tensor: Any) -> tuple[np.ndarray, Any]:
+    """One observation, with a batch's axis in front, and what the network makes of it. Raises `UsageError` where it
+    can't take it."""
     example = copy.deepcopy(observation_space)
     example.seed(0)
     observation = np.asarray(example.sample())[None]
@@ -55,11 +62,17 @@ def check_output(
     network.eval()  # or a layer of statistics would count the example
     try:
         with mg.no_grad():
-            output = network(tensor(observation))
+            return observation, network(tensor(observation))
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise UsageError(f"{name}: it can't take observations of shape {observation.shape}: {error}") from error
     finally:
         network.train(training)
+
+
+def refuse_output(
+    observation: np.ndarray, output: Any, name: str, shapes: Sequence[tuple[int, ...]], meaning: str
+) -> None:
+    """Raises `UsageError` unless `output` is a Tensor of one of `shapes`, with a batch's axis in front."""
     found = tuple(output.shape) if isinstance(output, mg.Tensor) else None
     if found not in [(1, *shape) for shape in shapes]:
         came = f"an output of shape {found}" if found is not None else f"{output!r}, which is no Tensor"
@@ -67,3 +80,22 @@ def check_output(
             f"{name}: from observations of shape {observation.shape} came {came}, but {(1, *shapes[0])} was expected: "
             f"{meaning}"
         )
+
+
+def name_of(given: Any) -> str:
+    """`module:qualname` of a user's function or class, or of an object's class: to be shown, never to be imported."""
+    named = given if hasattr(given, "__qualname__") else type(given)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def match_own_networks(agent: str, saved: Mapping[str, str], names: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Raises `UsageError` unless the user's own networks among `names` that are `given` are those that an agent was
+    `saved` with, by name. `agent` is its class."""
+    for name in names:
+        if name in saved and given.get(name) is None:
+            raise UsageError(
+                f"this agent was trained with a {name} of its user's own, {saved[name]}, and nothing is imported "
+                f"because a file names it; give it again: {agent}.load(path, {name}=...)"
+            )
+        if name not in saved and given.get(name) is not None:
+            raise UsageError(f"this agent was trained with the {name} that {agent} makes; leave {name} out")

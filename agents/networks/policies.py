@@ -20,19 +20,20 @@ from gymnasium import spaces
 
 import minigrad as mg
 import minigrad.nn as nn
-from envs import Environments
+from envs import Environments, UsageError
 from envs.scaled_actions import ScaledActions
 from minigrad.distributions import Categorical, Distribution, Independent, Normal
 
 from .bodies import body
+from .own import make_own_network, refuse_output, try_once
 
 
 class CategoricalHead(nn.Module):
-    """Features (batch, features) to a choice among `n` actions."""
+    """A choice among actions. `output` takes features to their logits, (batch, actions)."""
 
-    def __init__(self, features: int, n: int) -> None:
+    def __init__(self, output: nn.Module) -> None:
         super().__init__()
-        self.output = nn.Linear(features, n)
+        self.output = output
 
     def forward(self, features: mg.Tensor) -> Categorical:
         """π(· | s), whose actions and log-probabilities are (batch,)."""
@@ -57,12 +58,13 @@ class CategoricalHead(nn.Module):
 
 
 class NormalHead(nn.Module):
-    """Features (batch, features) to actions of the shape `shape`, each number independent of the others."""
+    """Actions of the shape `shape`, each number independent of the others. `output` takes features to their means,
+    (batch, numbers) or (batch, *shape)."""
 
-    def __init__(self, features: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, output: nn.Module, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.shape = shape
-        self.output = nn.Linear(features, int(np.prod(shape)))
+        self.output = output
         self.log_std = nn.Parameter(mg.zeros(*shape))  # σ = 1 at the start
 
     def forward(self, features: mg.Tensor) -> Independent:
@@ -82,38 +84,77 @@ class NormalHead(nn.Module):
     def numbers_of(self, distribution: Independent) -> np.ndarray:
         """Means and standard deviations, (batch, 2, *shape), as an array: `distribution_of` makes the distribution of
         them again, with no gradient."""
-        normal: Any = distribution.base_dist
-        return np.stack([mg.to_numpy(normal.loc), mg.to_numpy(normal.scale)], 1)
+        return moments_of(distribution)
 
     def distribution_of(self, numbers: mg.Tensor) -> Independent:
         return Independent(Normal(numbers[:, 0], numbers[:, 1]), len(self.shape))
 
 
-Head = CategoricalHead | NormalHead
+def moments_of(distribution: Any) -> np.ndarray:
+    """Means and standard deviations of an Independent(Normal), (batch, 2, *shape)."""
+    normal = distribution.base_dist
+    return np.stack([mg.to_numpy(normal.loc), mg.to_numpy(normal.scale)], 1)
 
 
-def head_for(action_space: gym.Space, features: int) -> Head:
-    """The head that draws actions of `action_space`."""
+class DistributionHead(nn.Module):
+    """For a user's own network that gives the distribution itself. `example` is one of them."""
+
+    def __init__(self, example: Distribution) -> None:
+        super().__init__()
+        self.kind: type[Distribution] | None = Categorical if isinstance(example, Categorical) else None
+        if isinstance(example, Independent) and isinstance(example.base_dist, Normal):
+            self.kind = Independent
+        self.dimensions = len(example.event_shape)
+
+    def forward(self, distribution: Distribution) -> Distribution:
+        return distribution
+
+    def choose(self, distribution: Distribution, rng: np.random.Generator | None) -> np.ndarray:
+        """Actions (batch, ...) drawn with `rng`; without one, the most probable."""
+        if rng is None:
+            return mg.to_numpy(distribution.mode)
+        # A distribution draws from the engine's generator: here from one that follows from `rng`.
+        with mg.random.using(mg.Generator().manual_seed(int(rng.integers(2**31)))):
+            return mg.to_numpy(distribution.sample())
+
+    def numbers_of(self, distribution: Any) -> np.ndarray:
+        """As the other heads' `numbers_of`; (batch, 0) for a distribution that can't be made again."""
+        if self.kind is Categorical:
+            return mg.to_numpy(distribution.logits)
+        return moments_of(distribution) if self.kind is Independent else np.empty((*distribution.batch_shape, 0))
+
+    def distribution_of(self, numbers: mg.Tensor) -> Distribution:
+        if self.kind is Categorical:
+            return Categorical(logits=numbers)
+        return Independent(Normal(numbers[:, 0], numbers[:, 1]), self.dimensions)
+
+    def check_remaking(self) -> None:
+        """Raises `UsageError` if the old distribution can't be made again, for an algorithm that compares it with the
+        new one."""
+        if self.kind is None:
+            raise UsageError(
+                "policy: this algorithm compares whole distributions, old with new; let the network give logits, "
+                "means, a Categorical or an Independent(Normal(mean, std), 1)"
+            )
+
+
+Head = CategoricalHead | NormalHead | DistributionHead
+
+
+def make_head(action_space: gym.Space, features: int) -> CategoricalHead | NormalHead:
+    """The head that draws actions of `action_space`, with a linear layer of its own."""
     if isinstance(action_space, spaces.Discrete):
-        return CategoricalHead(features, int(action_space.n))
+        return CategoricalHead(nn.Linear(features, int(action_space.n)))
     assert isinstance(action_space, spaces.Box)  # agents say which spaces they take
-    return NormalHead(features, action_space.shape)
+    return NormalHead(nn.Linear(features, int(np.prod(action_space.shape))), action_space.shape)
 
 
 class Policy(nn.Module):
     """Observations to π(· | s): a body of its own and a head."""
 
-    def __init__(
-        self,
-        observation_space: gym.Space,
-        action_space: gym.Space,
-        hidden: tuple[int, ...],
-        activation: Callable[[], nn.Module] = nn.ReLU,
-    ) -> None:
+    def __init__(self, body: nn.Module, head: Head) -> None:
         super().__init__()
-        layers, features = body(observation_space, hidden, activation)
-        self.body = nn.Sequential(*layers)
-        self.head = head_for(action_space, features)
+        self.body, self.head = body, head
 
     def forward(self, observation: mg.Tensor) -> Distribution:
         """π(· | s) of observations (batch, ...)."""
@@ -124,6 +165,58 @@ class Policy(nn.Module):
         graph."""
         with mg.no_grad():
             return self.head.choose(self.body(observation), rng)
+
+
+def make_policy(
+    observation_space: gym.Space,
+    action_space: gym.Space,
+    hidden: tuple[int, ...],
+    activation: Callable[[], nn.Module] = nn.ReLU,
+) -> Policy:
+    """A policy with the body that suits the observations, and `hidden` units in each layer after it."""
+    layers, features = body(observation_space, hidden, activation)
+    return Policy(nn.Sequential(*layers), make_head(action_space, features))
+
+
+def make_own_policy(given: Any, observation_space: gym.Space, action_space: gym.Space, device: mg.device) -> Policy:
+    """The policy that `given` stands for: a Module, or a function of both spaces that makes one. It gives logits
+    (batch, actions), or the means (batch, *shape) of a normal distribution, with σ learned beside them; or else the
+    distribution itself. Raises `UsageError` for anything else."""
+    network = make_own_network(given, "policy", observation_space, action_space).to(device)
+    tensor = lambda array: mg.from_numpy(array).to(device)
+    observation, output = try_once(network, "policy", observation_space, tensor)
+    if isinstance(output, Distribution):
+        check_distribution(output, action_space)
+        return Policy(network, DistributionHead(output))
+    if isinstance(action_space, spaces.Discrete):
+        actions = int(action_space.n)
+        refuse_output(observation, output, "policy", [(actions,)], f"the logits of {actions} actions, or a Categorical")
+        return Policy(network, CategoricalHead(nn.Identity()))
+    shape = action_space.shape or ()
+    meaning = "the means of the actions, or a distribution of them, as Independent(Normal(mean, std), 1)"
+    refuse_output(observation, output, "policy", [shape], meaning)
+    return Policy(network, NormalHead(nn.Identity(), shape))
+
+
+def check_distribution(distribution: Distribution, action_space: gym.Space) -> None:
+    """Raises `UsageError` unless this is a distribution of actions, for one observation, that has an entropy."""
+    expected = ((1,), action_space.shape)
+    shapes = tuple(distribution.batch_shape), tuple(distribution.event_shape)
+    if shapes != expected:
+        raise UsageError(
+            f"policy: for one observation came a {type(distribution).__name__} with batch_shape {shapes[0]} and "
+            f"event_shape {shapes[1]}, but {expected[0]} and {expected[1]} were expected: a draw is one action, with "
+            f"one log_prob; Independent(Normal(mean, std), 1) makes one action of several numbers"
+        )
+    if isinstance(action_space, spaces.Discrete):
+        actions = distribution.logits.shape[-1] if isinstance(distribution, Categorical) else None
+        if actions != action_space.n:
+            found = f"a Categorical of {actions} actions" if actions else f"a {type(distribution).__name__}"
+            raise UsageError(f"policy: {found} came, but a Categorical of {action_space.n} actions was expected")
+    try:
+        distribution.entropy()
+    except NotImplementedError as error:
+        raise UsageError(f"policy: {error}; give a distribution that has one: it is among the figures") from error
 
 
 def with_scaled_actions(environments: Environments) -> Environments:

@@ -7,29 +7,33 @@ Environments side by side make the steps of an update less alike, which is what 
 of them stepping together does the same. The entropy keeps the policy from deciding too early.
 
 Mnih et al., "Asynchronous methods for deep reinforcement learning", ICML (2016), sections 4 and 5.1 and algorithm S3,
-here without the asynchrony. λ below 1 puts generalised advantages (gae.py) in the place of n-step returns.
+here without the asynchrony. λ below 1 puts generalised advantages (parts/gae.py) in the place of n-step returns.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import NamedTuple
 
 import minigrad as mg
+import minigrad.nn as nn
+import minigrad.nn.functional as F
 import minigrad.optim as optim
+from minigrad.distributions import Distribution
 
-from ..core.annealing import AnnealedLearningRate
-from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
+from ..core.hyperparameters import Count, Fraction, NonNegative, Positive, Sizes
+from ..core.schedules import set_learning_rate
 from ..memory.rollout import Steps
 from ..networks.bodies import ActivationName
-from .actor_critic import ActorCritic
-from .parts.actor_critic_networks import ActorCriticNetwork, orthogonal_initialization
-from .parts.gae import gae
+from ..networks.critics import explained_variance
+from .parts.gae import rollout_advantage
+from .parts.gradient_step import descend
+from .parts.policy_losses import policy_gradient_loss
+from .parts.rollout_agent import RolloutAgent, RolloutHyperparameters
 
 
 @dataclass(frozen=True)
-class A2CHyperparameters(Hyperparameters):
+class A2CHyperparameters(RolloutHyperparameters):
     learning_rate: Positive = 7e-4
     """Step size of RMSprop."""
     anneal_learning_rate: bool = False
@@ -60,34 +64,58 @@ class A2CHyperparameters(Hyperparameters):
     """RMSprop: added to the denominator; large against PyTorch's 1e-8, so that rare gradients make no leap."""
 
 
-class A2C(AnnealedLearningRate, ActorCritic):
+class Losses(NamedTuple):
+    total: mg.Tensor  # () what is minimised
+    policy: mg.Tensor  # ()
+    value: mg.Tensor  # ()
+    entropy: mg.Tensor  # () the mean over the steps
+
+
+class A2C(RolloutAgent):
     name = "a2c"
     Hyperparameters = A2CHyperparameters
-
-    @property
-    def rollout_steps(self) -> int:
-        return self.hyperparameters.rollout_steps
-
-    def make_network(self) -> ActorCriticNetwork:
-        network = super().make_network()
-        if self.hyperparameters.orthogonal:
-            orthogonal_initialization(network)
-        return network
+    metric_names = ("policy_loss", "value_loss", "entropy", "explained_variance", "gradient_norm")
 
     def make_optimizer(self) -> optim.Optimizer:
-        h = self.hyperparameters
-        return optim.RMSprop(self.weights, lr=h.learning_rate, alpha=h.rmsprop_alpha, eps=h.rmsprop_epsilon)
+        return rmsprop(self.weights, self.hyperparameters)
 
     def learn_from(self, steps: Steps) -> None:
-        self.anneal()
-        super().learn_from(steps)
-
-    def advantage(self, steps: Steps, value: np.ndarray, next_value: np.ndarray) -> np.ndarray:
-        """n-step returns minus V(s_t), (T, N)."""
         h = self.hyperparameters
-        return gae(steps.reward, value, next_value, steps.terminated, steps.truncated, h.gamma, h.gae_lambda)
+        set_learning_rate(self.optimizer, h, self.progress)
+        losses, explained = judge_and_weigh(self, steps)
+        norm = descend(losses.total, self.optimizer, self.weights, h.max_gradient_norm)
+        self.metrics.add(losses.policy.item(), losses.value.item(), losses.entropy.item(), explained, norm)
 
-    def combined(self, policy_loss: mg.Tensor, value_loss: mg.Tensor, entropy: mg.Tensor) -> mg.Tensor:
-        h = self.hyperparameters
-        loss = policy_loss + h.value_coefficient * value_loss
-        return loss - h.entropy_coefficient * entropy if h.entropy_coefficient else loss
+
+def judge_and_weigh(agent: RolloutAgent, steps: Steps) -> tuple[Losses, float]:
+    """The losses of a rollout, and how much of the returns V explains."""
+    h, valid = agent.hyperparameters, steps.valid
+    distribution, value = agent.network(agent.tensor(steps.observation[valid]))  # value: (valid steps,)
+    predicted, next_value = mg.to_numpy(value), agent.state_values(steps.next_observation[valid])
+    advantage = rollout_advantage(steps, predicted, next_value, h.gamma, h.gae_lambda)
+    target = predicted + advantage
+    action, constants = agent.tensor(steps.action[valid]), (agent.tensor(advantage), agent.tensor(target))
+    losses = a2c_losses(distribution, value, action, *constants, h.value_coefficient, h.entropy_coefficient)
+    return losses, explained_variance(predicted, target)
+
+
+def a2c_losses(
+    distribution: Distribution,
+    value: mg.Tensor,
+    action: mg.Tensor,
+    advantage: mg.Tensor,
+    target: mg.Tensor,
+    value_coefficient: float,
+    entropy_coefficient: float,
+) -> Losses:
+    """The means over the steps, with `advantage` and `target`, (steps,), as constants."""
+    policy_loss = policy_gradient_loss(distribution.log_prob(action), advantage, len(action))
+    value_loss, entropy = F.mse_loss(value, target), distribution.entropy().mean()
+    total = policy_loss + value_coefficient * value_loss
+    if entropy_coefficient:
+        total = total - entropy_coefficient * entropy
+    return Losses(total, policy_loss, value_loss, entropy)
+
+
+def rmsprop(weights: list[nn.Parameter], h: A2CHyperparameters) -> optim.Optimizer:
+    return optim.RMSprop(weights, lr=h.learning_rate, alpha=h.rmsprop_alpha, eps=h.rmsprop_epsilon)

@@ -36,13 +36,17 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn as nn
+import minigrad.optim as optim
 from envs import Episode, UsageError
 from envs.making import module_of
 
 from ..core.hyperparameters import Count
+from ..core.schedules import set_learning_rate
 from ..core.training import train
+from ..memory.rollout import Steps
 from ..runs.workers import SPAWN, Work, Workers
-from .a2c import A2C, A2CHyperparameters
+from .a2c import A2C, A2CHyperparameters, judge_and_weigh, rmsprop
+from .parts.rollout_agent import RolloutAgent
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,10 @@ class Shared:
         return np.frombuffer(self._square_average, np.float32)
 
 
-class A3C(A2C):
+class A3C(RolloutAgent):
     name = "a3c"
     Hyperparameters = A3CHyperparameters
+    metric_names = A2C.metric_names
     others: Workers | None = None  # of worker 0, while it trains
     tell: Callable[[Episode], None] | None = None  # of each of the others: what worker 0 hears
 
@@ -99,8 +104,18 @@ class A3C(A2C):
         self.optimizer = self.make_optimizer()  # of `weights`: they lie end to end already, and stay where they are
         self.optimizer.remember_in(square_avg=shared.square_average)
 
-    def descend(self, loss: mg.Tensor) -> float:
-        """The gradient at θ', applied to θ; then θ' ← θ, for the next rollout."""
+    def make_optimizer(self) -> optim.Optimizer:
+        return rmsprop(self.weights, self.hyperparameters)
+
+    def learn_from(self, steps: Steps) -> None:
+        """A2C's losses of this worker's steps, at θ'."""
+        set_learning_rate(self.optimizer, self.hyperparameters, self.progress)
+        losses, explained = judge_and_weigh(self, steps)
+        norm = self.change_shared(losses.total)
+        self.metrics.add(losses.policy.item(), losses.value.item(), losses.entropy.item(), explained, norm)
+
+    def change_shared(self, loss: mg.Tensor) -> float:
+        """The gradient at θ', applied to θ; then θ' ← θ, for the next rollout. Returns the gradient's norm."""
         self.network.zero_grad()
         loss.backward()
         largest = self.hyperparameters.max_gradient_norm or float("inf")
@@ -173,11 +188,12 @@ class A3C(A2C):
         # An id that was registered here is not known there, unless it is one of those that are looked up.
         registered = gym.registry.get(env) if isinstance(env, str) and module_of(env) is None else None
         try:
-            recipe = pickle.dumps((type(self), env, registered))
+            recipe = pickle.dumps((type(self), env, registered, self.own))
         except Exception as problem:
             raise UsageError(
-                f"a3c's workers are processes that make their own environment, and {env!r} can't be sent to them "
-                f"({problem}); give an id, a function that is defined at the top of a module (no lambda), or workers=1"
+                f"a3c's workers are processes that make their own environment and networks, and "
+                f"{', '.join(map(repr, (env, *self.own.values())))} can't be sent to them ({problem}); give an id, a "
+                f"function that is defined at the top of a module (no lambda), or workers=1"
             ) from problem
         settings = {"num_envs": self.num_envs, "env_options": self.env_options, **self.hyperparameters.plain()}
         task = partial(prepare, recipe, settings, self.seed, self.total_steps, self.shared)
@@ -186,10 +202,10 @@ class A3C(A2C):
 
 def prepare(recipe: bytes, settings: dict[str, Any], seed: int, total_steps: int, shared: Shared, worker: int) -> Work:
     """In a process of its own: the agent that is worker number `worker`, ready to train."""
-    agent_type, env, registered = pickle.loads(recipe)
+    agent_type, env, registered, own = pickle.loads(recipe)
     if registered is not None:
         gym.registry.setdefault(registered.id, registered)
-    agent = agent_type(env, seed=seed_of(worker, seed, sum(shared.steps)), **settings)
+    agent = agent_type(env, seed=seed_of(worker, seed, sum(shared.steps)), **settings, **own)
     agent.share(shared, worker)
     agent.pull()
     agent.total_steps = total_steps

@@ -14,27 +14,25 @@ Sutton & Barto, "Reinforcement Learning" (2018), section 13.5, "One-step Actor-C
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 
 import minigrad as mg
 import minigrad.nn.functional as F
 import minigrad.optim as optim
-from envs import Transition
-from minigrad.distributions import Distribution
 
-from ..core.hyperparameters import Fraction, Hyperparameters, NonNegative, Positive, Sizes
-from ..memory.rollout import Rollout, Steps, spread
-from ..networks.bodies import ACTIVATIONS, ActivationName
+from ..core.hyperparameters import Fraction, NonNegative, Positive, Sizes
+from ..memory.rollout import Steps
+from ..networks.bodies import ActivationName
 from ..networks.critics import explained_variance
-from .parts.actor_critic_networks import ActorCriticNetwork, actor_critic_network
-from .parts.policy_gradient import PolicyGradient
+from .parts.actor_critic_networks import ActorCriticNetwork
+from .parts.gradient_step import descend
 from .parts.policy_losses import policy_gradient_loss
+from .parts.rollout_agent import RolloutAgent, RolloutHyperparameters
 
 
 @dataclass(frozen=True)
-class ActorCriticHyperparameters(Hyperparameters):
+class ActorCriticHyperparameters(RolloutHyperparameters):
     learning_rate: Positive = 3e-4
     """Step size of Adam for the policy, and for a trunk that both share."""
     value_learning_rate: Positive = 1e-3
@@ -51,90 +49,43 @@ class ActorCriticHyperparameters(Hyperparameters):
     """The gradient is scaled down to this norm; 0 leaves it as it is."""
 
 
-class ActorCritic(PolicyGradient):
+class ActorCritic(RolloutAgent):
     name = "actor-critic"
-    Hyperparameters: ClassVar[type[Hyperparameters]] = ActorCriticHyperparameters
-    metric_names: ClassVar[tuple[str, ...]] = (
-        "policy_loss",
-        "value_loss",
-        "entropy",
-        "explained_variance",
-        "gradient_norm",
-    )
-
-    def build(self) -> None:
-        self.network = self.make_network().to(self.device)
-        self.weights = list(self.network.parameters())
-        self.optimizer = self.make_optimizer()
-        self.rollout = Rollout(self.rollout_steps, self.num_envs, self.observation_space, self.action_space)
-
-    @property
-    def rollout_steps(self) -> int:
-        """Steps of each environment between updates."""
-        return 1
-
-    def make_network(self) -> ActorCriticNetwork:
-        h = self.hyperparameters
-        return actor_critic_network(
-            h.shared, self.observation_space, self.action_space, h.hidden, ACTIVATIONS[h.activation]
-        )
+    Hyperparameters = ActorCriticHyperparameters
+    metric_names = ("policy_loss", "value_loss", "entropy", "explained_variance", "gradient_norm")
 
     def make_optimizer(self) -> optim.Optimizer:
         h = self.hyperparameters
-        policy, value = self.network.policy.parameters(), self.network.critic.parameters()
-        groups = [{"params": policy, "lr": h.learning_rate}, {"params": value, "lr": h.value_learning_rate}]
-        return optim.Adam(groups)
-
-    def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        """Drawn from the policy; without `rng`, the most probable."""
-        return self.network.policy.choose(self.tensor(observation), rng)
-
-    def state_values(self, observation: np.ndarray) -> np.ndarray:
-        """V(s) of (k, ...) observations, (k,)."""
-        with mg.no_grad():
-            return mg.to_numpy(self.network.value(self.tensor(observation)))
-
-    def observe(self, transition: Transition) -> None:
-        self.rollout.add(transition)
-
-    def update(self, new_steps: int) -> None:
-        if self.rollout.full:
-            self.learn_from(self.rollout.take())
+        return adam_with_two_rates(self.network, h.learning_rate, h.value_learning_rate)
 
     def learn_from(self, steps: Steps) -> None:
-        valid = steps.valid
+        h, valid = self.hyperparameters, steps.valid
         distribution, value = self.network(self.tensor(steps.observation[valid]))  # value: (valid steps,)
         predicted = mg.to_numpy(value)
-        next_value = self.state_values(steps.next_observation[valid])
-        advantage = self.advantage(steps, spread(predicted, valid), spread(next_value, valid))[valid]
-        target = predicted + advantage
-        policy_loss, value_loss, entropy = self.losses(distribution, value, steps.action[valid], advantage, target)
-        norm = self.descend(self.combined(policy_loss, value_loss, entropy))
+        delta = td_errors(steps, predicted, self.state_values(steps.next_observation[valid]), h.gamma)
+        target = predicted + delta
+
+        log_prob = distribution.log_prob(self.tensor(steps.action[valid]))
+        policy_loss = policy_gradient_loss(log_prob, self.tensor(delta), len(delta))
+        value_loss = F.mse_loss(value, self.tensor(target))
+        entropy = distribution.entropy().mean()
+        # Each network has a loss of its own, so their sum will do.
+        norm = descend(policy_loss + value_loss, self.optimizer, self.weights, h.max_gradient_norm)
+
         explained = explained_variance(predicted, target)
-        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm, *self.figures)
+        self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm)
 
-    def advantage(self, steps: Steps, value: np.ndarray, next_value: np.ndarray) -> np.ndarray:
-        """How much better each action was than expected, (T, N), from V(s_t) and V(s_{t+1}), (T, N): the TD error. An
-        episode that was cut off goes on in V; one that terminated doesn't."""
-        return steps.reward + self.hyperparameters.gamma * next_value * ~steps.terminated - value
 
-    def losses(
-        self,
-        distribution: Distribution,
-        value: mg.Tensor,
-        action: np.ndarray,
-        advantage: np.ndarray,
-        target: np.ndarray,
-    ) -> tuple[mg.Tensor, mg.Tensor, mg.Tensor]:
-        """The policy's loss, the value's, and the entropy: the means over the steps, with `advantage` and `target`,
-        (steps,), as constants."""
-        log_prob = distribution.log_prob(self.tensor(action))
-        policy_loss = policy_gradient_loss(log_prob, self.tensor(advantage), len(action))
-        return policy_loss, F.mse_loss(value, self.tensor(target)), distribution.entropy().mean()
+def td_errors(steps: Steps, value: np.ndarray, next_value: np.ndarray, gamma: float) -> np.ndarray:
+    """δ_t, (valid steps,), from V(s_t) and V(s_{t+1}) of that shape. An episode that was cut off goes on in V; one that
+    terminated doesn't."""
+    return steps.reward[steps.valid] + gamma * next_value * ~steps.terminated[steps.valid] - value
 
-    def combined(self, policy_loss: mg.Tensor, value_loss: mg.Tensor, entropy: mg.Tensor) -> mg.Tensor:
-        """What is minimised: each network has a loss of its own, so their sum will do."""
-        return policy_loss + value_loss
 
-    def parts(self) -> dict[str, Any]:
-        return {"network": self.network, "optimizer": self.optimizer, "rollout": self.rollout}
+def adam_with_two_rates(network: ActorCriticNetwork, policy_rate: float, value_rate: float) -> optim.Optimizer:
+    """Adam with a step size for the policy, and for a trunk that both share, and one for the value."""
+    groups = [
+        {"params": network.policy.parameters(), "lr": policy_rate},
+        {"params": network.critic.parameters(), "lr": value_rate},
+    ]
+    return optim.Adam(groups)

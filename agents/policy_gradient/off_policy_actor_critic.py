@@ -33,14 +33,17 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from minigrad.distributions import Distribution
+import minigrad.optim as optim
 
 from ..core.hyperparameters import Count
 from ..memory.rollout import Steps
-from .actor_critic import ActorCritic, ActorCriticHyperparameters
-from .parts.behaviour import BehaviourPolicy
+from ..networks.critics import explained_variance
+from .actor_critic import ActorCritic, ActorCriticHyperparameters, adam_with_two_rates, td_errors
+from .parts.behaviour import Behaviour, draw_actions, explore_uniformly, log_probability
+from .parts.gradient_step import descend
 from .parts.importance import effective_sample_size
 from .parts.policy_losses import policy_gradient_loss, same_shape
+from .parts.rollout_agent import RolloutAgent
 
 
 @dataclass(frozen=True)
@@ -57,34 +60,48 @@ def weighted_squared_error(value: mg.Tensor, target: mg.Tensor, weight: mg.Tenso
     return (weight * (value - target).square()).mean()
 
 
-class OffPolicyActorCritic(BehaviourPolicy, ActorCritic):
+class OffPolicyActorCritic(RolloutAgent):
+    """It explores uniformly; for another behaviour policy, define `behaviour` in a class of your own:
+
+    class Cautious(OffPolicyActorCritic):
+        def behaviour(self, observation):
+            return np.tile([0.7, 0.1, 0.1, 0.1], (len(observation), 1))
+    """
+
     name = "off-policy-actor-critic"
     Hyperparameters = OffPolicyActorCriticHyperparameters
     metric_names = (*ActorCritic.metric_names, "effective_sample_size")
 
-    @property
-    def rollout_steps(self) -> int:
-        return self.hyperparameters.rollout_steps
+    def make_optimizer(self) -> optim.Optimizer:
+        h = self.hyperparameters
+        return adam_with_two_rates(self.network, h.learning_rate, h.value_learning_rate)
+
+    def behaviour(self, observation: np.ndarray) -> Behaviour:
+        """b of (k, ...) observations; parts/behaviour.py says in which form."""
+        return explore_uniformly(self.action_space, observation)
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        behaviour = self.behaviour(observation)
+        return draw_actions(self.action_space, behaviour, len(observation), self.random["exploration"])
 
     def learn_from(self, steps: Steps) -> None:
-        observation, action = steps.observation[steps.valid], steps.action[steps.valid]
-        self.log_of_behaviour = self.log_behaviour(observation, action)  # (valid steps,); it doesn't change
-        for _ in range(self.hyperparameters.updates):
-            super().learn_from(steps)
+        """Several updates from the same steps, each with new weights ρ."""
+        h, observation, action = self.hyperparameters, steps.observation[steps.valid], steps.action[steps.valid]
+        log_behaviour = log_probability(self.action_space, self.behaviour(observation), action)  # it doesn't change
+        for _ in range(h.updates):
+            distribution, value = self.network(self.tensor(observation))  # value: (valid steps,)
+            predicted = mg.to_numpy(value)
+            delta = td_errors(steps, predicted, self.state_values(steps.next_observation[steps.valid]), h.gamma)
+            target = predicted + delta
 
-    def losses(
-        self,
-        distribution: Distribution,
-        value: mg.Tensor,
-        action: np.ndarray,
-        advantage: np.ndarray,
-        target: np.ndarray,
-    ) -> tuple[mg.Tensor, mg.Tensor, mg.Tensor]:
-        """As Actor-Critic's, every step weighted by ρ, a constant, too."""
-        log_prob = distribution.log_prob(self.tensor(action))
-        log_weight = mg.to_numpy(log_prob).astype(np.float64) - self.log_of_behaviour
-        self.figures = (float(effective_sample_size(log_weight)),)
-        weight = self.tensor(np.exp(log_weight).astype(log_prob.dtype))
-        policy_loss = policy_gradient_loss(log_prob, weight * self.tensor(advantage), len(action))
-        value_loss = weighted_squared_error(value, self.tensor(target), weight)
-        return policy_loss, value_loss, distribution.entropy().mean()
+            log_prob = distribution.log_prob(self.tensor(action))
+            log_weight = mg.to_numpy(log_prob).astype(np.float64) - log_behaviour
+            weight = self.tensor(np.exp(log_weight).astype(log_prob.dtype))  # ρ
+            policy_loss = policy_gradient_loss(log_prob, weight * self.tensor(delta), len(delta))
+            value_loss = weighted_squared_error(value, self.tensor(target), weight)
+            entropy = distribution.entropy().mean()
+            norm = descend(policy_loss + value_loss, self.optimizer, self.weights, h.max_gradient_norm)
+
+            losses = policy_loss.item(), value_loss.item(), entropy.item()
+            effective = float(effective_sample_size(log_weight))
+            self.metrics.add(*losses, explained_variance(predicted, target), norm, effective)

@@ -5,7 +5,7 @@
     ρ_{0:k} = Π_{j<=k} π(a_j | s_j) / b(a_j | s_j)
 
 The weights ρ are constants to the loss: with them, the mean over b's episodes is the policy gradient that REINFORCE
-estimates from π's own. importance.py has the weights, and their other forms.
+estimates from π's own. parts/importance.py has the weights, and their other forms.
 
 What is played doesn't depend on what is learned, so the same episodes serve for several updates, each with new weights.
 The price is variance: the further π goes from b and the longer the episodes, the fewer of them count. The metric
@@ -28,7 +28,7 @@ from envs import UsageError
 
 from ..core.hyperparameters import Count
 from ..memory.rollout import Trajectory, joined
-from .parts.behaviour import BehaviourPolicy
+from .parts.behaviour import Behaviour, draw_actions, explore_uniformly, log_probability
 from .parts.importance import (
     effective_sample_size,
     ordinary,
@@ -56,7 +56,10 @@ class OffPolicyPolicyGradientHyperparameters(SimplePolicyGradientHyperparameters
     """Whether weighted rewards are divided by the sum of the weights (biased, far less noisy) or by their number."""
 
 
-class OffPolicyPolicyGradient(BehaviourPolicy, SimplePolicyGradient):
+class OffPolicyPolicyGradient(SimplePolicyGradient):
+    """It explores uniformly; for another behaviour policy, define `behaviour` in a class of your own, as for
+    OffPolicyActorCritic."""
+
     name = "off-policy-policy-gradient"
     Hyperparameters = OffPolicyPolicyGradientHyperparameters
     metric_names = (*SimplePolicyGradient.metric_names, "effective_sample_size")
@@ -69,6 +72,14 @@ class OffPolicyPolicyGradient(BehaviourPolicy, SimplePolicyGradient):
                 "with one episode an update, weighted importance sampling corrects nothing, because a single weight "
                 "divided by itself is 1; set episodes higher, or importance_sampling to ordinary"
             )
+
+    def behaviour(self, observation: np.ndarray) -> Behaviour:
+        """b of (k, ...) observations; parts/behaviour.py says in which form."""
+        return explore_uniformly(self.action_space, observation)
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        behaviour = self.behaviour(observation)
+        return draw_actions(self.action_space, behaviour, len(observation), self.random["exploration"])
 
     def learn_from(self, trajectories: list[Trajectory]) -> None:
         for _ in range(self.hyperparameters.updates):
@@ -88,7 +99,7 @@ class OffPolicyPolicyGradient(BehaviourPolicy, SimplePolicyGradient):
         observation, action = joined(trajectories)
         with mg.no_grad():
             target = mg.to_numpy(self.policy(self.tensor(observation)).log_prob(self.tensor(action)))
-        behaviour = self.log_behaviour(observation, action)
+        behaviour = log_probability(self.action_space, self.behaviour(observation), action)
         ends = np.cumsum([len(one.reward) for one in trajectories])[:-1]
         of_target, of_behaviour = (padded(np.split(column, ends)) for column in (target, behaviour))
         return of_target, of_behaviour

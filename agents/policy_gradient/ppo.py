@@ -5,8 +5,8 @@ has moved far enough.
     L(θ) = -mean( min( r A, clip(r, 1 - ε, 1 + ε) A ) ) + c_v mean((R - V(s; θ))²) - c_e mean(H(π(· | s; θ)))
 
 Since nothing is gained by moving r beyond 1 ± ε in the direction that the advantage A favours, the policy stays near
-the one that the rollout is of (trust_region.py says why it must). The minimum lets a step that went the wrong way be
-undone.
+the one that the rollout is of (parts/trust_region.py says why it must). The minimum lets a step that went the wrong way
+be undone.
 
 Schulman, Wolski, Dhariwal, Radford and Klimov, "Proximal policy optimization algorithms" (2017), equations 7 and 9.
 Much of what makes PPO work is in no equation: Huang et al., "The 37 implementation details of proximal policy
@@ -17,16 +17,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 import minigrad as mg
 import minigrad.nn.functional as F
+import minigrad.optim as optim
 
 from ..core.hyperparameters import NonNegative, Positive
+from ..core.schedules import set_learning_rate
+from ..memory.rollout import Steps
+from ..networks.critics import explained_variance
+from .parts.gradient_step import descend
 from .parts.policy_losses import same_shape
-from .parts.trust_region import Batch, TrustRegion, TrustRegionHyperparameters
+from .parts.rollout_agent import RolloutAgent
+from .parts.trust_region import Batch, TrustRegionHyperparameters, advantage_of, judge_rollout, log_ratio
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class ProximalHyperparameters(TrustRegionHyperparameters):
     """How much the value's loss counts."""
     entropy_coefficient: NonNegative = 0.0
     """How much entropy is worth."""
-    shared: bool = False
+    shared: bool = False  # details 13, c4
     """Whether policy and value are two heads of one network, instead of two networks."""
 
 
@@ -52,6 +58,7 @@ class PPOHyperparameters(ProximalHyperparameters):
 
 
 class Losses(NamedTuple):
+    total: mg.Tensor  # () what is minimised (detail 10)
     policy: mg.Tensor  # ()
     value: mg.Tensor  # ()
     entropy: mg.Tensor  # () of the policy, the mean over the steps
@@ -99,64 +106,57 @@ def clip_fraction(log_ratio: np.ndarray, clip: float) -> float:
     return np.count_nonzero(np.abs(np.expm1(log_ratio)) > clip) / len(log_ratio)
 
 
-class Proximal(TrustRegion):
-    """What both PPOs are: passes over the rollout, with a loss that keeps the policy near and has the value's and the
-    entropy's part in it."""
-
-    @property
-    def shared(self) -> bool:
-        return self.hyperparameters.shared
-
-    def value_loss(self, value: mg.Tensor, batch: Batch) -> mg.Tensor:
-        return value_loss(value, self.tensor(batch.value), self.tensor(batch.target), self.hyperparameters.value_clip)
-
-    def combined(self, losses: Any) -> mg.Tensor:
-        """What is minimised (detail 10)."""
-        h = self.hyperparameters
-        loss = losses.policy + h.value_coefficient * losses.value
-        return loss - h.entropy_coefficient * losses.entropy if h.entropy_coefficient else loss
-
-
-class PPO(Proximal):
+class PPO(RolloutAgent):
     name = "ppo"
     Hyperparameters = PPOHyperparameters
     metric_names = (*Figures._fields, "explained_variance")
 
+    def make_optimizer(self) -> optim.Optimizer:
+        h = self.hyperparameters
+        return optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)  # detail 3
+
+    def learn_from(self, steps: Steps) -> None:
+        set_learning_rate(self.optimizer, self.hyperparameters, self.progress)  # detail 4
+        batch = judge_rollout(self, steps)
+        figures = np.mean(self.improve(batch), 0).tolist()
+        self.metrics.add(*figures, explained_variance(batch.value, batch.target))
+
+    def improve(self, batch: Batch) -> list[Figures]:
+        """Several passes over the rollout, with a step of Adam for each minibatch. They end early where the policy has
+        gone too far, as `target_kl` has it: it goes no further."""
+        h = self.hyperparameters
+        largest_kl = 1.5 * h.target_kl or math.inf
+        figures: list[Figures] = []
+        for _ in range(h.epochs):
+            for minibatch in batch.minibatches(h.batch_size, self.random["minibatches"]):
+                losses = self.losses(minibatch)
+                moved = mg.to_numpy(losses.log_ratio)
+                kl, clipped = approximate_kl(moved), clip_fraction(moved, self.clip)
+                too_far = kl > largest_kl
+                norm = 0.0 if too_far else descend(losses.total, self.optimizer, self.weights, h.max_gradient_norm)
+                means = losses.policy.item(), losses.value.item(), losses.entropy.item()
+                figures.append(Figures(*means, kl, clipped, norm))
+                if too_far:
+                    return figures
+        return figures
+
+    def losses(self, batch: Batch) -> Losses:
+        h = self.hyperparameters
+        distribution, value = self.network(self.tensor(batch.observation))
+        moved = log_ratio(self, distribution, batch)
+        policy_loss = clipped_surrogate(moved.exp(), advantage_of(self, batch), self.clip)  # detail 8
+        squared = value_loss(value, self.tensor(batch.value), self.tensor(batch.target), h.value_clip)
+        entropy = distribution.entropy().mean()
+        total = policy_loss + h.value_coefficient * squared
+        if h.entropy_coefficient:
+            total = total - h.entropy_coefficient * entropy
+        return Losses(total, policy_loss, squared, entropy, moved)
+
     @property
     def clip(self) -> float:
+        """ε, as it is at this moment of the training."""
         h = self.hyperparameters
         return h.clip * (1 - self.progress) if h.anneal_clip else h.clip
 
     def schedules(self) -> dict[str, float]:
         return {**super().schedules(), "clip": self.clip}
-
-    @property
-    def largest_kl(self) -> float:
-        """Beyond this the passes over a rollout end."""
-        return 1.5 * self.hyperparameters.target_kl or math.inf
-
-    def improve(self, batch: Batch) -> list[float]:
-        figures: list[Figures] = []
-        for each in self.passes(batch):
-            figures.append(each)
-            if each.approx_kl > self.largest_kl:
-                break
-        return np.mean(figures, 0).tolist()
-
-    def learn_from_minibatch(self, batch: Batch) -> Figures:
-        """One step of Adam. If the policy has gone too far already, as `target_kl` has it, it goes no further."""
-        losses = self.losses(batch)
-        log_ratio = mg.to_numpy(losses.log_ratio)
-        kl, clipped = approximate_kl(log_ratio), clip_fraction(log_ratio, self.clip)
-        norm = self.descend(self.combined(losses)) if kl <= self.largest_kl else 0.0
-        return Figures(losses.policy.item(), losses.value.item(), losses.entropy.item(), kl, clipped, norm)
-
-    def losses(self, batch: Batch) -> Losses:
-        distribution, value = self.network(self.tensor(batch.observation))
-        log_ratio = self.log_ratio(distribution, batch)
-        return Losses(
-            clipped_surrogate(log_ratio.exp(), self.advantage_of(batch), self.clip),  # detail 8
-            self.value_loss(value, batch),
-            distribution.entropy().mean(),
-            log_ratio,
-        )

@@ -27,11 +27,17 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 import minigrad as mg
+import minigrad.optim as optim
 from minigrad.distributions import Distribution, kl_divergence
 
 from ..core.hyperparameters import Positive
-from .parts.trust_region import Batch, surrogate
-from .ppo import Proximal, ProximalHyperparameters
+from ..core.schedules import set_learning_rate
+from ..memory.rollout import Steps
+from ..networks.critics import explained_variance
+from .parts.gradient_step import descend
+from .parts.rollout_agent import RolloutAgent
+from .parts.trust_region import Batch, advantage_of, judge_rollout, log_ratio, old_policy, surrogate
+from .ppo import ProximalHyperparameters, value_loss
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class PPOKLHyperparameters(ProximalHyperparameters):
 
 
 class Losses(NamedTuple):
+    total: mg.Tensor  # () what is minimised
     policy: mg.Tensor  # () without the penalty
     value: mg.Tensor  # ()
     entropy: mg.Tensor  # () of the policy, the mean over the steps
@@ -83,44 +90,56 @@ class Penalty:
         self.beta = state["beta"]
 
 
-class PPOKL(Proximal):
+class PPOKL(RolloutAgent):
     name = "ppo-kl"
     Hyperparameters = PPOKLHyperparameters
     metric_names = (*Figures._fields, "kl", "beta", "explained_variance")
+    compares_policies = True
 
     def build(self) -> None:
         super().build()
         self.penalty = Penalty(self.hyperparameters.beta)
 
+    def make_optimizer(self) -> optim.Optimizer:
+        h = self.hyperparameters
+        return optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)
+
+    def learn_from(self, steps: Steps) -> None:
+        set_learning_rate(self.optimizer, self.hyperparameters, self.progress)
+        batch = judge_rollout(self, steps)
+        self.metrics.add(*self.improve(batch), explained_variance(batch.value, batch.target))
+
     def improve(self, batch: Batch) -> list[float]:
-        figures = np.mean(list(self.passes(batch)), 0).tolist()
+        """Several passes over the rollout, with a step of Adam for each minibatch; then β adapts to how far the policy
+        has come. The means of the figures, the divergence, and the β that there was."""
+        h, beta = self.hyperparameters, self.penalty.beta
+        figures: list[Figures] = []
+        for _ in range(h.epochs):
+            for minibatch in batch.minibatches(h.batch_size, self.random["minibatches"]):
+                losses = self.losses(minibatch)
+                norm = descend(losses.total, self.optimizer, self.weights, h.max_gradient_norm)
+                means = losses.policy.item(), losses.value.item(), losses.entropy.item()
+                figures.append(Figures(*means, norm))
         with mg.no_grad():
             kl = self.kl(self.network.policy(self.tensor(batch.observation)), batch).item()
-        beta = self.penalty.beta
-        self.penalty.adapt(kl, self.hyperparameters.kl_target)
-        return [*figures, kl, beta]
-
-    def learn_from_minibatch(self, batch: Batch) -> Figures:
-        losses = self.losses(batch)
-        norm = self.descend(self.combined(losses))
-        return Figures(losses.policy.item(), losses.value.item(), losses.entropy.item(), norm)
+        self.penalty.adapt(kl, h.kl_target)
+        return [*np.mean(figures, 0).tolist(), kl, beta]
 
     def losses(self, batch: Batch) -> Losses:
+        h = self.hyperparameters
         distribution, value = self.network(self.tensor(batch.observation))
-        ratio = self.log_ratio(distribution, batch).exp()
-        return Losses(
-            -surrogate(ratio, self.advantage_of(batch)),
-            self.value_loss(value, batch),
-            distribution.entropy().mean(),
-            self.kl(distribution, batch),
-        )
-
-    def combined(self, losses: Losses) -> mg.Tensor:
-        return super().combined(losses) + self.penalty.beta * losses.kl
+        ratio = log_ratio(self, distribution, batch).exp()
+        policy_loss = -surrogate(ratio, advantage_of(self, batch))
+        squared = value_loss(value, self.tensor(batch.value), self.tensor(batch.target), h.value_clip)
+        entropy, kl = distribution.entropy().mean(), self.kl(distribution, batch)
+        total = policy_loss + h.value_coefficient * squared
+        if h.entropy_coefficient:
+            total = total - h.entropy_coefficient * entropy
+        return Losses(total + self.penalty.beta * kl, policy_loss, squared, entropy, kl)
 
     def kl(self, new: Distribution, batch: Batch) -> mg.Tensor:
         """The mean over the steps, ()."""
-        old = self.old_policy(batch)
+        old = old_policy(self, batch)
         first, second = (old, new) if self.hyperparameters.kl_direction == "old-new" else (new, old)
         return kl_divergence(first, second).mean()
 

@@ -40,7 +40,7 @@ from minigrad.autograd import grad
 from ..core.hyperparameters import Fraction, Positive
 from ..memory.rollout import Trajectory, joined
 from ..networks.bodies import ACTIVATIONS
-from ..networks.critics import Critic, explained_variance
+from ..networks.critics import Critic, explained_variance, make_own_critic
 from ..networks.policies import Policy
 from .parts.rewards_to_go import rewards_to_go
 from .simple_policy_gradient import SimplePolicyGradient, SimplePolicyGradientHyperparameters
@@ -59,6 +59,7 @@ class ReinforceWithBaselineHyperparameters(SimplePolicyGradientHyperparameters):
 class ReinforceWithBaseline(SimplePolicyGradient):
     name = "reinforce-with-baseline"
     Hyperparameters = ReinforceWithBaselineHyperparameters
+    own_networks = ("policy", "value")
     metric_names = (*SimplePolicyGradient.metric_names, "explained_variance")
 
     def build(self) -> None:
@@ -66,9 +67,13 @@ class ReinforceWithBaseline(SimplePolicyGradient):
         h = self.hyperparameters
         self.baseline: ConstantBaseline | ValueBaseline
         if h.baseline == "constant":
+            if "value" in self.own:
+                raise UsageError("a constant baseline has no network; leave value out, or set baseline to value")
             self.baseline = ConstantBaseline(self.policy, h.baseline_decay, self.tensor)
         else:
-            critic = Critic(self.observation_space, h.hidden, ACTIVATIONS[h.activation])
+            critic: nn.Module = Critic(self.observation_space, h.hidden, ACTIVATIONS[h.activation])
+            if "value" in self.own:
+                critic = make_own_critic(self.own["value"], self.observation_space, self.action_space, self.device)
             self.baseline = ValueBaseline(critic.to(self.device), h.value_learning_rate, self.tensor)
 
     def credit(self, trajectories: list[Trajectory]) -> np.ndarray:

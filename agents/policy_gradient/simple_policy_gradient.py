@@ -18,18 +18,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 
 import minigrad as mg
 import minigrad.optim as optim
-from envs import Transition
+from envs import Environments, Transition
 from minigrad.distributions import Distribution
 
+from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ..memory.rollout import Trajectories, Trajectory, joined
 from ..networks.bodies import ACTIVATIONS, ActivationName
-from ..networks.policies import Policy
-from .parts.policy_gradient import PolicyGradient
+from ..networks.policies import make_own_policy, make_policy, with_scaled_actions
+from .parts.gradient_step import descend
 from .parts.policy_losses import policy_gradient_loss
 
 
@@ -49,14 +52,24 @@ class SimplePolicyGradientHyperparameters(Hyperparameters):
     """The gradient is scaled down to this norm; 0 leaves it as it is."""
 
 
-class SimplePolicyGradient(PolicyGradient):
+class SimplePolicyGradient(Agent):
     name = "simple-policy-gradient"
-    Hyperparameters = SimplePolicyGradientHyperparameters
+    Hyperparameters: ClassVar[type[Hyperparameters]] = SimplePolicyGradientHyperparameters
+    action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Discrete, spaces.Box)
     metric_names: ClassVar[tuple[str, ...]] = ("loss", "entropy", "gradient_norm")
+    own_networks: ClassVar[tuple[str, ...]] = ("policy",)  # networks/policies.py says what it must give
+    figures: tuple[float, ...] = ()  # a variant's own metrics of the update under way
+
+    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
+        return with_scaled_actions(super().make_environments(env, num_envs))
 
     def build(self) -> None:
         h = self.hyperparameters
-        self.policy = Policy(self.observation_space, self.action_space, h.hidden, ACTIVATIONS[h.activation])
+        both = self.observation_space, self.action_space
+        if "policy" in self.own:
+            self.policy = make_own_policy(self.own["policy"], *both, self.device)
+        else:
+            self.policy = make_policy(*both, h.hidden, ACTIVATIONS[h.activation])
         self.policy.to(self.device)
         self.weights = list(self.policy.parameters())
         self.optimizer = optim.Adam(self.weights, lr=h.learning_rate)
@@ -77,7 +90,7 @@ class SimplePolicyGradient(PolicyGradient):
         observation, action = joined(trajectories)
         distribution = self.policy(self.tensor(observation))
         loss = self.loss(distribution, action, self.credit(trajectories), len(trajectories))
-        norm = self.descend(loss)
+        norm = descend(loss, self.optimizer, self.weights, self.hyperparameters.max_gradient_norm)
         with mg.no_grad():
             entropy = distribution.entropy().mean()
         self.metrics.add(loss.item(), entropy.item(), norm, *self.figures)

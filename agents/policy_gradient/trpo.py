@@ -9,8 +9,8 @@ its second derivative H is the Fisher information. Then the best step is along t
 
 The plain gradient is the steepest way in the weights, of which some hardly change what the policy does and some turn
 it over; the natural gradient is the steepest way in what the policy does, however it is parametrised. H has the square
-of the number of weights as entries, and is never formed: conjugate gradients (conjugate_gradients.py) need only H v,
-and
+of the number of weights as entries, and is never formed: conjugate gradients (parts/conjugate_gradients.py) need only
+H v, and
 
     H v = ∇( ∇KL · v )
 
@@ -35,13 +35,27 @@ import numpy as np
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
+import minigrad.optim as optim
 from minigrad.autograd import grad
 from minigrad.distributions import ParameterError, kl_divergence
 from minigrad.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..core.hyperparameters import Count, Fraction, NonNegative, Positive
+from ..core.schedules import set_learning_rate
+from ..memory.rollout import Steps
+from ..networks.critics import explained_variance
 from .parts.conjugate_gradients import conjugate_gradients
-from .parts.trust_region import Batch, TrustRegion, TrustRegionHyperparameters, surrogate
+from .parts.gradient_step import descend
+from .parts.rollout_agent import RolloutAgent
+from .parts.trust_region import (
+    Batch,
+    TrustRegionHyperparameters,
+    advantage_of,
+    judge_rollout,
+    log_ratio,
+    old_policy,
+    surrogate,
+)
 
 
 @dataclass(frozen=True)
@@ -111,30 +125,36 @@ def line_search(attempt: Callable[[float], tuple[float, float]], kl_limit: float
     return Found(0.0, steps, 0.0, 0.0)
 
 
-class TRPO(TrustRegion):
+class TRPO(RolloutAgent):
     name = "trpo"
     Hyperparameters = TRPOHyperparameters
     metric_names = (*Figures._fields, "value_loss", "explained_variance")
+    compares_policies = True
 
-    def weights_of_adam(self) -> list[nn.Parameter]:
+    def list_weights(self) -> list[nn.Parameter]:
+        """The value's; the policy's take steps without an optimizer."""
         return list(self.network.critic.parameters())
 
-    def improve(self, batch: Batch) -> list[float]:
-        figures = self.improve_policy(batch)
-        return [*figures, float(np.mean(list(self.passes(batch))))]
+    def make_optimizer(self) -> optim.Optimizer:
+        h = self.hyperparameters
+        return optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)
 
-    def learn_from_minibatch(self, batch: Batch) -> float:
-        """A step of the value's. Returns its loss."""
-        loss = F.mse_loss(self.network.value(self.tensor(batch.observation)), self.tensor(batch.target))
-        self.descend(loss)
-        return loss.item()
+    def learn_from(self, steps: Steps) -> None:
+        set_learning_rate(self.optimizer, self.hyperparameters, self.progress)
+        batch = judge_rollout(self, steps)
+        self.metrics.add(*self.improve(batch), explained_variance(batch.value, batch.target))
+
+    def improve(self, batch: Batch) -> list[float]:
+        """One step of the policy, several passes over the rollout for the value."""
+        figures = self.improve_policy(batch)
+        return [*figures, float(np.mean(self.fit_value(batch)))]
 
     def improve_policy(self, batch: Batch) -> Figures:
         h = self.hyperparameters
         weights = list(self.network.policy.parameters())
-        old, advantage = self.old_policy(batch), self.advantage_of(batch)
+        old, advantage = old_policy(self, batch), advantage_of(self, batch)
         distribution = self.network.policy(self.tensor(batch.observation))
-        before = surrogate(self.log_ratio(distribution, batch).exp(), advantage)
+        before = surrogate(log_ratio(self, distribution, batch).exp(), advantage)
         gradient = flat_gradient(before, weights, retain_graph=True)
         step = self.natural_step(kl_divergence(old, distribution).mean(), weights, gradient)
         start = parameters_to_vector(weights).detach()
@@ -145,7 +165,7 @@ class TRPO(TrustRegion):
                 new = self.network.policy(self.tensor(batch.observation))
             except ParameterError:  # so far off that it is no policy at all
                 return math.nan, math.nan
-            after = surrogate(self.log_ratio(new, batch).exp(), advantage)
+            after = surrogate(log_ratio(self, new, batch).exp(), advantage)
             return after.item() - before.item(), kl_divergence(old, new).mean().item()
 
         with mg.no_grad():
@@ -165,3 +185,15 @@ class TRPO(TrustRegion):
         if not 0 < curvature < math.inf:  # no gradient, or one that too few data have made infinite or NaN
             return mg.zeros_like(gradient)
         return (2 * h.kl_limit / curvature) ** 0.5 * x
+
+    def fit_value(self, batch: Batch) -> list[float]:
+        """Several passes over the rollout, with a step of Adam for each minibatch. Returns their losses."""
+        h = self.hyperparameters
+        losses: list[float] = []
+        for _ in range(h.epochs):
+            for minibatch in batch.minibatches(h.batch_size, self.random["minibatches"]):
+                value = self.network.value(self.tensor(minibatch.observation))
+                loss = F.mse_loss(value, self.tensor(minibatch.target))
+                descend(loss, self.optimizer, self.weights, h.max_gradient_norm)
+                losses.append(loss.item())
+        return losses

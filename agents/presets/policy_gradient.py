@@ -185,11 +185,12 @@ PRESETS: dict[tuple[str, str], Preset] = {
     ),
     ("a2c", "CartPole-v1"): Preset(steps=500_000, num_envs=8),
     **{
-        ("actor-critic", probe): Preset(
+        (learner, probe): Preset(
             steps=3_000,
             num_envs=2,
             hyperparameters={"learning_rate": 0.01, "value_learning_rate": 0.01, "gamma": 0.5, "hidden": (16,)},
         )
+        for learner in ("actor-critic", "off-policy-actor-critic")
         for probe in PROBES
     },
     ("a3c", "CartPole-v1"): Preset(steps=500_000, hyperparameters={"anneal_learning_rate": True}),

@@ -10,13 +10,17 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import minigrad as mg
+import minigrad.nn as nn
 from agents import A2C, A3C, PPO, PPOKL, TRPO, ActorCritic, OffPolicyActorCritic, evaluate
 from agents.memory.rollout import Steps, Trajectory
-from agents.policy_gradient.parts.actor_critic_networks import actor_critic_network
+from agents.policy_gradient.a2c import a2c_losses
+from agents.policy_gradient.actor_critic import td_errors
+from agents.policy_gradient.parts.actor_critic_networks import make_actor_critic
 from agents.policy_gradient.parts.rewards_to_go import rewards_to_go
 from agents.presets import preset_for
 from tests.agents.conftest import Near
 from tests.agents.gradients import gradient_of, numeric_gradient
+from tests.agents.test_off_policy_actor_critic import steps_in
 from tests.agents.test_policy_gradient import Branching, every_trajectory
 
 ACTOR_CRITICS = [ActorCritic, A2C]
@@ -27,6 +31,24 @@ def small(actor_critic: type, env=Branching, **hyperparameters):
     agent = actor_critic(env, hidden=(4,), seed=1, **hyperparameters)
     agent.network.double()
     return agent
+
+
+class Lookup(nn.Module):
+    """A critic that knows the values."""
+
+    def __init__(self, values) -> None:
+        super().__init__()
+        self.values = values
+
+    def forward(self, observation: mg.Tensor) -> mg.Tensor:
+        return mg.from_numpy(np.array([float(self.values(s)) for s in observation.array]))
+
+
+def gradient_in(agent, steps: Steps, weights) -> np.ndarray:
+    """The gradient that an update hands to the optimizer, which here leaves the weights as they are."""
+    agent.optimizer.step = lambda: None
+    agent.learn_from(steps)
+    return np.concatenate([weight.grad.array.ravel() for weight in weights])
 
 
 def steps_of(one: Trajectory) -> Steps:
@@ -61,16 +83,10 @@ def exact_values(agent) -> dict[tuple[float, ...], float]:
 
 def estimates(agent, values) -> np.ndarray:
     """Of each trajectory, Σ_t A_t ∇ log π(a_t | s_t) with V from `values`: (trajectories, parameters of the policy)."""
-    found, weights = [], list(agent.network.policy.parameters())
-    for one in every_trajectory():
-        steps = steps_of(one)
-        value = np.array([[values(s)] for s in one.observation])
-        next_value = np.array([[values(s)] for s in steps.next_observation[:, 0]])
-        advantage = agent.advantage(steps, value, next_value)[:, 0]
-        distribution, predicted = agent.network(agent.tensor(one.observation))
-        policy_loss, _, _ = agent.losses(distribution, predicted, one.action, advantage, advantage)
-        found.append(-gradient_of(policy_loss * len(advantage), weights))
-    return np.array(found)
+    weights = list(agent.network.policy.parameters())
+    agent.network.critic = Lookup(values)
+    each = [-len(one.reward) * gradient_in(agent, steps_of(one), weights) for one in every_trajectory()]
+    return np.array(each)
 
 
 def exact_gradient(agent) -> np.ndarray:
@@ -89,7 +105,7 @@ def exact_gradient(agent) -> np.ndarray:
 )
 def test_on_average_the_estimator_is_the_gradient(actor_critic: type, more: dict) -> None:
     """With exact values, whatever λ is."""
-    agent = small(actor_critic, gamma=1.0, **more)
+    agent = small(actor_critic, gamma=1.0, max_gradient_norm=0.0, **more)
     table = exact_values(agent)
     found = probabilities(agent, every_trajectory()) @ estimates(agent, lambda s: table.get(tuple(s), 0.0))
     exact = exact_gradient(agent)
@@ -99,20 +115,19 @@ def test_on_average_the_estimator_is_the_gradient(actor_critic: type, more: dict
 
 def test_with_lambda_1_any_values_will_do_but_not_below() -> None:
     for lam, right in ((1.0, True), (0.5, False)):
-        agent = small(A2C, gamma=1.0, orthogonal=False, gae_lambda=lam)
+        agent = small(A2C, gamma=1.0, orthogonal=False, gae_lambda=lam, max_gradient_norm=0.0)
         found = probabilities(agent, every_trajectory()) @ estimates(agent, lambda s: 3.0 * s[0] - 2.0 * s[1] + 1.0)
         assert np.allclose(found, exact_gradient(agent), rtol=1e-6, atol=1e-8) == right
 
 
 def test_the_td_error_by_hand() -> None:
-    agent = ActorCritic(Branching, gamma=0.5)
     steps = Steps(
         *(np.zeros((1, 3, 2)), np.zeros((1, 3), int), np.float32([[1, 2, 3]])),
         *(np.array([[False, True, False]]), np.array([[False, True, True]])),
         *(np.zeros((1, 3, 2)), np.ones((1, 3), bool)),
     )
-    found = agent.advantage(steps, np.float32([[10, 20, 30]]), np.float32([[4, 6, 8]]))
-    assert found.tolist() == [[1 + 2 - 10, 2 - 20, 3 + 4 - 30]]
+    found = td_errors(steps, np.float32([10, 20, 30]), np.float32([4, 6, 8]), 0.5)
+    assert found.tolist() == [1 + 2 - 10, 2 - 20, 3 + 4 - 30]
 
 
 # -- the losses
@@ -122,23 +137,27 @@ def test_the_td_error_by_hand() -> None:
 @pytest.mark.parametrize("env", [Branching, "Pendulum-v1"])
 @SHARED
 def test_gradient_of_the_loss(actor_critic: type, env, shared: bool) -> None:
-    more = {"entropy_coefficient": 0.1} if actor_critic is A2C else {}
-    agent = small(actor_critic, env, shared=shared, **more)
-    rng = np.random.default_rng(0)
-    observation = rng.normal(size=(6, *agent.observation_space.shape))
-    action = agent.network.policy.choose(agent.tensor(observation), rng)
-    advantage, target = rng.normal(size=(2, 6))
+    """By finite differences of the loss written out, with δ and the target as numbers."""
+    more = {"entropy_coefficient": 0.1, "value_coefficient": 0.3} if actor_critic is A2C else {}
+    agent = small(actor_critic, env, shared=shared, gamma=0.9, max_gradient_norm=0.0, **more)
+    steps = steps_in(agent)
+    observation, action = agent.tensor(steps.observation[0]), agent.tensor(steps.action[0])
+    v, after = (agent.state_values(field[0]) for field in (steps.observation, steps.next_observation))
+    target = steps.reward[0] + 0.9 * ~steps.terminated[0] * after
+    c_v, c_e = more.get("value_coefficient", 1.0), more.get("entropy_coefficient", 0.0)
 
     def loss() -> mg.Tensor:
-        return agent.combined(*agent.losses(*agent.network(agent.tensor(observation)), action, advantage, target))
+        distribution, value = agent.network(observation)
+        actor = -(agent.tensor(target - v) * distribution.log_prob(action)).mean()
+        return actor + c_v * (value - agent.tensor(target)).square().mean() - c_e * distribution.entropy().mean()
 
     numeric = numeric_gradient(loss, agent.weights)
     assert np.abs(numeric).max() > 1e-2
-    np.testing.assert_allclose(gradient_of(loss(), agent.weights), numeric, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(gradient_in(agent, steps, agent.weights), numeric, rtol=1e-5, atol=1e-8)
 
 
 def test_the_losses_by_hand() -> None:
-    agent = small(A2C, value_coefficient=0.25, entropy_coefficient=0.5)
+    agent = small(A2C)
     rng = np.random.default_rng(0)
     observation, action = rng.normal(size=(4, 2)), np.array([0, 1, 1, 0])
     advantage, target = rng.normal(size=(2, 4))
@@ -149,8 +168,8 @@ def test_the_losses_by_hand() -> None:
         + 0.25 * ((v - target) ** 2).mean()
         - 0.5 * -(p * np.log(p)).sum(1).mean()
     )
-    losses = agent.losses(distribution, value, action, advantage, target)
-    assert agent.combined(*losses).item() == pytest.approx(expected)
+    constants = map(agent.tensor, (action, advantage, target))
+    assert a2c_losses(distribution, value, *constants, 0.25, 0.5).total.item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("actor_critic", ACTOR_CRITICS)
@@ -174,10 +193,11 @@ def test_losses_refuse_a_column() -> None:
     agent = small(ActorCritic)
     observation = np.zeros((4, 2))
     distribution, value = agent.network(agent.tensor(observation))
+    action, row, column = mg.zeros(4).long(), mg.zeros(4), mg.zeros(4, 1)
     with pytest.raises(ValueError, match=r"\(4, 1\)"):
-        agent.losses(distribution, value, np.zeros(4, int), np.zeros((4, 1)), np.zeros(4))
+        a2c_losses(distribution, value, action, column, row, 0.5, 0.0)
     with pytest.raises((ValueError, RuntimeError), match=r"\(4, 1\)"):
-        agent.losses(distribution, value, np.zeros(4, int), np.zeros(4), np.zeros((4, 1)))
+        a2c_losses(distribution, value, action, row, column, 0.5, 0.0)
 
 
 # -- the networks
@@ -186,7 +206,7 @@ def test_losses_refuse_a_column() -> None:
 def test_two_networks_share_nothing_and_a_trunk_serves_both() -> None:
     space, actions = spaces.Box(-1, 1, (3,), np.float32), spaces.Discrete(2)
     for shared in (False, True):
-        network = actor_critic_network(shared, space, actions, (5,))
+        network = make_actor_critic(shared, space, actions, (5,))
         observation = mg.randn(4, 3)
         distribution, value = network(observation)
         assert value.shape == (4,)

@@ -10,7 +10,7 @@ from gymnasium import spaces
 import minigrad as mg
 from agents import A3C, DQN, TRPO
 from agents.cli import main
-from agents.policy_gradient.parts.trust_region import TrustRegion
+from agents.policy_gradient.parts.trust_region import TrustRegionHyperparameters
 from envs import UsageError
 from tests.agents.conftest import learns_tables
 from tests.agents.families import POLICY_GRADIENT
@@ -63,7 +63,7 @@ DEEP = [kind for kind in POLICY_GRADIENT if not learns_tables(kind) and kind is 
 )
 def test_policy_gradients_on_the_double_are_those_on_the_cpu(kind, env):
     small = dict(hidden=(8,), num_envs=2)
-    if issubclass(kind, TrustRegion):
+    if issubclass(kind.Hyperparameters, TrustRegionHyperparameters):
         small |= dict(rollout_steps=30, batch_size=20, epochs=2, normalize_observations=True)
     if kind is TRPO:
         small |= dict(damping=0.1)  # with Pendulum's own, a difference of 1e-7 in the weights is 1e-2 six steps later

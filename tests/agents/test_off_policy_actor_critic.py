@@ -10,6 +10,7 @@ import pytest
 import minigrad as mg
 from agents import ActorCritic, OffPolicyActorCritic, evaluate
 from agents.memory.rollout import Steps
+from agents.policy_gradient.actor_critic import td_errors
 from agents.policy_gradient.exact_policy_gradient import (
     average_value_gradient,
     continuing,
@@ -18,6 +19,7 @@ from agents.policy_gradient.exact_policy_gradient import (
     stationary_distribution,
 )
 from agents.policy_gradient.off_policy_actor_critic import weighted_squared_error
+from agents.policy_gradient.parts.behaviour import log_probability
 from agents.tabular.parts.planning import action_values, evaluate_policy
 from envs import UsageError
 from envs.model import model_of
@@ -45,6 +47,11 @@ def on_a_table(**hyperparameters) -> tuple[Leaning, np.ndarray]:
     table, bias = agent.network.policy.parameters()  # (actions, states) and (actions,)
     table.array[:], bias.array[:] = rng.normal(scale=0.7, size=(4, 6)), 0.0
     return agent, softmax(table.array.T.astype(np.float64))
+
+
+def log_of(agent: OffPolicyActorCritic, observation: np.ndarray, action: np.ndarray) -> np.ndarray:
+    """log b(a | s), (k,)."""
+    return log_probability(agent.action_space, agent.behaviour(observation), action)
 
 
 def set_values(agent: Leaning, values: np.ndarray) -> None:
@@ -110,7 +117,7 @@ def test_the_actors_update_is_recovered_from_what_it_plays() -> None:
     steps = taken[0]
     observation, action = steps.observation.ravel(), steps.action.ravel()
     np.testing.assert_allclose(np.bincount(observation, minlength=6) / 50_000, visits, atol=0.02)
-    delta = agent.advantage(steps, values[steps.observation], values[steps.next_observation]).ravel()
+    delta = td_errors(steps, values[observation], values[steps.next_observation.ravel()], GAMMA)
 
     def errors(weight: np.ndarray) -> np.ndarray:
         """In standard errors."""
@@ -121,7 +128,7 @@ def test_the_actors_update_is_recovered_from_what_it_plays() -> None:
         return (each.mean(0) - exact) / (each.std(0) / np.sqrt(len(action)))
 
     log_prob = agent.network.policy(agent.tensor(observation)).log_prob(agent.tensor(action)).array
-    weight = np.exp(log_prob - agent.log_behaviour(observation, action))
+    weight = np.exp(log_prob - log_of(agent, observation, action))
     assert np.abs(errors(weight)).max() < 3
     assert np.abs(errors(np.ones(len(action)))).max() > 10
 
@@ -259,7 +266,7 @@ def test_it_plays_the_behaviour_policy_and_shows_the_target() -> None:
     np.testing.assert_array_equal(shown, agent.network.policy(agent.tensor(observation[:2])).mean.array)
     some = np.float32([[0.5], [-3.0]])
     expected = np.log(np.exp(-((some[:, 0] / 2) ** 2) / 2) / (2 * np.sqrt(2 * np.pi)))
-    np.testing.assert_allclose(agent.log_behaviour(observation[:2], some), expected, rtol=1e-6)
+    np.testing.assert_allclose(log_of(agent, observation[:2], some), expected, rtol=1e-6)
 
 
 def test_a_narrow_box_and_one_without_bounds() -> None:
@@ -274,7 +281,7 @@ def test_a_narrow_box_and_one_without_bounds() -> None:
     np.testing.assert_allclose(std, [[1, 3, 1]] * 2)
     action = np.array([[0.6, 5, -2], [-0.9, 11, 0.5]])
     density = np.exp(-(((action - mean) / std) ** 2) / 2) / (std * np.sqrt(2 * np.pi))
-    np.testing.assert_allclose(agent.log_behaviour(np.zeros((2, 1)), action), np.log(density.prod(1)))
+    np.testing.assert_allclose(log_of(agent, np.zeros((2, 1)), action), np.log(density.prod(1)))
 
 
 def test_several_updates_from_the_same_steps() -> None:

@@ -7,7 +7,8 @@ import pytest
 from gymnasium import spaces
 
 import minigrad as mg
-from agents.networks.policies import CategoricalHead, NormalHead, Policy
+import minigrad.nn as nn
+from agents.networks.policies import CategoricalHead, NormalHead, Policy, make_policy
 from minigrad.distributions import kl_divergence
 
 OBSERVATIONS = spaces.Box(-1, 1, (3,), np.float32)
@@ -21,7 +22,7 @@ SPACES = {
 
 
 def test_an_observation_may_be_a_single_number() -> None:
-    policy = Policy(spaces.Box(-1, 1, (), np.float32), spaces.Discrete(4), (8,))
+    policy = make_policy(spaces.Box(-1, 1, (), np.float32), spaces.Discrete(4), (8,))
     one, other = policy(mg.from_numpy(np.float32([0.1, 0.7]))).logits.array
     assert one.shape == (4,)
     assert np.abs(one - other).max() > 1e-3
@@ -29,7 +30,7 @@ def test_an_observation_may_be_a_single_number() -> None:
 
 def made(space: spaces.Space, hidden: tuple[int, ...] = (8,)) -> Policy:
     mg.manual_seed(0)
-    return Policy(OBSERVATIONS, space, hidden)
+    return make_policy(OBSERVATIONS, space, hidden)
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES.keys())
@@ -55,7 +56,7 @@ def test_a_column_of_actions_is_refused(space: spaces.Space) -> None:
 
 
 def test_categorical_by_hand() -> None:
-    head = CategoricalHead(3, 4)
+    head = CategoricalHead(nn.Linear(3, 4))
     features = np.float32([[0.5, -1, 2], [1, 0, 0]])
     logits = features @ head.output.weight.array.T + head.output.bias.array
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -67,7 +68,7 @@ def test_categorical_by_hand() -> None:
 
 
 def test_categorical_draws_with_its_probabilities() -> None:
-    head = CategoricalHead(1, 3)
+    head = CategoricalHead(nn.Linear(1, 3))
     with mg.no_grad():
         head.output.weight.zero_()
         head.output.bias.copy_(mg.tensor([5.0, 6.0, 3.0]))
@@ -79,7 +80,7 @@ def test_categorical_draws_with_its_probabilities() -> None:
 
 
 def test_normal_by_hand() -> None:
-    head = NormalHead(3, (2,))
+    head = NormalHead(nn.Linear(3, 2), (2,))
     with mg.no_grad():
         head.log_std.copy_(mg.tensor([-0.5, 0.25]))
     features = np.float32([[0.5, -1, 2], [1, 0, 0]])

@@ -11,8 +11,11 @@ import minigrad as mg
 from agents import A2C, PPO, PPOKL, TRPO, ActorCritic, evaluate
 from agents.memory.rollout import Steps
 from agents.networks.critics import Critic
-from agents.policy_gradient.parts.trust_region import Batch, TrustRegion, normalized
-from agents.policy_gradient.ppo import Figures, approximate_kl, clipped_surrogate, value_loss
+from agents.policy_gradient import ppo as ppo_module
+from agents.policy_gradient.a2c import a2c_losses
+from agents.policy_gradient.parts.rollout_agent import RolloutAgent
+from agents.policy_gradient.parts.trust_region import Batch, judge_rollout, normalize, old_policy
+from agents.policy_gradient.ppo import Losses, approximate_kl, clipped_surrogate, value_loss
 from agents.presets import preset_for
 from envs import UsageError
 from minigrad.distributions import Categorical, kl_divergence
@@ -80,7 +83,7 @@ def test_columns_are_refused() -> None:
             value_loss(*wrong, 0.2)
 
 
-def batch_of(agent: TrustRegion, size: int, seed: int = 0) -> Batch:
+def batch_of(agent: RolloutAgent, size: int, seed: int = 0) -> Batch:
     """Steps in float64 that the policy has moved away from."""
     rng = np.random.default_rng(seed)
     observation = rng.normal(size=(size, *agent.observation_space.shape))
@@ -104,9 +107,9 @@ def test_gradient_of_the_loss(env: str, shared: bool, value_clip: float) -> None
     agent = PPO(env, hidden=(4,), shared=shared, value_clip=value_clip, entropy_coefficient=0.1, orthogonal=False)
     agent.network.double()
     batch = batch_of(agent, 12)
-    numeric = numeric_gradient(lambda: agent.combined(agent.losses(batch)), agent.weights)
+    numeric = numeric_gradient(lambda: agent.losses(batch).total, agent.weights)
     assert np.abs(numeric).max() > 1e-2
-    np.testing.assert_allclose(gradient_of(agent.combined(agent.losses(batch)), agent.weights), numeric, 1e-5, 1e-7)
+    np.testing.assert_allclose(gradient_of(agent.losses(batch).total, agent.weights), numeric, 1e-5, 1e-7)
 
 
 def test_the_first_step_is_the_policy_gradient() -> None:
@@ -120,10 +123,11 @@ def test_the_first_step_is_the_policy_gradient() -> None:
     batch = batch_of(ppo, 9)
     distribution, value = ppo.network(ppo.tensor(batch.observation))
     batch = batch._replace(log_prob=distribution.log_prob(ppo.tensor(batch.action)).array)
-    found = gradient_of(ppo.combined(ppo.losses(batch)), ppo.weights)
+    found = gradient_of(ppo.losses(batch).total, ppo.weights)
     distribution, value = a2c.network(a2c.tensor(batch.observation))
-    losses = a2c.losses(distribution, value, batch.action, batch.advantage, batch.target)
-    np.testing.assert_allclose(found, gradient_of(a2c.combined(*losses), a2c.weights), rtol=1e-9, atol=1e-12)
+    constants = map(a2c.tensor, (batch.action, batch.advantage, batch.target))
+    loss = a2c_losses(distribution, value, *constants, value_coefficient=0.7, entropy_coefficient=0.3).total
+    np.testing.assert_allclose(found, gradient_of(loss, a2c.weights), rtol=1e-9, atol=1e-12)
 
 
 # -- the details
@@ -131,10 +135,10 @@ def test_the_first_step_is_the_policy_gradient() -> None:
 
 def test_advantages_are_normalised_in_each_minibatch() -> None:
     advantage = np.array([1.0, 5.0, -3.0, 2.0])
-    found = normalized(advantage)
+    found = normalize(advantage)
     np.testing.assert_allclose(found, (advantage - 1.25) / np.std(advantage), rtol=1e-6)
-    assert normalized(np.array([7.0])).tolist() == [7.0]  # a minibatch of one would be 0
-    assert np.isfinite(normalized(np.array([2.0, 2.0]))).all()
+    assert normalize(np.array([7.0])).tolist() == [7.0]  # a minibatch of one would be 0
+    assert np.isfinite(normalize(np.array([2.0, 2.0]))).all()
     agent = PPO(ENV, hidden=(4,), orthogonal=False)
     agent.network.double()
     batch = batch_of(agent, 6)
@@ -184,12 +188,12 @@ def test_settings_reach_the_optimizer() -> None:
 
 def moved(**hyperparameters) -> float:
     """How far one minibatch of SGD with step size 1 moves the weights."""
-    agent = PPO(ENV, hidden=(4,), orthogonal=False, **hyperparameters)
+    agent = PPO(ENV, hidden=(4,), orthogonal=False, epochs=1, batch_size=12, **hyperparameters)
     agent.network.double()
     agent.optimizer = mg.optim.SGD(agent.weights, lr=1.0)
     before = [parameter.array.copy() for parameter in agent.weights]
     batch = batch_of(agent, 12)
-    figures = agent.learn_from_minibatch(batch._replace(target=batch.target + 100))
+    (figures,) = agent.improve(batch._replace(target=batch.target + 100))
     assert figures.gradient_norm > 10
     return float(sum(((p.array - b) ** 2).sum() for p, b in zip(agent.weights, before, strict=True)) ** 0.5)
 
@@ -202,20 +206,25 @@ def test_the_gradient_is_scaled_down() -> None:
 def test_rates_and_clip_fall_to_zero() -> None:
     agent = PPO(Large, rollout_steps=10, epochs=1, anneal_learning_rate=True, anneal_clip=True, learning_rate=0.5)
     seen = []
-    learn = agent.learn_from_minibatch
-    agent.learn_from_minibatch = lambda batch: (  # type: ignore[method-assign]
+    losses = agent.losses
+    agent.losses = lambda batch: (  # type: ignore[method-assign]
         seen.append((agent.optimizer.param_groups[0]["lr"], agent.clip)),
-        learn(batch),
+        losses(batch),
     )[1]
     agent.learn(40)
     np.testing.assert_allclose(seen, [(0.375, 0.15), (0.25, 0.1), (0.125, 0.05), (0.0, 0.0)])
 
 
-def test_every_pass_goes_over_every_step_once() -> None:
+def test_every_pass_goes_over_every_step_once(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = PPO(ENV, num_envs=3, rollout_steps=7, batch_size=4, epochs=3)
-    drawn, nothing = [], Figures(*[0.0] * 6)
-    agent.learn_from_minibatch = lambda batch: drawn.append(batch.log_prob.tolist()) or nothing  # type: ignore
-    agent.batch = lambda steps: Batch(*[np.arange(21.0)] * 7)  # type: ignore[method-assign]
+    drawn = []
+
+    def losses(batch: Batch) -> Losses:
+        drawn.append(batch.log_prob.tolist())
+        return Losses(*(agent.weights[0].sum() for _ in range(4)), mg.zeros(4))
+
+    agent.losses = losses  # type: ignore[method-assign]
+    monkeypatch.setattr(ppo_module, "judge_rollout", lambda agent, steps: Batch(*[np.arange(21.0)] * 7))
     agent.learn(21)
     assert [len(rows) for rows in drawn] == [4, 4, 4, 4, 4, 1] * 3
     passes = [[row for rows in drawn[i : i + 6] for row in rows] for i in (0, 6, 12)]
@@ -227,8 +236,8 @@ def test_passes_end_early_at_the_target() -> None:
     """At once after the first minibatch that finds the policy too far away, without another step."""
     agent = PPO(Large, rollout_steps=32, batch_size=32, epochs=50, learning_rate=0.05, target_kl=0.01, hidden=(8,))
     taken, steps = [], []
-    learn, step = agent.learn_from_minibatch, agent.optimizer.step
-    agent.learn_from_minibatch = lambda batch: taken.append(learn(batch)) or taken[-1]  # type: ignore[method-assign]
+    improve, step = agent.improve, agent.optimizer.step
+    agent.improve = lambda batch: taken.extend(improve(batch)) or taken  # type: ignore[method-assign]
     agent.optimizer.step = lambda: (steps.append(1), step())  # type: ignore[method-assign]
     agent.learn(32)
     kls = [figures.approx_kl for figures in taken]
@@ -250,13 +259,13 @@ def test_approximate_kl_is_kl_on_average() -> None:
 
 
 def test_figures_of_a_policy_that_has_moved() -> None:
-    agent = PPO(ENV, hidden=(4,), orthogonal=False)
+    agent = PPO(ENV, hidden=(4,), orthogonal=False, epochs=1, batch_size=200)
     agent.network.double()
     batch = batch_of(agent, 200)
     distribution, _ = agent.network(agent.tensor(batch.observation))
     ratio = np.exp(distribution.log_prob(agent.tensor(batch.action)).array - batch.log_prob)
     entropy = distribution.entropy().array.mean()
-    figures = agent.learn_from_minibatch(batch)
+    (figures,) = agent.improve(batch)
     assert figures.approx_kl == pytest.approx((ratio - 1 - np.log(ratio)).mean())
     assert figures.clip_fraction == pytest.approx(((ratio < 0.8) | (ratio > 1.2)).mean())
     assert 0.2 < figures.clip_fraction < 0.8
@@ -265,7 +274,7 @@ def test_figures_of_a_policy_that_has_moved() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
-def test_the_old_policy_is_the_one_that_acted(kind: type[TrustRegion], env: str) -> None:
+def test_the_old_policy_is_the_one_that_acted(kind: type[RolloutAgent], env: str) -> None:
     """It is asked for its log-probabilities only when the rollout is full; nothing may have changed until then. After
     that it stays what it was, while the new one moves."""
     plain = dict(anneal_learning_rate=False, normalize_observations=True)
@@ -275,7 +284,7 @@ def test_the_old_policy_is_the_one_that_acted(kind: type[TrustRegion], env: str)
 
     def acting(observation: np.ndarray) -> np.ndarray:
         action = act(observation)
-        acted.append(agent.network.policy(agent.seen(observation)).log_prob(agent.tensor(action)).array)
+        acted.append(agent.network.policy(agent.see(observation)).log_prob(agent.tensor(action)).array)
         return action
 
     def improving(batch: Batch) -> list:
@@ -283,9 +292,9 @@ def test_the_old_policy_is_the_one_that_acted(kind: type[TrustRegion], env: str)
             return policy.log_prob(agent.tensor(batch.action)).array
 
         figures = improve(batch)
-        for old in (batch.log_prob, log_probs(agent.old_policy(batch))):
+        for old in (batch.log_prob, log_probs(old_policy(agent, batch))):
             np.testing.assert_allclose(old, np.concatenate(acted), rtol=1e-5, atol=1e-6)
-        assert not agent.old_policy(batch).log_prob(agent.tensor(batch.action)).requires_grad
+        assert not old_policy(agent, batch).log_prob(agent.tensor(batch.action)).requires_grad
         new = agent.network.policy(agent.tensor(batch.observation))
         assert np.abs(log_probs(new) - batch.log_prob).max() > 1e-3
         acted.clear()
@@ -298,8 +307,8 @@ def test_the_old_policy_is_the_one_that_acted(kind: type[TrustRegion], env: str)
 
 def test_figures_start_at_the_old_policy() -> None:
     agent = PPO("CartPole-v1", num_envs=2, rollout_steps=16, epochs=2, anneal_clip=False, anneal_learning_rate=False)
-    figures, learn = [], agent.learn_from_minibatch
-    agent.learn_from_minibatch = lambda batch: figures.append(learn(batch)) or figures[-1]  # type: ignore
+    figures, improve = [], agent.improve
+    agent.improve = lambda batch: figures.extend(improve(batch)) or figures  # type: ignore[method-assign]
     agent.learn(32)
     assert figures[0].approx_kl < 1e-9 < figures[1].approx_kl
     assert figures[0].clip_fraction == 0
@@ -319,7 +328,7 @@ def test_metrics_are_those_promised() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_observation_statistics_are_frozen_at_evaluation_and_saved(kind: type[TrustRegion], tmp_path) -> None:
+def test_observation_statistics_are_frozen_at_evaluation_and_saved(kind: type[RolloutAgent], tmp_path) -> None:
     agent = kind("CartPole-v1", num_envs=1, rollout_steps=64, epochs=1, normalize_observations=True).learn(256)
     statistics = agent.observation_normalizer.statistics
     assert statistics.count == 256
@@ -334,8 +343,8 @@ def test_observation_statistics_are_frozen_at_evaluation_and_saved(kind: type[Tr
     loaded = kind.load(tmp_path / "agent")
     assert_same_state(agent, loaded)
     observation = np.array([0.3, -1.0, 0.02, 2.0], np.float32)
-    np.testing.assert_array_equal(loaded.seen(observation).array, agent.seen(observation).array)
-    np.testing.assert_allclose(agent.seen(observation).array, (observation - mean) / np.sqrt(kept["variance"]), 1e-4)
+    np.testing.assert_array_equal(loaded.see(observation).array, agent.see(observation).array)
+    np.testing.assert_allclose(agent.see(observation).array, (observation - mean) / np.sqrt(kept["variance"]), 1e-4)
     assert_same_state(agent.learn(100), loaded.learn(100))
 
 
@@ -399,8 +408,8 @@ class Large(gym.Env):
 
 def test_normalisation_makes_the_difference() -> None:
     found = []
-    for normalize in (True, False):
-        switches = dict(normalize_observations=normalize, normalize_rewards=normalize)
+    for switch in (True, False):
+        switches = dict(normalize_observations=switch, normalize_rewards=switch)
         agent = PPO(Large, num_envs=4, rollout_steps=16, learning_rate=5e-3, hidden=(16,), **switches).learn(3_000)
         found.append([agent.predict(np.float32([5_000 + 10 * sign])) for sign in (-1, 1)])
     assert found[0] == [0, 1]
@@ -426,7 +435,7 @@ def test_steps_that_are_no_transitions_are_left_out() -> None:
     ends = np.array([[True, False], [False, False]])
     observation = np.float32([[[1], [2]], [[3], [4]]])
     steps = Steps(observation, zeros.astype(int), zeros, ends, ends & False, observation, valid)
-    assert agent.batch(steps).observation.ravel().tolist() == [1, 2, 4]
+    assert judge_rollout(agent, steps).observation.ravel().tolist() == [1, 2, 4]
 
 
 def test_a_graph_is_recorded_for_learning_only() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents import PPO, PPOKL, evaluate
-from agents.policy_gradient.parts.trust_region import Batch
+from agents.policy_gradient.parts.trust_region import Batch, log_ratio
 from agents.policy_gradient.ppo_kl import Penalty
 from envs import UsageError
 from tests.agents.conftest import assert_same_state
@@ -40,10 +40,10 @@ def moved_from(agent: PPOKL, size: int = 12) -> Batch:
 def test_gradient_of_the_loss(env: str, shared: bool, direction: str) -> None:
     agent = small(env, shared=shared, kl_direction=direction, beta=1.7, entropy_coefficient=0.1)
     batch = moved_from(agent)
-    numeric = numeric_gradient(lambda: agent.combined(agent.losses(batch)), agent.weights)
+    numeric = numeric_gradient(lambda: agent.losses(batch).total, agent.weights)
     kl = gradient_of(agent.losses(batch).kl, agent.weights)
     assert np.abs(kl).max() > 1e-2
-    np.testing.assert_allclose(gradient_of(agent.combined(agent.losses(batch)), agent.weights), numeric, 1e-5, 1e-7)
+    np.testing.assert_allclose(gradient_of(agent.losses(batch).total, agent.weights), numeric, 1e-5, 1e-7)
 
 
 @DIRECTIONS
@@ -67,7 +67,7 @@ def test_the_loss_by_hand(direction: str) -> None:
     )
     losses = agent.losses(batch)
     assert losses.kl.item() == pytest.approx(means[direction])
-    assert agent.combined(losses).item() == pytest.approx(expected)
+    assert losses.total.item() == pytest.approx(expected)
 
 
 def test_the_two_directions_of_normal_policies() -> None:
@@ -106,7 +106,7 @@ def test_without_a_penalty_nothing_holds_the_ratio() -> None:
     agent = small(normalize_advantages=False)
     batch = moved_from(agent)
     distribution, _ = agent.network(agent.tensor(batch.observation))
-    ratio = agent.log_ratio(distribution, batch).exp().array
+    ratio = log_ratio(agent, distribution, batch).exp().array
     assert (np.abs(ratio - 1) > 0.2).any()
     assert agent.losses(batch).policy.item() == pytest.approx(-(ratio * batch.advantage).mean())
 
@@ -143,7 +143,7 @@ def test_beta_is_never_zero_and_never_infinite() -> None:
 def test_beta_adapts_once_a_rollout_to_the_whole_divergence(direction: str) -> None:
     agent = PPOKL(ENV, rollout_steps=32, batch_size=8, epochs=3, hidden=(8,), kl_direction=direction)
     adapted, betas, batches, figures = [], [], [], []
-    adapt, learn, improve = agent.penalty.adapt, agent.learn_from_minibatch, agent.improve
+    adapt, losses, improve = agent.penalty.adapt, agent.losses, agent.improve
 
     def improving(batch: Batch):
         found = improve(batch)
@@ -155,7 +155,7 @@ def test_beta_adapts_once_a_rollout_to_the_whole_divergence(direction: str) -> N
         return found
 
     agent.penalty.adapt = lambda *given: (adapted.append(given), adapt(*given))  # type: ignore[method-assign]
-    agent.learn_from_minibatch = lambda batch: (betas.append(agent.penalty.beta), learn(batch))[1]  # type: ignore
+    agent.losses = lambda batch: (betas.append(agent.penalty.beta), losses(batch))[1]  # type: ignore
     agent.improve = improving  # type: ignore[method-assign]
     agent.learn(4 * 32 * agent.num_envs)
     rollouts = len(batches)

@@ -21,7 +21,10 @@ from agents import (
     SimplePolicyGradient,
 )
 from agents.memory.rollout import Rollout, Steps, Trajectories
-from agents.policy_gradient.ppo import Batch, Figures, value_loss
+from agents.policy_gradient import ppo
+from agents.policy_gradient.parts.gae import rollout_advantage
+from agents.policy_gradient.parts.trust_region import Batch, judge_rollout
+from agents.policy_gradient.ppo import value_loss
 from envs import Transition, make_environments
 from tests.agents.conftest import arrays_of, assert_same_state
 from tests.agents.gradients import gradient_of
@@ -61,7 +64,7 @@ def test_ppos_targets_by_hand() -> None:
     for gae_lambda in (0.0, 1.0):
         agent = PPO(ENV, num_envs=2, gamma=0.9, gae_lambda=gae_lambda, hidden=(4,))
         steps = cut_in_the_middle(0.0)
-        batch = agent.batch(steps)
+        batch = judge_rollout(agent, steps)
         reward = steps.reward.astype(np.float64)
         after = agent.state_values(steps.next_observation.reshape(8, 1)).reshape(4, 2)
         after[1, 1] = 0.0  # terminated
@@ -150,18 +153,17 @@ def test_the_activation_is_the_one_that_was_asked_for(kind: type, shared: bool) 
 
 
 @pytest.mark.parametrize(("kl", "passes"), [(0.0149, 6), (0.0151, 1)])
-def test_the_passes_end_at_one_and_a_half_times_the_target(kl: float, passes: int) -> None:
+def test_the_passes_end_at_one_and_a_half_times_the_target(kl: float, passes: int, monkeypatch) -> None:
     agent = PPO(ENV, num_envs=1, rollout_steps=4, batch_size=4, epochs=6, target_kl=0.01)
-    figures = Figures(*np.zeros(len(Figures._fields)))._replace(approx_kl=kl)
     asked = []
-    agent.learn_from_minibatch = lambda batch: asked.append(1) or figures  # type: ignore[method-assign]
+    monkeypatch.setattr(ppo, "approximate_kl", lambda log_ratio: asked.append(1) or kl)
     agent.learn(4)
     assert len(asked) == passes
 
 
 def test_what_belongs_together_stays_together_in_minibatches() -> None:
-    agent = PPO(ENV, rollout_steps=21, batch_size=4)
-    for minibatch in agent.minibatches(Batch(*(np.arange(21.0) + 100 * i for i in range(len(Batch._fields))))):
+    batch = Batch(*(np.arange(21.0) + 100 * i for i in range(len(Batch._fields))))
+    for minibatch in batch.minibatches(4, np.random.default_rng(0)):
         for i, field in enumerate(minibatch):
             np.testing.assert_array_equal(field, minibatch[0] + 100 * i)
 
@@ -171,9 +173,8 @@ def test_the_figures_are_of_the_policy_and_of_the_returns() -> None:
     for kind in (ActorCritic, A2C):
         agent = small(kind, gamma=0.9)
         steps = steps_of(every_trajectory()[5])
-        value = agent.state_values(steps.observation[:, 0])[:, None]
-        after = agent.state_values(steps.next_observation[:, 0])[:, None]
-        advantage = agent.advantage(steps, value, after)
+        value, after = (agent.state_values(field[:, 0]) for field in (steps.observation, steps.next_observation))
+        advantage = rollout_advantage(steps, value, after, 0.9, 1.0 if kind is A2C else 0.0)
         distribution, _ = agent.network(agent.tensor(steps.observation[:, 0]))
         agent.learn_from(steps)
         metrics = agent.metrics.take()
@@ -239,9 +240,9 @@ def test_advantages_do_not_cross_an_end_of_either_kind(kind: type, gae_lambda: f
     def advantage(later: float) -> np.ndarray:
         steps = cut_in_the_middle(later)
         if kind is PPO:
-            return agent.batch(steps).advantage.reshape(4, 2)
-        value, after = (agent.state_values(field.reshape(8, 1)).reshape(4, 2) for field in (steps[0], steps[5]))
-        return agent.advantage(steps, value, after)
+            return judge_rollout(agent, steps).advantage.reshape(4, 2)
+        value, after = (agent.state_values(field.reshape(8, 1)) for field in (steps[0], steps[5]))
+        return rollout_advantage(steps, value, after, 0.9, gae_lambda).reshape(4, 2)
 
     found, other = advantage(0.0), advantage(100.0)
     np.testing.assert_array_equal(found[:2], other[:2])
@@ -388,7 +389,7 @@ def test_the_first_rewards_are_normalised_with_their_own_statistics() -> None:
     agent = PPO(ENV, num_envs=2, gamma=0.9, gae_lambda=0.0, hidden=(4,), normalize_rewards=True)
     steps = cut_in_the_middle(0.0)
     steps = steps._replace(reward=steps.reward * 1_000)
-    batch = agent.batch(steps)
+    batch = judge_rollout(agent, steps)
     r = steps.reward.astype(np.float64)
     returns = np.stack([r[0], r[1] + 0.9 * r[0], r[2], r[3] + 0.9 * r[2]])  # so far, in each episode
     after = agent.state_values(steps.next_observation.reshape(8, 1)).reshape(4, 2)

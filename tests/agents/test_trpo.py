@@ -12,7 +12,7 @@ import minigrad as mg
 from agents import TRPO, evaluate
 from agents.policy_gradient.exact_policy_gradient import policy_gradient, softmax
 from agents.policy_gradient.parts.conjugate_gradients import conjugate_gradients
-from agents.policy_gradient.parts.trust_region import Batch, surrogate
+from agents.policy_gradient.parts.trust_region import Batch, advantage_of, log_ratio, old_policy, surrogate
 from agents.policy_gradient.trpo import flat_gradient, hessian_vector_product, line_search
 from envs import UsageError
 from minigrad.distributions import Categorical, kl_divergence
@@ -92,7 +92,7 @@ def policy_and_kl(agent: TRPO, moved: float = 0.0):
     """The policy's weights, and a function for its mean KL divergence from what it was before it `moved`."""
     weights = list(agent.network.policy.parameters())
     batch = batch_of(agent, 7)
-    old, rng = agent.old_policy(batch), np.random.default_rng(5)
+    old, rng = old_policy(agent, batch), np.random.default_rng(5)
     for weight in weights:
         weight.array[...] += rng.normal(0, moved, weight.shape) if moved else 0
 
@@ -190,7 +190,7 @@ def test_the_natural_gradient_of_a_table_is_the_advantage() -> None:
 
 def surrogate_of(agent: TRPO, batch: Batch) -> mg.Tensor:
     policy = agent.network.policy(agent.tensor(batch.observation))
-    return surrogate(agent.log_ratio(policy, batch).exp(), agent.advantage_of(batch))
+    return surrogate(log_ratio(agent, policy, batch).exp(), advantage_of(agent, batch))
 
 
 @ENVS
@@ -261,7 +261,7 @@ def test_the_natural_step_beats_the_plain_one() -> None:
     batch, weights = fresh_batch(agent), list(agent.network.policy.parameters())
     gradient = flat_gradient(surrogate_of(agent, batch), weights)
     natural, product = (
-        use(kl_divergence(agent.old_policy(batch), agent.network.policy(agent.tensor(batch.observation))).mean())
+        use(kl_divergence(old_policy(agent, batch), agent.network.policy(agent.tensor(batch.observation))).mean())
         for use in (
             lambda kl: agent.natural_step(kl, weights, gradient),
             lambda kl: hessian_vector_product(kl, weights, 0.0),
@@ -358,14 +358,14 @@ def test_policy_and_value_move_by_themselves() -> None:
     assert changed(policy, before[0])
     assert not changed(critic, before[1])
     before = arrays(policy), arrays(critic)
-    losses = list(agent.passes(batch))
+    losses = agent.fit_value(batch)
     assert len(losses) == 8
     assert changed(critic, before[1])
     assert not changed(policy, before[0])
 
 
 def test_the_value_is_fitted_to_its_targets() -> None:
-    agent = small(ENV, max_gradient_norm=0.0)
+    agent = small(ENV, max_gradient_norm=0.0, epochs=1)
     batch = batch_of(agent, 12)
     critic = list(agent.network.critic.parameters())
     agent.optimizer = mg.optim.SGD(agent.weights, lr=1.0)
@@ -375,7 +375,7 @@ def test_the_value_is_fitted_to_its_targets() -> None:
     )
     before = np.concatenate([weight.array.ravel().copy() for weight in critic])
     value = agent.state_values(batch.observation)
-    assert agent.learn_from_minibatch(batch) == pytest.approx(((value - batch.target) ** 2).mean())
+    assert agent.fit_value(batch) == [pytest.approx(((value - batch.target) ** 2).mean())]
     after = np.concatenate([weight.array.ravel() for weight in critic])
     np.testing.assert_allclose(before - after, numeric, rtol=1e-5, atol=1e-8)
 

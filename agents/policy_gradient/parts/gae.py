@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ...memory.rollout import Steps, spread
+
 
 def gae(
     reward: np.ndarray,
@@ -50,3 +52,9 @@ def gae(
     for t in reversed(range(len(delta))):
         advantage[t] = following = delta[t] + decay[t] * following
     return advantage
+
+
+def rollout_advantage(steps: Steps, value: np.ndarray, next_value: np.ndarray, gamma: float, lam: float) -> np.ndarray:
+    """A_t of a rollout's valid steps, (valid steps,), from V(s_t) and V(s_{t+1}) of the same shape."""
+    values = spread(value, steps.valid), spread(next_value, steps.valid)
+    return gae(steps.reward, *values, steps.terminated, steps.truncated, gamma, lam)[steps.valid]

@@ -1,5 +1,5 @@
 """The policy gradient of a table, estimated from episodes that are played in the model: what is in closed form in
-exact.py, as the agents see it.
+exact_policy_gradient.py, as the agents see it.
 
 Every estimator is a credit c for each action, and the estimate of one episode is
 

@@ -11,40 +11,30 @@ algorithms' files: TRPO limits the KL divergence, one PPO charges for it, the ot
 
 A is from gae.py. What is called a detail here is one of Huang et al., "The 37 implementation details of proximal
 policy optimization", ICLR blog track (2022): of its 13 core ones, or c1 to c9, those for continuous actions. Each is an
-option, except c1 to c3 and c5 (policy_gradient.py clips the actions), without which continuous actions would be others.
+option, except c1 to c3 and c5 (envs/scaled_actions.py), without which continuous actions would be others.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from gymnasium import spaces
 
 import minigrad as mg
-import minigrad.nn as nn
-import minigrad.optim as optim
-from envs import Transition, UsageError
 from minigrad.distributions import Distribution
 
-from ...core.annealing import AnnealedLearningRate
-from ...core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
-from ...memory.rollout import Rollout, Steps, spread
-from ...networks.bodies import ACTIVATIONS, ActivationName, is_picture
-from ...networks.critics import explained_variance
-from ...networks.normalization import ObservationNormalizer, RewardNormalizer
-from ...networks.policies import NormalHead
-from .actor_critic_networks import actor_critic_network, orthogonal_initialization
-from .gae import gae
-from .policy_gradient import PolicyGradient
+from ...core.hyperparameters import Count, Fraction, NonNegative, Positive, Sizes
+from ...memory.rollout import Steps
+from ...networks.bodies import ActivationName
+from .gae import rollout_advantage
 from .policy_losses import same_shape
+from .rollout_agent import RolloutAgent, RolloutHyperparameters
 
 
 @dataclass(frozen=True)
-class TrustRegionHyperparameters(Hyperparameters):
+class TrustRegionHyperparameters(RolloutHyperparameters):
     learning_rate: Positive = 3e-4
     """Step size of Adam."""
     anneal_learning_rate: bool = False
@@ -53,7 +43,7 @@ class TrustRegionHyperparameters(Hyperparameters):
     """Discount: what a reward is worth one step earlier."""
     gae_lambda: Fraction = 0.95
     """Advantages: 1 trusts what was got, 0 the value that was expected."""
-    rollout_steps: Count = 2_048
+    rollout_steps: Count = 2_048  # detail 1: the same number of every environment, episodes ending where they may
     """Steps of each environment between updates."""
     batch_size: Count = 64
     """Steps in a minibatch."""
@@ -69,13 +59,13 @@ class TrustRegionHyperparameters(Hyperparameters):
     """Units of each hidden layer."""
     activation: ActivationName = "tanh"
     """What follows each hidden layer."""
-    orthogonal: bool = True
+    orthogonal: bool = True  # detail 2
     """Whether weights start orthogonal, with a policy that is almost uniform."""
-    initial_std: Positive = 1.0
+    initial_std: Positive = 1.0  # details c1 to c3
     """Continuous actions: the standard deviation of each number at first; it is learned from there on."""
-    normalize_observations: bool = False
+    normalize_observations: bool = False  # details c6, c7
     """Whether observations are brought to mean 0 and variance 1, by running statistics."""
-    normalize_rewards: bool = False
+    normalize_rewards: bool = False  # details c8, c9
     """Whether rewards are divided by the standard deviation of the returns, by running statistics."""
 
 
@@ -91,17 +81,54 @@ class Batch(NamedTuple):
     target: np.ndarray  # (batch,) what the value should have been
     policy: np.ndarray  # (batch, ...) the numbers that the old distribution is made of, for its head
 
-    def rows(self, at: np.ndarray) -> Batch:
-        return Batch(*(field.take(at, 0) for field in self))
+    def minibatches(self, size: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """The steps in an order that is drawn anew, `size` at a time (detail 6)."""
+        count = len(self.action)
+        if count <= size:  # the order within a minibatch doesn't matter
+            yield self
+            return
+        order = rng.permutation(count)
+        for start in range(0, count, size):
+            yield Batch(*(field.take(order[start : start + size], 0) for field in self))
 
 
-def surrogate(ratio: mg.Tensor, advantage: mg.Tensor) -> mg.Tensor:
-    """mean(r A) of (batch,) each. Its gradient at r = 1 is the policy gradient."""
-    same_shape("surrogate", ratio=ratio, advantage=advantage)
-    return (ratio * advantage).mean()
+def judge_rollout(agent: RolloutAgent, steps: Steps) -> Batch:
+    """The rollout's valid steps, judged. What the old policy and value say is asked once for all of them, here: they
+    are still the ones that acted, and a pass over many costs a fraction of many passes over few. The normalisers learn
+    from the steps."""
+    h, valid = agent.hyperparameters, steps.valid
+    if agent.reward_normalizer is not None:
+        agent.reward_normalizer.learn_from(steps.reward, steps.terminated | steps.truncated, valid)
+        steps = steps._replace(reward=agent.reward_normalizer(steps.reward))
+    observation, action = agent.see(steps.observation[valid]), steps.action[valid]
+    with mg.no_grad():
+        distribution, predicted = agent.network(observation)
+        log_prob = mg.to_numpy(distribution.log_prob(agent.tensor(action)))
+    value, next_value = mg.to_numpy(predicted), agent.state_values(steps.next_observation[valid])
+    advantage = rollout_advantage(steps, value, next_value, h.gamma, h.gae_lambda)  # detail 5
+    if agent.observation_normalizer is not None:
+        agent.observation_normalizer.learn_from(steps.observation[valid])
+    policy = agent.network.policy.head.numbers_of(distribution)
+    return Batch(mg.to_numpy(observation), action, log_prob, value, advantage, value + advantage, policy)
 
 
-def normalized(advantage: np.ndarray) -> np.ndarray:
+def old_policy(agent: RolloutAgent, batch: Batch) -> Distribution:
+    """The distribution that the actions were drawn from, with no gradient."""
+    return agent.network.policy.head.distribution_of(agent.tensor(batch.policy))
+
+
+def log_ratio(agent: RolloutAgent, new: Distribution, batch: Batch) -> mg.Tensor:
+    """log r, (batch,)."""
+    return new.log_prob(agent.tensor(batch.action)) - agent.tensor(batch.log_prob)
+
+
+def advantage_of(agent: RolloutAgent, batch: Batch) -> mg.Tensor:
+    """What the policy learns from, (batch,)."""
+    advantage = batch.advantage
+    return agent.tensor(normalize(advantage) if agent.hyperparameters.normalize_advantages else advantage)
+
+
+def normalize(advantage: np.ndarray) -> np.ndarray:
     """With mean 0 and standard deviation 1 (detail 7). A minibatch of one has no deviation, and stays as it is."""
     if len(advantage) < 2:
         return advantage
@@ -109,144 +136,7 @@ def normalized(advantage: np.ndarray) -> np.ndarray:
     return centred / (np.sqrt(centred @ centred / len(centred)) + 1e-8)
 
 
-class TrustRegion(AnnealedLearningRate, PolicyGradient):
-    Hyperparameters: ClassVar[type[Hyperparameters]] = TrustRegionHyperparameters
-
-    def build(self) -> None:
-        h = self.hyperparameters
-        self.observation_normalizer: ObservationNormalizer | None = None
-        seen = self.observation_space
-        if h.normalize_observations:  # details c6, c7
-            if not isinstance(seen, spaces.Box) or is_picture(seen):
-                raise UsageError(
-                    f"normalize_observations is for numbers, and {self.environments.name} has the observations "
-                    f"{seen}; leave it out: pictures and choices come to 0..1 anyway"
-                )
-            self.observation_normalizer = ObservationNormalizer(seen.shape)
-            seen = self.observation_normalizer.space  # not bytes any more, which the network would divide by 255
-        # Details c8, c9.
-        self.reward_normalizer = RewardNormalizer(self.num_envs, h.gamma) if h.normalize_rewards else None
-        self.network = actor_critic_network(self.shared, seen, self.action_space, h.hidden, ACTIVATIONS[h.activation])
-        if h.orthogonal:  # detail 2
-            orthogonal_initialization(self.network)
-        head = self.network.policy.head
-        if isinstance(head, NormalHead):  # details c1 to c3
-            nn.init.constant_(head.log_std, math.log(h.initial_std))
-        self.network.to(self.device)
-        self.weights = self.weights_of_adam()
-        self.optimizer = optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)  # detail 3
-        # Detail 1: the same number of steps of every environment, episodes ending where they may.
-        self.rollout = Rollout(h.rollout_steps, self.num_envs, self.observation_space, self.action_space)
-
-    # -- what an algorithm defines
-
-    @property
-    def shared(self) -> bool:
-        """Whether policy and value are two heads of one network (details 13, c4)."""
-        return False
-
-    def weights_of_adam(self) -> list[nn.Parameter]:
-        return list(self.network.parameters())
-
-    def improve(self, batch: Batch) -> list[float]:
-        """Learns from a rollout. The figures for metrics.csv, in the order of `metric_names`, without the explained
-        variance that comes last."""
-        raise NotImplementedError
-
-    def learn_from_minibatch(self, batch: Batch) -> Any:
-        """A step of a pass, and its figures."""
-        raise NotImplementedError
-
-    # -- acting
-
-    def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        """Drawn from the policy; without `rng`, the most probable."""
-        return self.network.policy.choose(self.seen(observation), rng)
-
-    def state_values(self, observation: np.ndarray) -> np.ndarray:
-        """V(s) of (k, ...) observations, (k,). With normalised rewards, of those."""
-        with mg.no_grad():
-            return mg.to_numpy(self.network.value(self.seen(observation)))
-
-    def seen(self, observation: np.ndarray) -> mg.Tensor:
-        """Observations as the network sees them."""
-        normalizer = self.observation_normalizer
-        return self.tensor(observation if normalizer is None else normalizer(observation))
-
-    # -- learning
-
-    def observe(self, transition: Transition) -> None:
-        self.rollout.add(transition)
-
-    def update(self, new_steps: int) -> None:
-        if self.rollout.full:
-            self.learn_from(self.rollout.take())
-
-    def learn_from(self, steps: Steps) -> None:
-        self.anneal()  # detail 4
-        batch = self.batch(steps)
-        figures = self.improve(batch)
-        self.metrics.add(*figures, explained_variance(batch.value, batch.target))
-        if self.observation_normalizer is not None:
-            self.observation_normalizer.learn_from(steps.observation[steps.valid])
-
-    def batch(self, steps: Steps) -> Batch:
-        """The rollout's valid steps. What the old policy and value say is asked once for all of them, here: they are
-        still the ones that acted, and a pass over many costs a fraction of many passes over few."""
-        h, valid = self.hyperparameters, steps.valid
-        reward = steps.reward
-        if self.reward_normalizer is not None:
-            self.reward_normalizer.learn_from(reward, steps.terminated | steps.truncated, valid)
-            reward = self.reward_normalizer(reward)
-        observation = self.seen(steps.observation[valid])
-        action = steps.action[valid]
-        with mg.no_grad():
-            distribution, predicted = self.network(observation)
-            log_prob = mg.to_numpy(distribution.log_prob(self.tensor(action)))
-        value = mg.to_numpy(predicted)
-        next_value = self.state_values(steps.next_observation[valid])
-        advantage = gae(  # detail 5
-            reward,
-            spread(value, valid),
-            spread(next_value, valid),
-            steps.terminated,
-            steps.truncated,
-            h.gamma,
-            h.gae_lambda,
-        )[valid]
-        policy = self.network.policy.head.numbers_of(distribution)
-        return Batch(mg.to_numpy(observation), action, log_prob, value, advantage, value + advantage, policy)
-
-    def old_policy(self, batch: Batch) -> Distribution:
-        """The distribution that the actions were drawn from, with no gradient."""
-        return self.network.policy.head.distribution_of(self.tensor(batch.policy))
-
-    def log_ratio(self, new: Distribution, batch: Batch) -> mg.Tensor:
-        """log r, (batch,)."""
-        return new.log_prob(self.tensor(batch.action)) - self.tensor(batch.log_prob)
-
-    def advantage_of(self, batch: Batch) -> mg.Tensor:
-        """What the policy learns from, (batch,)."""
-        advantage = batch.advantage
-        return self.tensor(normalized(advantage) if self.hyperparameters.normalize_advantages else advantage)
-
-    def passes(self, batch: Batch) -> Iterator[Any]:
-        """`epochs` passes over the batch, in minibatches drawn anew in each (detail 6). Each is learned from when its
-        figures are asked for, and not before."""
-        for _ in range(self.hyperparameters.epochs):
-            for minibatch in self.minibatches(batch):
-                yield self.learn_from_minibatch(minibatch)
-
-    def minibatches(self, batch: Batch) -> Iterator[Batch]:
-        count, size = len(batch.action), self.hyperparameters.batch_size
-        if count <= size:  # the order within a minibatch doesn't matter
-            yield batch
-            return
-        order = self.random["minibatches"].permutation(count)
-        for start in range(0, count, size):
-            yield batch.rows(order[start : start + size])
-
-    def parts(self) -> dict[str, Any]:
-        parts = {"network": self.network, "optimizer": self.optimizer, "rollout": self.rollout}
-        normalizers = {"observations": self.observation_normalizer, "rewards": self.reward_normalizer}
-        return {**parts, **{name: each for name, each in normalizers.items() if each is not None}}
+def surrogate(ratio: mg.Tensor, advantage: mg.Tensor) -> mg.Tensor:
+    """mean(r A) of (batch,) each. Its gradient at r = 1 is the policy gradient."""
+    same_shape("surrogate", ratio=ratio, advantage=advantage)
+    return (ratio * advantage).mean()

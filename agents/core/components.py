@@ -103,12 +103,11 @@ class ComposedHyperparameters(Hyperparameters):
     switches: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        seams = {seam.name: seam for seam in self.seams}
-        for name, hint in get_type_hints(type(self), include_extras=True).items():
-            if name in seams:
-                seams[name].check(getattr(self, name))
-            else:
-                check(name, getattr(self, name, None), hint)
+        for seam in self.seams:
+            seam.check(getattr(self, seam.name))
+        hints = get_type_hints(type(self), include_extras=True)
+        for name in {field.name for field in fields(self)} - {seam.name for seam in self.seams}:
+            object.__setattr__(self, name, check(name, getattr(self, name), hints[name]))  # it is frozen
 
     @classmethod
     def of(cls, values: Mapping[str, Any], preset: Mapping[str, Any] | None = None) -> Self:

@@ -49,9 +49,10 @@ class Hyperparameters:
     aliases: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self), include_extras=True).items():
+        hints = get_type_hints(type(self), include_extras=True)
+        for name in (field.name for field in fields(self)):
             # The way to set a field of a frozen dataclass.
-            object.__setattr__(self, name, check(name, getattr(self, name), hint))
+            object.__setattr__(self, name, check(name, getattr(self, name), hints[name]))
 
     @classmethod
     def of(cls, values: Mapping[str, Any], preset: Mapping[str, Any] | None = None) -> Self:

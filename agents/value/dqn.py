@@ -101,9 +101,7 @@ class DQNHyperparameters(ComposedHyperparameters):
     def rename(cls, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """`dueling` and `noisy` are switches of the network, each on its own."""
         values = dict(values)
-        switches = {name: values.pop(name) for name in cls.switches if name in values}
-        for name, value in switches.items():
-            check(name, value, bool)
+        switches = {name: check(name, values.pop(name), bool) for name in cls.switches if name in values}
         if switches and "network" in values:
             raise UsageError(f"network already says what {' and '.join(switches)} would; give one of them")
         if switches:

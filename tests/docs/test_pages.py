@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents import cli
-from agents.cli import COMMANDS, parse_train_options
+from agents.cli import COMMANDS
+from agents.cli.train import parse_train_options
 from agents.registry import agent_class
 from minigrad.core.operation import TABLE
 

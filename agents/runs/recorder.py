@@ -35,16 +35,16 @@ class Recorder:
         return min((self.agent.steps // self.every + 1) * self.every, self.agent.total_steps)
 
     def episode(self, episode: Episode, figures: dict[str, float | None]) -> None:
-        self.run.metrics.write(
-            {
-                "step": self.agent.steps,
-                "episode": self.agent.episodes,
-                "return": episode.total_reward,
-                "length": episode.length,
-                **self.agent.schedules(),
-                **figures,
-            }
-        )
+        row = {
+            "step": self.agent.steps,
+            "episode": self.agent.episodes,
+            "return": episode.total_reward,
+            "length": episode.length,
+            **self.agent.schedules(),
+            **figures,
+        }
+        with self.run.saying_how_to_go_on(self.agent.steps):
+            self.run.metrics.write(row)
 
     def checkpoint(self) -> int:
         """Evaluates, remembers the best weights, saves. Returns when to do so next."""

@@ -197,7 +197,7 @@ def _store(array: Any, place: str, arrays: dict[str, np.ndarray]) -> str:
     return place
 
 
-def _unpack(tree: Any, arrays: dict[str, np.ndarray], tensor_at: Callable[[str], Tensor]) -> Any:
+def _unpack(tree: Any, arrays: dict[str, np.ndarray], tensor_at: Callable[[str], Any]) -> Any:
     match tree:
         case {"tensor": place}:
             return tensor_at(place)

@@ -131,6 +131,6 @@ def command_ablation(arguments: list[str]) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} must be at least 1, got {value}")
-    directory = options.output or unused_directory(f"ablation-{options.env.replace('/', '-')}")
+    directory = options.output or unused_directory(f"ablation-{options.env}")
     picture = study(directory, options.env, options.steps, options.seeds, options.jobs)
     print(f"\n{'greedy return':>25}   over {options.seeds} seeds\n{summary(directory, options.seeds)}\n\n{picture}")

@@ -72,7 +72,7 @@ def train(
                         **figures,
                     }
                     if recorder is not None:
-                        recorder.run.metrics.write(row)
+                        recorder.write_episode(row)
                     listeners.call(listeners.on_episode, **row)
             if hears_steps:
                 listeners.step(transition)

@@ -35,6 +35,11 @@ class Recorder:
         """The step of the next checkpoint; counted from zero, so that a resumed run has the same ones."""
         return min((self.agent.steps // self.every + 1) * self.every, self.agent.total_steps)
 
+    def write_episode(self, row: dict[str, Any]) -> None:
+        """A row of metrics.csv."""
+        with self.run.saying_how_to_go_on(self.agent.steps):
+            self.run.metrics.write(row)
+
     def checkpoint(self) -> int:
         """Evaluates, remembers the best weights, saves. Returns when to do so next."""
         self.run.check_is_there(self.agent.steps)

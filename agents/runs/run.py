@@ -15,6 +15,8 @@ import os
 import re
 import shlex
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -138,13 +140,19 @@ class Run:
     def save(self, step: int, agent_state: dict[str, Any], callbacks: list[dict[str, Any]]) -> Path:
         """Writes a checkpoint of the agent and of how far the tables are. Raises `UsageError` if that is impossible."""
         self.check_is_there(step)
-        try:
+        with self.saying_how_to_go_on(step):
             # The tables first: a checkpoint may not count rows that a power cut can still lose.
             for table in (self.metrics, self.evaluations, self.timing):
                 table.flush(to_disk=True)
             tables = {"metrics": self.metrics.mark(), "evaluations": self.evaluations.mark()}
             tree = {"agent": agent_state, "tables": tables, "best": self.best, "callbacks": callbacks}
             return self.checkpoints.save(step, tree, also_keep=self.best["checkpoint"] if self.best else None)
+
+    @contextmanager
+    def saying_how_to_go_on(self, step: int) -> Iterator[None]:
+        """Inside, a full disk and its like are a `UsageError` with the file and the command that goes on."""
+        try:
+            yield
         except OSError as problem:
             names = self.checkpoints.names()
             last = f"from its last checkpoint, {names[-1]}" if names else "from the start"

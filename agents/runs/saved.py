@@ -6,6 +6,7 @@ exist in this process, and an environment `module:Id` is one that the caller nam
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,8 +78,10 @@ def environment_of(config: dict[str, Any], env: Any = None) -> Any:
         return env
     if ":" not in known:
         return known
-    registered = known.partition(":")[2]
-    if registered in gym.registry:  # the module was imported already, by whoever wanted to
+    module, _, registered = known.partition(":")
+    if module in sys.modules:  # imported already, by whoever wanted to
+        return known
+    if registered in gym.registry:  # by a module of another name
         return registered
     raise UsageError(
         f"the agent was trained on {known}, and no module is imported because a file names it; name it again: "

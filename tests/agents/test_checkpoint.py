@@ -164,3 +164,14 @@ def test_an_old_damaged_checkpoint_is_no_obstacle(tmp_path: Path) -> None:
     (path / "manifest.json").write_text("{")
     checkpoints.save(2, {"ring": ring_of(4)})
     assert Checkpoints(tmp_path).load_newest()[1]["ring"].total == 4
+
+
+@pytest.mark.parametrize("first", [0, 3, 50, 95])
+def test_a_ring_starts_where_it_started(tmp_path: Path, small_segments, first: int) -> None:
+    """Its first rows may be forgotten although nothing has overwritten them: in memory, and in a segment on disk."""
+    ring = ring_of(96)
+    ring.first = first
+    Checkpoints(tmp_path).save(1, {"ring": ring})
+    back = Checkpoints(tmp_path).load_newest()[1]["ring"]
+    assert (back.oldest, len(back), back.total) == (first, 96 - first, 96)
+    np.testing.assert_array_equal(back.rows(first, 96)["y"], np.arange(first, 96))

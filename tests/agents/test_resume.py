@@ -26,6 +26,18 @@ def test_killed_and_resumed(agent_type: type[Agent], tmp_path: Path) -> None:
     assert "moments" in done.stdout
 
 
+@pytest.mark.slow
+def test_killed_at_random_times(tmp_path: Path) -> None:
+    """MINIGRAD_KILLS=100 for as many as a release has seen."""
+    kills = os.environ.get("MINIGRAD_KILLS", "10")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    driver = DRIVER.with_name("kill_at_random_times.py")
+    command = [sys.executable, str(driver), kills, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"{kills} kills, {kills} identical\n")
+
+
 def train(run: Path, *more: str) -> None:
     assert cli.main(["train", "dqn", "--env", ENV, "--steps", "200", "--run", str(run), "--quiet", *more]) == 0
 

@@ -283,6 +283,31 @@ def test_a_full_disk_is_named_and_leaves_no_half_checkpoint(
     assert (run / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
 
 
+def test_a_full_disk_between_checkpoints(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A row that is written where nothing is saved; what is in the buffer can't be written when the file is closed."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    line = [
+        "train",
+        "q-learning",
+        "--env",
+        ENV,
+        "--quiet",
+        "--evaluation-episodes",
+        "0",
+        "--run",
+        str(tmp_path / "run"),
+    ]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, before[1]))  # bytes of a file
+    try:
+        said = refuse([*line, "--steps", "60000", "--checkpoint-every", "1000", "--run", str(tmp_path / "run")], capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert f"{tmp_path / 'run' / 'metrics.csv'}: File too large" in said
+    assert f"`minigrad resume {tmp_path / 'run'}` goes on from its last checkpoint, step-0" in said
+
+
 # -- a checkpoint with right checksums, made by hand
 
 

@@ -14,7 +14,7 @@ import tyro
 from envs.errors import UsageError
 
 from ..core.agent import Agent
-from ..core.callbacks import Callback, make_again, restore
+from ..core.callbacks import Callback, StopAtReturn, describe_all, make_again, restore
 from ..core.evaluation import evaluate
 from ..core.training import train
 from ..presets import preset_for
@@ -50,6 +50,8 @@ class TrainOptions(Generic[H]):
     """Steps between checkpoints, each with an evaluation; 0 is a tenth of the training."""
     evaluation_episodes: int = 10
     """Greedy episodes in each evaluation during training; 0 is none."""
+    stop_at_return: float | None = None
+    """Ends the training when the mean return of the last 100 episodes is at least this."""
     quiet: bool = False
     """No progress."""
 
@@ -91,17 +93,19 @@ def command_train(arguments: list[str]) -> int:
         **options.hyperparameters.plain(),
     )
     agent.total_steps = options.steps
+    callbacks = [] if options.stop_at_return is None else [StopAtReturn(options.stop_at_return)]
     config = {
         **agent.config(),
         "preset": agent.preset_values(),
         "checkpoint_every": options.checkpoint_every,
         "evaluation_episodes": options.evaluation_episodes,
+        "callbacks": describe_all(callbacks),
         "versions": versions(),
     }
     directory = options.run or unused_directory(f"{agent.name}-{agent.environments.name}-seed{options.seed}")
     run = Run.create(directory, config)
     print(agent.describe_preset())
-    return train_and_report(agent, run, options.quiet)
+    return train_and_report(agent, run, options.quiet, callbacks)
 
 
 def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainOptions:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents import cli
-from agents.cli import COMMANDS, parse_train_options
+from agents.cli import COMMANDS
+from agents.cli.train import parse_train_options
 from agents.registry import agent_class
 from minigrad.core.operation import TABLE
 
@@ -59,6 +60,19 @@ def test_why_isnt_it_learning(capsys):
     assert "ProbeConstant          0   2.000             1.000             0           WRONG" in capsys.readouterr().out
     assert cli.main(["probe", "ppo"]) == 0
     assert f"```\n{capsys.readouterr().out}```" in (ROOT / page).read_text()
+
+
+def test_callbacks(tmp_path, monkeypatch, capsys):
+    """And print what their comments say."""
+    found = listings("docs/callbacks.md")
+    assert len(found) == 4
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(found), {"__name__": "callbacks_page"})
+    said = capsys.readouterr().out
+    assert said.startswith("step 500: epsilon is 0.")
+    assert "\nTrue\nthe mean return of 5 episodes is " in said
+    assert cli.main(["resume", "sure", "--steps", "1600"]) == 2
+    assert "callbacks_page:StopWhenSure" in capsys.readouterr().err
 
 
 def test_the_commands_of_why_isnt_it_learning():

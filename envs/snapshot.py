@@ -24,9 +24,23 @@ from .errors import UsageError
 State = dict[str, Any]
 
 
+# By their names: a state comes from a file, which may name anything.
+BIT_GENERATORS: dict[str, Any] = {
+    "PCG64": np.random.PCG64,
+    "PCG64DXSM": np.random.PCG64DXSM,
+    "MT19937": np.random.MT19937,
+    "Philox": np.random.Philox,
+    "SFC64": np.random.SFC64,
+}
+
+
 def generator_from_state(state: State) -> np.random.Generator:
-    """A generator that goes on from `generator.bit_generator.state`."""
-    bit_generator = getattr(np.random, state["bit_generator"])()
+    """A generator that goes on from `generator.bit_generator.state`. Raises `UsageError` for an unknown kind."""
+    if state["bit_generator"] not in BIT_GENERATORS:
+        raise UsageError(
+            f"no random generator is called {state['bit_generator']!r}; known: {', '.join(BIT_GENERATORS)}"
+        )
+    bit_generator = BIT_GENERATORS[state["bit_generator"]]()
     bit_generator.state = state
     return np.random.Generator(bit_generator)
 

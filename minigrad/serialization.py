@@ -98,6 +98,10 @@ def load(f: str | os.PathLike | BinaryIO, map_location: Any = None, weights_only
         path = Path(f)
         if not path.exists():
             raise FileNotFoundError(f"load: there is no file {str(path)!r}; give the path that was passed to save")
+        if not path.is_file():  # reading a pipe waits for ever, and a device has no end
+            raise ValueError(
+                f"load: {str(path)!r} is not a file but a directory, a pipe or a device; name a file in it"
+            )
         name, data = repr(str(path)), path.read_bytes()
     library = _safetensors()
     try:
@@ -115,7 +119,12 @@ def load(f: str | os.PathLike | BinaryIO, map_location: Any = None, weights_only
     if not ours:
         return {place: _put(name, place, array, map_location) for place, array in arrays.items()}
     put = lambda place: _put(name, place, arrays[place], map_location)
-    return _unpack(json.loads(metadata["tree"]), arrays, put)
+    try:
+        tree = json.loads(metadata["tree"])
+        _unpack(tree, arrays, arrays.__getitem__)  # a tree may be wrong although its checksum is right
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(_unreadable(name, data, error)) from None
+    return _unpack(tree, arrays, put)
 
 
 def _put(name: str, place: str, array: np.ndarray, map_location: Any) -> Tensor:
@@ -200,6 +209,8 @@ def _unpack(tree: Any, arrays: dict[str, np.ndarray], tensor_at: Callable[[str],
             return [_unpack(value, arrays, tensor_at) for value in values]
         case {"tuple": values}:
             return tuple(_unpack(value, arrays, tensor_at) for value in values)
+    if isinstance(tree, dict | list):
+        raise ValueError(f"its tree has {str(tree)[:60]}, which save doesn't write")
     return tree
 
 
@@ -228,7 +239,10 @@ def _array(name: str, place: str, entry: Any) -> np.ndarray:
             f"load: '{place}' in {name} has the dtype {entry['dtype']}; minigrad has {', '.join(_DTYPES)}: "
             "convert it with PyTorch first, tensor.float()"
         )
-    return np.frombuffer(entry["data"], dtype).reshape(entry["shape"]).copy()  # bytes can not be written to
+    try:
+        return np.frombuffer(entry["data"], dtype).reshape(entry["shape"]).copy()  # bytes can not be written to
+    except ValueError as error:  # more dimensions than NumPy has
+        raise ValueError(f"load: '{place}' in {name} can't be an array here: {error}") from None
 
 
 def _unreadable(name: str, data: bytes, error: Exception) -> str:

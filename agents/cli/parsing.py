@@ -13,7 +13,7 @@ import tyro
 
 from envs.errors import UsageError
 
-RunArgument = tyro.conf.Positional[Path]
+RunArgument = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 AgentOption = Annotated[
     str | None, tyro.conf.arg(help="FILE.py:CLASS, where a class of your own trained the run: no run imports a file.")
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 
@@ -13,7 +14,7 @@ from .parsing import parse
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    algorithm: tyro.conf.Positional[str]
+    algorithm: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="ALGORITHM")]
     """One that takes observations of numbers."""
     seed: int = 0
     """Everything random follows from it."""

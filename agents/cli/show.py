@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -50,7 +51,7 @@ class RecordOptions:
 
 @dataclass(frozen=True)
 class PlotOptions:
-    runs: tyro.conf.Positional[tuple[Path, ...]]
+    runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RUN")]
     """Run directories; those that differ only in their seed become one line with an interval."""
     output: Path | None = None
     """The PNG to write; left out, it goes into the run, or beside the runs where there are several."""

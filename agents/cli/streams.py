@@ -50,7 +50,7 @@ def forgiving_streams() -> Iterator[None]:
     for stream in before:
         if stream is None:  # a daemon's, or pythonw's
             stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        elif stream.errors == "strict" and hasattr(stream, "reconfigure"):
+        elif stream.errors in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
         streams.append(Output(stream))
     sys.stdout, sys.stderr = streams  # type: ignore[assignment]

@@ -38,7 +38,7 @@ from .files import MOST_JSON_BYTES, read_file, remove, remove_leftovers, sync, w
 
 SEGMENT_BYTES = 16 * 2**20
 # What Python raises where data are of another form than expected: a name, a type, a length, a nesting or a size.
-MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 
 
 class DamagedCheckpoint(UsageError):

@@ -37,6 +37,7 @@ class Recorder:
 
     def checkpoint(self) -> int:
         """Evaluates, remembers the best weights, saves. Returns when to do so next."""
+        self.run.check_is_there(self.agent.steps)
         if self.evaluates:
             result = evaluate(self.agent, episodes=self.evaluation_episodes)
             row = {"step": self.agent.steps, "mean": result.mean, "std": result.std}

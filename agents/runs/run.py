@@ -137,7 +137,7 @@ class Run:
 
     def save(self, step: int, agent_state: dict[str, Any], callbacks: list[dict[str, Any]]) -> Path:
         """Writes a checkpoint of the agent and of how far the tables are. Raises `UsageError` if that is impossible."""
-        self._check_is_there(step)
+        self.check_is_there(step)
         try:
             # The tables first: a checkpoint may not count rows that a power cut can still lose.
             for table in (self.metrics, self.evaluations, self.timing):
@@ -153,8 +153,9 @@ class Run:
                 f"that is mended, `{command_line('resume', self.directory)}` goes on {last}"
             ) from problem
 
-    def _check_is_there(self, step: int) -> None:
-        """A directory of the same name may have been made again, by another training."""
+    def check_is_there(self, step: int) -> None:
+        """Raises `UsageError` if the directory has gone. One of the same name may have been made again, by another
+        training."""
         try:
             same = os.path.samestat(os.fstat(self._lock.fileno()), os.stat(self.directory / ".lock"))
         except FileNotFoundError:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import DQN, cli
-from agents.runs.plots import curve_of, mean_and_interval, moving_average, plot_runs
+from agents.runs.plots import curve_of, grouped, mean_and_interval, moving_average, plot_runs
 from envs import UsageError
 
 PNG = b"\x89PNG\r\n"
@@ -110,3 +110,59 @@ def test_matplotlib_is_imported_only_to_draw() -> None:
     code = "import sys, agents.cli; print([m for m in ('matplotlib', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_band_is_a_95_percent_interval_of_the_mean() -> None:
+    """1.96 standard errors on either side; of a 90 % interval it would be 1.645."""
+    values = np.random.default_rng(0).normal(size=400)
+    curves = [(np.array([0.0, 1.0]), np.full(2, value)) for value in values]
+    _, mean, low, high = mean_and_interval(curves, points=2, resamples=20_000)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    np.testing.assert_allclose(mean, values.mean())
+    np.testing.assert_allclose((high - low) / 2, half, rtol=0.05)
+
+
+def configuration(seed: int, **other: object) -> dict:
+    common = {"algorithm": "dqn", "class": "agents.value.dqn:DQN", "env": "CartPole-v1", "num_envs": 1, "steps": 100}
+    return {**common, "seed": seed, "hyperparameters": {"gamma": 0.9}, **other}
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"hyperparameters": {"gamma": 0.8}},
+        {"class": "my:Greedy"},
+        {"algorithm": "c51"},
+        {"env": "Acrobot-v1"},
+        {"steps": 200},
+        {"num_envs": 2},
+        {"lengthened": [50]},
+    ],
+    ids=str,
+)
+def test_runs_that_differ_in_more_than_the_seed_are_not_its_seeds(difference: dict) -> None:
+    configs = [configuration(0), configuration(1), configuration(0, **difference), configuration(1, **difference)]
+    assert sorted(grouped(["a", "b", "c", "d"], configs).values()) == [["a", "b"], ["c", "d"]]
+    (same,) = grouped(["a", "b"], [configuration(0, versions={"numpy": "2"}), configuration(1, device="cuda")]).values()
+    assert same == ["a", "b"]
+
+
+def test_a_class_of_ones_own_is_in_the_label() -> None:
+    labels = grouped(["a", "b"], [configuration(0), configuration(1, **{"class": "my:Greedy"})])
+    assert list(labels) == ["dqn CartPole-v1", "dqn (Greedy) CartPole-v1"]
+
+
+def test_a_seed_that_is_there_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that was typed again is no second sample: the band would have the width 0."""
+    from matplotlib.axes import Axes
+
+    labels: list[str] = []
+    monkeypatch.setattr(Axes, "legend", lambda axes: labels.extend(line.get_label() for line in axes.lines))
+    for name, seed in (("q0", 0), ("q0b", 0), ("q1", 1)):
+        DQN("minigrad/ProbeBoth-v0", seed=seed).learn(200, run=tmp_path / name)
+    with pytest.warns(UserWarning, match="q0b is left out: like .*q0 it is seed 0"):
+        plot_runs([tmp_path / "q0", tmp_path / "q0b", tmp_path / "q1"])
+    assert labels == ["dqn minigrad/ProbeBoth-v0 (2 seeds)"]
+    with pytest.warns(UserWarning, match="q0b is left out"):
+        plot_runs([tmp_path / "q0", tmp_path / "q0b"])
+    assert labels[1:] == ["dqn minigrad/ProbeBoth-v0 (1 seed)"]

@@ -7,16 +7,19 @@ import io
 import json
 import os
 import pickle
+import re
 import stat
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
+from minigrad import serialization
 from minigrad.serialization import load, save
 
 TENSORS = {
@@ -209,6 +212,51 @@ def test_every_flipped_bit_is_noticed(path):
         path.write_bytes(bad)
         with pytest.raises(ValueError, match=r"damaged|has the dtype"):
             load(path)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "",
+        "{",
+        "[1, 2]",
+        "{}",
+        '{"tensor": "v"}',
+        '{"tensor": 3}',
+        '{"tensor": ["w"]}',
+        '{"array": "v"}',
+        '{"dict": 1}',
+        '{"dict": [[1]]}',
+        '{"dict": [[{"list": []}, 1]]}',
+        '{"list": null}',
+        '{"list": [{"tuple": 7}]}',
+        '{"set": [1]}',
+        "[" * 100_000,
+        '{"list": [' * 5_000 + "]}" * 5_000,
+    ],
+    ids=lambda tree: tree[:30],
+)
+def test_a_tree_made_by_hand_is_refused_with_the_files_name(path, tree):
+    """The checksum is right, because whoever made the file could compute it, too."""
+    arrays = {"w": np.zeros(2, np.float32)}
+    metadata = {"tree": tree, "crc32": serialization._checksum(tree, arrays)}
+    path.write_bytes(safetensors.numpy.save(arrays, metadata))
+    with pytest.raises(ValueError, match=re.escape(repr(str(path)))):
+        load(path)
+
+
+def test_more_dimensions_than_numpy_has(path):
+    header = json.dumps({"w": {"dtype": "F32", "shape": [1] * 70, "data_offsets": [0, 4]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(ValueError, match=f"'w' in {re.escape(repr(str(path)))} can't be an array here"):
+        load(path)
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(ValueError, match=f"{re.escape(repr(str(name)))} is not a file"):
+            load(name)
 
 
 def test_every_truncation_is_noticed(path):

@@ -8,7 +8,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from envs import make_environments
+from envs import UsageError, make_environments
+from envs.snapshot import generator_from_state
 
 OURS = [f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")]
 THEIRS = ["CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0"]
@@ -64,3 +65,17 @@ def test_one_that_cannot_is_found_out() -> None:
 def test_one_that_cannot_be_made_again_is_found_out() -> None:
     reason = make_environments(Secretive(gym.make("CartPole-v1").unwrapped)).why_not_resumable()
     assert reason is not None
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
+def test_a_generator_of_any_kind_goes_on(kind: str) -> None:
+    original = np.random.Generator(getattr(np.random, kind)(3))
+    original.random(5)
+    assert generator_from_state(original.bit_generator.state).random() == original.random()
+
+
+@pytest.mark.parametrize("name", ["seed", "default_rng", "RandomState", "Generator", "pcg64"])
+def test_a_state_calls_nothing_but_bit_generators(name: str) -> None:
+    """It comes from a file, and numpy.random has functions that change the whole process."""
+    with pytest.raises(UsageError, match=f"no random generator is called '{name}'; known: PCG64, "):
+        generator_from_state({"bit_generator": name})

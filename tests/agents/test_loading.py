@@ -1,0 +1,177 @@
+"""An agent out of a run, by its own class and in its own environment, and never by importing what a file names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+
+import agents
+from agents import DQN, QLearning, cli, load
+from agents.runs.loading import import_agent
+from envs import UsageError
+
+ENV = "minigrad/GridWorld-v0"
+
+
+class Patient(QLearning):
+    """It learns from every second step."""
+
+    def update(self, new_steps: int) -> None:
+        if self.steps % 2:
+            super().update(new_steps)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a class and an environment of the user's, which no other test has seen."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"own_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(
+        "import gymnasium\n"
+        "from agents import QLearning\n"
+        "from envs.gridworld import GridWorld\n"
+        "class Hasty(QLearning):\n"
+        "    def update(self, new_steps):\n"
+        "        super().update(new_steps)\n"
+        "        super().update(new_steps)\n"
+        "class Other(QLearning):\n"
+        "    pass\n"
+        f"gymnasium.register('{name}/Grid-v0', entry_point=GridWorld, max_episode_steps=20)\n"
+    )
+    return tmp_path / f"{name}.py"
+
+
+def in_new_process(code: str, cwd: Path) -> subprocess.CompletedProcess:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=env, timeout=60)
+
+
+def test_public_names() -> None:
+    for name in ("load", "record", "plot_runs", "train", "evaluate"):
+        assert callable(getattr(agents, name))
+
+
+def test_load_finds_the_class(tmp_path: Path) -> None:
+    for kind in (QLearning, Patient):
+        kind(ENV).learn(200, run=tmp_path / kind.__name__)
+        kind(ENV).learn(50).save(tmp_path / f"{kind.__name__}-saved")
+        for path in (tmp_path / kind.__name__, tmp_path / f"{kind.__name__}-saved"):
+            assert type(load(path)) is kind
+    assert json.loads((tmp_path / "Patient" / "config.json").read_text())["class"] == f"{__name__}:Patient"
+    assert load(tmp_path / "Patient", best=True).steps <= 200
+
+
+def test_a_subclass_is_not_continued_as_its_parent(tmp_path: Path) -> None:
+    Patient(ENV).learn(200, run=tmp_path / "run")
+    with pytest.raises(UsageError, match=r"run was trained by .*test_loading:Patient, not by agents\..*:QLearning"):
+        QLearning.load(tmp_path / "run")
+    with pytest.raises(UsageError, match="holds a q-learning agent, not dqn"):
+        DQN.load(tmp_path / "run")
+    QLearning(ENV).learn(200, run=tmp_path / "parent")
+    with pytest.raises(UsageError, match=r"was trained by agents\..*:QLearning, not by .*:Patient"):
+        Patient.load(tmp_path / "parent")
+
+
+def test_where_a_class_is_defined_may_move(tmp_path: Path) -> None:
+    """Trained by `python script.py`, loaded by whoever imports script; or a folder of this project has a new name."""
+    for kind, module in ((Patient, "__main__"), (QLearning, "agents.somewhere.else")):
+        run = tmp_path / kind.__name__
+        kind.learn(kind(ENV), 30).save(run)
+        state = run / "step-000000000030" / "state.json"
+        manifest = run / "step-000000000030" / "manifest.json"
+        import hashlib
+
+        text = state.read_text().replace(f"{kind.__module__}:", f"{module}:")
+        files = json.loads(manifest.read_text()) | {"state.json": hashlib.sha256(text.encode()).hexdigest()}
+        state.write_text(text)
+        manifest.write_text(json.dumps(files))
+        assert kind.load(run).steps == 30
+    assert type(load(tmp_path / "QLearning")) is QLearning
+
+
+def test_own_class_from_the_command_line(own: Path, capsys: pytest.CaptureFixture) -> None:
+    name = own.stem
+    option = ["--agent", f"{own.name}:Hasty"]
+    train = ["train", *option, "--env", ENV, "--steps", "200", "--quiet", "--run", "run"]
+    done = in_new_process(f"import sys, agents.cli; sys.exit(agents.cli.main({train!r}))", own.parent)
+    assert done.returncode == 0, done.stderr
+    # In this process nobody has defined it, and the folder from which it came is no reason to import it.
+    for command in (["evaluate"], ["resume", "--steps", "300"], ["record"]):
+        assert cli.main([command[0], "run", *command[1:]]) == 2
+        said = capsys.readouterr().err
+        assert len(said.splitlines()) == 1
+        assert f"run was trained by {name}:Hasty" in said
+        assert "give --agent FILE.py:Hasty" in said
+    assert name not in sys.modules
+    assert cli.main(["plot", "run"]) == 0
+    assert cli.main(["evaluate", "run", "--agent", f"{own.name}:Other"]) == 2
+    assert f"run was trained by {name}:Hasty, not by {name}:Other" in capsys.readouterr().err
+    assert cli.main(["evaluate", "run", *option]) == 0
+    assert cli.main(["resume", "run", "--steps", "300", "--quiet", *option]) == 0
+    assert cli.main(["record", "run", *option, "--output", "episode.gif"]) == 2  # it was found, at least
+    assert "must end in .webp" in capsys.readouterr().err
+    capsys.readouterr()
+    assert cli.main(["evaluate", "run"]) == 0  # it is defined now
+    assert "step 300: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("own.py", "must be FILE.py:CLASS"),
+        ("own:Hasty", "must be FILE.py:CLASS"),
+        ("nowhere.py:Hasty", "there is no file nowhere.py"),
+        ("json.py:Hasty", "a module is called json already"),
+        ("FILE:Hast", "has no agent called Hast; did you mean Hasty"),
+        ("FILE:gymnasium", "has no agent called gymnasium; it has "),
+    ],
+)
+def test_a_mistake_in_the_option_is_said(text: str, message: str, own: Path, capsys: pytest.CaptureFixture) -> None:
+    Path("json.py").write_text("")
+    assert cli.main(["train", "--agent", text.replace("FILE", own.name)]) == 2
+    assert message in capsys.readouterr().err
+    assert cli.main(["train", "--agent"]) == 2
+    assert "--agent needs a value" in capsys.readouterr().err
+
+
+def test_an_exception_in_the_file_is_its_own(own: Path) -> None:
+    own.write_text("1 / 0")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            import_agent(f"{own}:Hasty")
+
+
+def test_no_environment_is_imported_because_a_file_names_it(own: Path, capsys: pytest.CaptureFixture) -> None:
+    env = f"{own.stem}:{own.stem}/Grid-v0"
+    code = (
+        f"import sys; sys.path.insert(0, '.'); from agents import QLearning; QLearning({env!r}).learn(200, run='run')"
+    )
+    done = in_new_process(code, own.parent)
+    assert done.returncode == 0, done.stderr
+    for command in (["evaluate"], ["resume", "--steps", "300"], ["record"]):
+        assert cli.main([command[0], "run", *command[1:]]) == 2
+        said = capsys.readouterr().err
+        assert f"the agent was trained on {env}, and no module is imported because a file names it" in said
+        assert f"--env {env}" in said
+    with pytest.raises(UsageError, match="env='own_"):
+        load("run")
+    with pytest.raises(UsageError, match="env='own_"):
+        QLearning.load("run")
+    assert own.stem not in sys.modules
+    assert cli.main(["evaluate", "run", "--env", "CartPole-v1"]) == 2
+    assert f"run was trained on {env}, not on CartPole-v1" in capsys.readouterr().err
+    sys.path.insert(0, str(own.parent))
+    try:
+        assert cli.main(["evaluate", "run", "--env", env]) == 0
+        assert cli.main(["resume", "run", "--env", env, "--steps", "300", "--quiet"]) == 0
+        assert load("run", env).steps == 300
+        assert load("run").steps == 300  # registered now, by somebody who wanted it
+    finally:
+        gym.registry.pop(f"{own.stem}/Grid-v0")

@@ -5,7 +5,8 @@
     draw(env, values=values, policy=greedy_policy(action_values), path="values.png")
     draw(env, visits=visits, path="visits.png")
 
-Values and visits are arrays (states,). A policy is (states,) actions, or (states, 4) probabilities. Wherever a grid is
+Values and visits are arrays (states,). A policy is (states,) actions, or (states, A) probabilities of the
+grid's A actions. Wherever a grid is
 asked for, an environment on one will do.
 """
 
@@ -17,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from .errors import UsageError
-from .gridworld import ACTIONS, LEGEND, MOVES, Grid
+from .grid import LEGEND, MOVES, Grid
 
-ARROWS = "↑↓←→"  # in the order of the actions
+ARROWS = "↑↓←→○"  # in the order of the actions
 
 CELL = 48  # pixels, in `map_as_picture`
 INK = (70, 70, 75)
@@ -30,6 +31,7 @@ COLOURS = {
     "G": (206, 234, 204),
     "H": (250, 250, 248),
     "B": (250, 250, 248),
+    "X": (246, 200, 138),
     "C": (158, 128, 98),
 }
 # What lies in a cell: discs (radius in cells, colour), one on the other.
@@ -76,7 +78,7 @@ def policy_as_text(grid: Any, policy: np.ndarray) -> str:
     """The map with the arrows of every action that the policy takes, in every cell where one can stand."""
     grid = grid_of(grid)
     taken = probabilities(grid, policy) > 0
-    arrows = ["".join(a for a, is_taken in zip(ARROWS, row, strict=True) if is_taken) for row in taken]
+    arrows = ["".join(a for a, is_taken in zip(ARROWS, row, strict=False) if is_taken) for row in taken]
     return in_columns(grid, arrows)
 
 
@@ -108,17 +110,17 @@ def in_columns(grid: Grid, texts: list[str]) -> str:
 def per_state(grid: Grid, values: np.ndarray, what: str) -> np.ndarray:
     values = np.asarray(values)
     if values.shape != (grid.states,):
-        hint = f"; of action values take {what}.max(axis=1)" if values.shape == (grid.states, len(ACTIONS)) else ""
+        hint = f"; of action values take {what}.max(axis=1)" if values.shape == (grid.states, len(grid.actions)) else ""
         raise UsageError(f"{what} must have shape ({grid.states},), one for each state, got {values.shape}{hint}")
     return values
 
 
 def probabilities(grid: Grid, policy: np.ndarray) -> np.ndarray:
-    """(states, 4) from (states,) actions or from (states, 4) probabilities."""
-    policy = np.asarray(policy)
-    if policy.shape == (grid.states,) and policy.dtype.kind in "iu" and ((policy >= 0) & (policy < 4)).all():
-        return np.eye(len(ACTIONS))[policy]
-    if policy.shape == (grid.states, len(ACTIONS)):
+    """(states, A) from (states,) actions or from (states, A) probabilities."""
+    policy, count = np.asarray(policy), len(grid.actions)
+    if policy.shape == (grid.states,) and policy.dtype.kind in "iu" and ((policy >= 0) & (policy < count)).all():
+        return np.eye(count)[policy]
+    if policy.shape == (grid.states, count):
         sums = policy[grid.visitable].sum(axis=1)
         if (policy[grid.visitable] >= 0).all() and np.allclose(sums, 1.0):
             return policy
@@ -127,8 +129,8 @@ def probabilities(grid: Grid, policy: np.ndarray) -> np.ndarray:
             "makes them from action values"
         )
     raise UsageError(
-        f"a policy is ({grid.states},) actions from 0 to 3 or ({grid.states}, 4) probabilities, got {policy.dtype} "
-        f"{policy.shape}"
+        f"a policy is ({grid.states},) actions from 0 to {count - 1} or ({grid.states}, {count}) probabilities, got "
+        f"{policy.dtype} {policy.shape}"
     )
 
 
@@ -253,9 +255,15 @@ def draw_cell(axes: Any, grid: Grid, state: int, colour: np.ndarray) -> None:
 
 
 def draw_arrows(axes: Any, grid: Grid, state: int, chances: np.ndarray, background: np.ndarray) -> None:
+    from matplotlib.patches import Circle
+
     row, column = divmod(state, grid.columns)
-    for (down, right), chance in zip(MOVES, chances, strict=True):
+    for (down, right), chance in zip(MOVES, chances, strict=False):
         if chance < 0.005:
+            continue
+        if not (down or right):  # staying is a ring
+            ring = Circle((column + 0.5, row + 0.5), 0.04 + 0.06 * chance, fill=False, color=ink_on(background))
+            axes.add_patch(ring)
             continue
         start, end = 0.03, 0.14 + 0.15 * chance
         axes.annotate(

@@ -31,6 +31,7 @@ class MinAtar(minatar.gym.BaseEnv):
         if seed is not None:
             self.game.seed(seed % 2**32)  # more than that the game's older kind of generator doesn't take
             self.game.last_action = 0  # a sticky action would repeat one from before the seed
+        gym.Env.reset(self, seed=seed)  # `np_random` is seeded, too, for whoever draws from it; the game doesn't
         state, info = super().reset()
         return channels_first(state), info
 

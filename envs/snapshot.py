@@ -22,6 +22,8 @@ import numpy as np
 from .errors import UsageError
 
 State = dict[str, Any]
+# gymnasium's wrappers that give on what they get, and the one with a memory that is saved.
+WITHOUT_MEMORY = ("OrderEnforcing", "PassiveEnvChecker", "TimeLimit")
 
 
 # By their names: a state comes from a file, which may name anything.
@@ -63,6 +65,10 @@ class StatefulEnv:
         for layer, elapsed in zip(self._time_limits(), saved, strict=True):
             layer._elapsed_steps = elapsed  # type: ignore[attr-defined]
 
+    def is_at(self, observation: np.ndarray) -> bool:
+        """Whether loading a state led to `observation`: there is no doubt of it where no wrapper has a memory."""
+        return all(type(layer).__name__ in WITHOUT_MEMORY for layer in layers(self.env))
+
     def _time_limits(self) -> list[gym.Env]:
         """The wrappers with a state: gymnasium's TimeLimit. Others, which check, may be there or not."""
         return [layer for layer in layers(self.env) if "_elapsed_steps" in vars(layer)]
@@ -76,6 +82,7 @@ class ReplayedEnv:
         self._random: State | None = None
         self._seed: int | None = None
         self._actions: list[Any] = []
+        self._seen: Any = None  # the observation that loading a state led to
 
     def reset(self, *, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
         # A seeded reset replaces the generator, so there the seed is what to remember.
@@ -94,13 +101,17 @@ class ReplayedEnv:
     def load_state_dict(self, state: State) -> None:
         if state["random"] is not None:
             self.env.unwrapped.np_random = generator_from_state(state["random"])
-        self.env.reset(seed=state["seed"])
+        self._seen = self.env.reset(seed=state["seed"])[0]
         self._random, self._seed = state["random"], state["seed"]
         # `tolist` gives the Python integers that discrete environments were stepped with.
         actions = state["actions"]
         self._actions = actions.tolist() if actions.ndim == 1 else list(actions)
         for action in self._actions:
-            self.env.step(action)
+            self._seen = self.env.step(action)[0]
+
+    def is_at(self, observation: np.ndarray) -> bool:
+        """Whether loading a state led to `observation`."""
+        return np.array_equal(np.asarray(self._seen, observation.dtype), observation)
 
 
 ResumableEnv = StatefulEnv | ReplayedEnv

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from .checking import Observations, shown
 from .errors import UsageError
 from .model import Model
 from .snapshot import why_not_resumable
@@ -46,6 +48,9 @@ class Environments:
     finished           the episodes that the last step ended
     observation_space, action_space    of one environment
     stacked_frames     how many frames lie along an observation's first axis, the newest last; 1 if it is no stack
+
+    `make` makes the like of them once more. It is `None` if nobody knows how; if it has an attribute `is_certain` that is
+    true, it need not be tried.
     """
 
     TRANSITION_FIELDS: ClassVar[tuple[str, ...]] = Transition._fields
@@ -56,14 +61,15 @@ class Environments:
         observation_space: gym.Space,
         action_space: gym.Space,
         num_envs: int,
-        make: Callable | None,
+        make: Callable[[], Environments] | None,
         stacked_frames: int = 1,
     ) -> None:
         self.name = name
         self.stacked_frames = stacked_frames
         self.num_envs = num_envs
-        self.observation_space, self.action_space = observation_space, action_space
-        self.observation_dtype = array_dtype(name, observation_space)
+        self.observations = Observations(name, observation_space)
+        self.observation_space, self.action_space = self.observations.space, action_space
+        self.observation_dtype = self.observations.dtype
         self.observation: np.ndarray = np.empty(0)
         self.finished: list[Episode] = []
         self._make = make
@@ -72,7 +78,6 @@ class Environments:
         self._all = np.arange(num_envs)
         self._total_reward = [0.0] * num_envs
         self._length = [0] * num_envs
-        self._checks_observations = self.observation_dtype.kind == "f"
 
     def reset(self, seed: int) -> None:
         """Starts every environment, environment `i` with `seed + i`. Once in a run: episodes after the first
@@ -98,13 +103,62 @@ class Environments:
 
     @property
     def can_be_made_again(self) -> bool:
-        return self._make is not None
+        return self.why_not_again is None
+
+    @cached_property
+    def why_not_again(self) -> str | None:
+        """`None` if `another` can make the like of these, else the reason. What can't be known is tried, once: a spec
+        may lack a wrapper or its arguments, and a function may return the same environment each time."""
+        if self._make is None:
+            return "it is an instance, and nothing says how it was made"
+        if getattr(self._make, "is_certain", False):
+            return None
+        try:
+            second = self._make()
+        except Exception as problem:  # somebody else's code: whatever it raises, it is the answer
+            return " ".join(f"{type(problem).__name__}: {problem}".split())
+        if any(env is own for env in second.instances() for own in self.instances()):
+            return "the function that makes it returns the same environment each time"
+        second.close()
+        for what in ("observation_space", "action_space"):
+            mine, other = getattr(self, what), getattr(second, what)
+            if mine != other:
+                return f"when it is made again, its {what} is {shown(other)}, and not {shown(mine)}"
+        return None
 
     def another(self) -> Environments:
         """New environments of the same kind; raises if there is no way to make them."""
-        if self._make is None:
-            raise UsageError(f"{self.name} can't be made a second time; give an id or a function that makes it")
+        if self._make is None or not self.can_be_made_again:
+            raise UsageError(
+                f"{self.name} can't be made a second time ({self.why_not_again}); give an id, a class, or a function "
+                f"that makes it"
+            )
         return self._make()
+
+    def instances(self) -> list[Any]:
+        """gymnasium's environments that these are made of, without wrappers."""
+        return []
+
+    def layers(self) -> list[Any]:
+        """gymnasium's wrappers around the first of them, from the outside in."""
+        return []
+
+    @property
+    def env_spaces(self) -> tuple[gym.Space, gym.Space]:
+        """Observations and actions as the environments themselves have them, however an agent sees them."""
+        return self.observation_space, self.action_space
+
+    def from_env(self, observation: Any) -> Any:
+        """Observations as agents see them, from one or more that the environment itself gave."""
+        if isinstance(observation, tuple) and len(observation) == 2 and isinstance(observation[1], dict):
+            raise UsageError(
+                f"{self.name}: this is (observation, info), as reset returns it; give the observation alone, "
+                f"`observation, info = env.reset()`"
+            )
+        array = np.asarray(observation, self.observation_dtype)
+        if self.observations.states:
+            self.observations.check_states(array, by_user=True)
+        return array
 
     def model(self) -> Model:
         """P(s' | s, a) and r(s, a) of one environment (model.py); raises `UsageError` if they aren't known."""
@@ -128,6 +182,12 @@ class Environments:
         self._length = list(state["length"])
         self.finished = []
 
+    def go_back(self, state: dict[str, Any]) -> bool:
+        """Loads the state of these same environments, and says whether they are there: of somebody else's it is a guess
+        (snapshot.py)."""
+        self.load_state_dict(state)
+        return True
+
     def for_env(self, action: Any) -> Any:
         """Actions as the environment itself takes them: agents count them from 0."""
         return action + self._first_action if self._first_action else action
@@ -145,25 +205,3 @@ class Environments:
         if ended:
             self.finished.append(Episode(i, self._total_reward[i], self._length[i]))
             self._total_reward[i], self._length[i] = 0.0, 0
-
-    def _check(self, observation: np.ndarray) -> None:
-        # The sum of squares is finite unless a number isn't (or it overflows, so look again); it costs a third of
-        # isfinite.
-        if self._checks_observations and not (
-            math.isfinite(np.vdot(observation, observation)) or np.isfinite(observation).all()
-        ):
-            bad = observation[~np.isfinite(observation)][0]
-            raise UsageError(
-                f"{self.name}: the environment returned an observation with {bad} in it; observations must be finite"
-            )
-
-
-def array_dtype(name: str, space: gym.Space) -> np.dtype:
-    """The dtype observations are kept in: float32 for any float, else the space's own (uint8 for images)."""
-    if not isinstance(space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
-        raise UsageError(
-            f"{name}: observations are a {type(space).__name__}, and agents take one array; "
-            f"wrap the environment in gymnasium.wrappers.FlattenObservation"
-        )
-    dtype = np.dtype(space.dtype)
-    return np.dtype(np.float32) if dtype.kind == "f" else dtype

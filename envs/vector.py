@@ -19,14 +19,14 @@ from gymnasium.vector import AutoresetMode
 
 from .errors import UsageError
 from .model import Model, model_of
-from .snapshot import load_vector_state, vector_state
+from .snapshot import layers, load_vector_state, vector_state
 from .transitions import Environments, Transition
 
 
 class VectorEnvironments(Environments):
     """One of gymnasium's vector environments, in any autoreset mode."""
 
-    def __init__(self, name: str, env: gym.vector.VectorEnv, make: Callable | None) -> None:
+    def __init__(self, name: str, env: gym.vector.VectorEnv, make: Callable[[], Environments] | None) -> None:
         space = env.single_observation_space
         # Known by its name, because ale-py need not be installed.
         stacked = space.shape[0] if space.shape and type(env.unwrapped).__name__ == "AtariVectorEnv" else 1
@@ -42,21 +42,22 @@ class VectorEnvironments(Environments):
         self._env = env
         self.infos: dict[str, Any] = {}  # of the last step
         self._ended = np.zeros(self.num_envs, np.bool_)
+        self._was_stepped = False
 
     def reset(self, seed: int) -> None:
-        observation, self.infos = self._env.reset(seed=seed)
+        observation, self.infos = self._run(self._env.reset, seed=seed)
         self._env.action_space.seed(seed)
-        self.observation = np.array(observation, self.observation_dtype)
-        self._check(self.observation)
+        self.observation = self._read(observation)
+        self.observations.check_bounds(self.observation)
         self._ended = np.zeros(self.num_envs, np.bool_)
         self._total_reward, self._length = [0.0] * self.num_envs, [0] * self.num_envs
 
     def step(self, action: np.ndarray) -> Transition:
         self.finished = []
         before = self.observation
-        observation, reward, terminated, truncated, self.infos = self._env.step(self.for_env(action))
-        # Copied: a vector environment may hand out the same arrays at every step.
-        after = np.array(observation, self.observation_dtype)
+        given = self._run(self._env.step, self.for_env(action))
+        observation, reward, terminated, truncated, self.infos = given
+        after = self._read(observation)
         reward = np.array(reward, np.float64)
         terminated, truncated = np.array(terminated, np.bool_), np.array(truncated, np.bool_)
         ended = terminated | truncated
@@ -65,25 +66,68 @@ class VectorEnvironments(Environments):
         valid = self._all
         if self._mode is AutoresetMode.NEXT_STEP:
             valid = np.flatnonzero(~self._ended)
+            if self._ended.any():
+                self.observations.check_bounds(after[self._ended])
         elif ended.any():
             after = after.copy()
             if self._mode is AutoresetMode.SAME_STEP:
                 for i in np.flatnonzero(ended):
-                    after[i] = self.infos["final_obs"][i]
+                    after[i] = self.observations.convert(self.infos["final_obs"][i])
+                self.observations.check_finite(after)
             else:
-                first, _ = self._env.reset(options={"reset_mask": ended})
-                self.observation = np.where(rowwise(ended, after), np.asarray(first, self.observation_dtype), after)
-            self._check(self.observation)
+                first, _ = self._run(self._env.reset, options={"reset_mask": ended})
+                self.observation = np.where(rowwise(ended, after), self._read(first), after)
+            self.observations.check_bounds(self.observation[ended])
         self._ended = ended
+        if not self._was_stepped:
+            self.observations.check_bounds(after)
+            self._was_stepped = True
 
-        self._check(after)
         for env_index in valid.tolist():
             self._count(env_index, float(reward[env_index]), bool(ended[env_index]))
         whole = Transition(before, action, reward, terminated, truncated, after, self._all)
         return whole if len(valid) == self.num_envs else Transition(*(field[valid] for field in whole))
 
+    def _read(self, observation: Any) -> np.ndarray:
+        """What the environments observe, checked, in an array of our own: a vector environment may hand out the same
+        one at every step."""
+        if isinstance(observation, tuple):  # an array for each part of a Tuple
+            observation = np.stack(observation, -1)
+        observation = self.observations.array(observation, (self.num_envs, *self.observations.shape))
+        if self.observations.states:
+            self.observations.check_states(observation)
+        observation = np.array(observation, self.observation_dtype)
+        self.observations.check_finite(observation)
+        return observation
+
+    def _run(self, function: Callable, *arguments: Any, **keywords: Any) -> Any:
+        """What `function` of the environment returns, also where it is answered by other processes."""
+        try:
+            return function(*arguments, **keywords)
+        except (BrokenPipeError, ConnectionResetError, EOFError) as problem:
+            raise UsageError(
+                f"{self.name}: a process of the {type(self._env.unwrapped).__name__} is gone; it was killed, or the "
+                f"memory ran out. Start again with fewer environments, or without processes: num_envs={self.num_envs} "
+                f"and a function that makes one environment"
+            ) from problem
+
     def model(self) -> Model:
         return model_of(getattr(self._env, "envs", [self._env])[0])  # gymnasium's SyncVectorEnv is a list of them
+
+    def instances(self) -> list[Any]:
+        return [self._env.unwrapped]
+
+    def layers(self) -> list[Any]:
+        found: list[Any] = []
+        env: Any = self._env
+        while isinstance(env, gym.vector.VectorWrapper):
+            found.append(env)
+            env = env.env
+        return [*found, *(layers(env.envs[0]) if isinstance(env, gym.vector.SyncVectorEnv) else [])]
+
+    def go_back(self, state: dict[str, Any]) -> bool:
+        self.load_state_dict(state)
+        return "own" in state["env"]  # the attributes of one that is made of others don't say where those are
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "ended": self._ended, "env": vector_state(self._env)}

@@ -7,6 +7,7 @@
     minigrad plot RUN... [--metric NAME] [--output FILE]
     minigrad list
     minigrad probe ALGORITHM [--seed N]
+    minigrad check-env ENV [--env-option NAME=VALUE ...]
     minigrad ablation [--env ID] [--seeds N] [--jobs N]
 
 `minigrad COMMAND --help` shows all options. A class of your own: --agent FILE.py:CLASS in place of ALGORITHM, and again
@@ -24,12 +25,14 @@ from collections.abc import Callable
 from envs.errors import UsageError, did_you_mean
 
 from .ablation import command_ablation
+from .check_env import command_check_env
 from .listing import command_list
 from .probe import command_probe
 from .show import command_evaluate, command_plot, command_record
 from .streams import forgiving_streams
 from .train import command_resume, command_train
 
+# A command may return an exit code.
 COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "train": command_train,
     "resume": command_resume,
@@ -38,6 +41,7 @@ COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "plot": command_plot,
     "list": command_list,
     "probe": command_probe,
+    "check-env": command_check_env,
     "ablation": command_ablation,
 }
 

@@ -12,6 +12,7 @@ from typing import Generic, Literal, TypeVar
 import tyro
 
 from envs.errors import UsageError
+from envs.making import import_module_of, parse_option
 
 from ..core.agent import Agent
 from ..core.callbacks import Callback, StopAtReturn, describe_all, make_again, restore
@@ -34,7 +35,7 @@ H = TypeVar("H")
 @dataclass(frozen=True)
 class TrainOptions(Generic[H]):
     env: str
-    """Environment: any gymnasium id."""
+    """Environment: any gymnasium id, or module:Id, of which the module is imported first (from this folder, too)."""
     steps: int
     """Environment steps to train for, over all environments together."""
     num_envs: int
@@ -44,6 +45,8 @@ class TrainOptions(Generic[H]):
     """Everything random follows from it: the same command gives the same curve."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the networks are: cuda pays for large ones only, and needs an NVIDIA GPU and CuPy (docs/gpu.md)."""
+    env_option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """An option of the environment, NAME=VALUE, such as is_slippery=False; may be given several times."""
     run: Path | None = None
     """Where the run goes: a new directory. Left out, one under runs/."""
     checkpoint_every: int = 0
@@ -85,8 +88,10 @@ def command_train(arguments: list[str]) -> int:
     for name, least in (("steps", 1), ("checkpoint_every", 0), ("evaluation_episodes", 0)):
         if (value := getattr(options, name)) < least:
             raise UsageError(f"--{name.replace('_', '-')} must be at least {least}, got {value}")
+    import_module_of(options.env, in_working_folder=True)
     agent = agent_type(
         options.env,
+        env_options=dict(map(parse_option, options.env_option)),
         seed=options.seed,
         num_envs=options.num_envs,
         device=options.device,

@@ -12,7 +12,8 @@ and `choose(observation, rng)`, its policy. Everything whose state must survive 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -24,8 +25,9 @@ from gymnasium import spaces
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
 from envs.errors import whole_number
+from envs.making import check_options, is_made, plain_options
 
-from ..presets import preset_for
+from ..presets import find_id, preset_for
 from ..runs.checkpoint import Checkpoints
 from ..runs.interruption import Interruption, interruption
 from ..runs.progress import Progress, is_watched
@@ -41,7 +43,8 @@ from .training import train
 class Agent:
     """`DQN("CartPole-v1", seed=0).learn(50_000)`; then `predict`, `evaluate(agent)`, `save`.
 
-    env                 an id, an environment, a vector environment, or a function that makes one
+    env                 an id, a class or a function that makes an environment, an environment, or a vector environment
+    env_options         what the id, the class or the function takes: {"is_slippery": False}
     seed                everything random follows from it
     num_envs            environments side by side
     device              where its networks are: "cpu", or "cuda" for large ones (docs/gpu.md)
@@ -66,6 +69,7 @@ class Agent:
         seed: int = 0,
         num_envs: int | None = None,
         device: Any = "cpu",
+        env_options: Mapping[str, Any] | None = None,
         **hyperparameters: Any,
     ) -> None:
         seed = whole_number("seed", seed, least=0)
@@ -76,7 +80,8 @@ class Agent:
         # On the CPU a tensor shares the array's memory, at no further cost.
         self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
         # A function's environment shows only when it is made what it is, and so which preset it has.
-        first, source = make_first(env)
+        self.env_options = plain_options(env_options or {})
+        first, source = make_first(env, self.env_options)
         self.preset = preset_for(type(self), first)
         self.hyperparameters: Any = self.Hyperparameters.of({**self.preset.hyperparameters, **hyperparameters})
         self.env, self.seed = env, seed
@@ -98,6 +103,12 @@ class Agent:
         self.steps = self.total_steps = 0  # environment steps, over all environments
         self.episodes = 0
         self.stopped: str | None = None  # why a callback ended the training
+        if (reason := self.environments.why_not_again) is not None:
+            warnings.warn(
+                f"{self.environments.name} can't be made a second time ({reason}), so it trains without evaluations; "
+                f"give an id, a class, or a function that makes it",
+                stacklevel=2,
+            )
         self.metrics = Means(self.metric_names)
         self.random = RandomTree(seed)
         with self.random.engine():
@@ -109,7 +120,7 @@ class Agent:
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
         """The environments it acts in, to train or to be evaluated. Overridden by agents that see them through a
         wrapper of their own."""
-        return make_environments(env, num_envs)
+        return make_environments(env, num_envs, self.env_options if env is self.env else None)
 
     def build(self) -> None:
         """Makes the networks, the optimizer, the memory."""
@@ -190,7 +201,7 @@ class Agent:
     def predict(self, observation: Any, deterministic: bool = True) -> Any:
         """The action for one observation, as the environment takes it; for a batch of them, an array of
         actions."""
-        observation = np.asarray(observation, self.environments.observation_dtype)
+        observation = self.environments.from_env(observation)
         shape = self.observation_space.shape or ()
         if observation.shape == shape:
             action = self.predict_batch(observation[None], deterministic)[0]
@@ -249,6 +260,7 @@ class Agent:
             "class": class_name(type(self)),
             # The environment's own id, however it was named. A module's name stays: it has to be imported again.
             "env": self.env if isinstance(self.env, str) and ":" in self.env else self.environments.name,
+            "env_options": self.env_options,
             "seed": self.seed,
             "num_envs": self.num_envs,
             "device": self.device.type,
@@ -282,9 +294,12 @@ class Agent:
         where: str | Path = "what was saved",
     ) -> Self:
         """The agent that `config` describes, in `state` if one is given. An error says `where` the two are from."""
+        # Options say how an environment is made; one that is given made, or another id, has none of them.
+        is_same = env is None or (find_id(env) == find_id(config["env"]) if isinstance(env, str) else not is_made(env))
         with misfits_in_one_line(where, (MemoryError,)):
             agent = cls(
                 environment_of(config, env),
+                env_options=config.get("env_options") if is_same else None,
                 seed=config["seed"],
                 num_envs=config["num_envs"],
                 device=config.get("device", "cpu"),
@@ -339,11 +354,22 @@ class Agent:
         }
 
 
-def make_first(env: Any) -> tuple[Any, Any]:
-    """An environment to look at, and what to make environments from. A function is called once for that, and what it
-    made is the first that is handed out; all else is both itself."""
-    if isinstance(env, gym.Env | gym.vector.VectorEnv) or not callable(env):
+class HandOut:
+    """Makes environments as `make(**options)` does; the first one that it hands out is made already."""
+
+    def __init__(self, make: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        check_options(getattr(make, "__name__", type(make).__name__), make, options)
+        self.make, self.options = make, options
+        self.made = [make(**options)]
+
+    def __call__(self) -> Any:
+        return self.made.pop() if self.made else self.make(**self.options)
+
+
+def make_first(env: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """An environment to look at, and what to make environments from. A function is called once for that; a class is
+    not, because only `gym.make` gives an environment a spec. All else is both itself."""
+    if is_made(env) or isinstance(env, str | type) or not callable(env):
         return env, env
-    first = env()
-    made = [first]
-    return first, lambda: made.pop() if made else env()
+    hand_out = HandOut(env, options)
+    return hand_out.made[0], hand_out

@@ -21,6 +21,7 @@ class Player(Protocol):
 
     name: ClassVar[str]
     env: Any
+    env_options: dict[str, Any]
     environments: Environments
 
     def predict_batch(self, observation: np.ndarray, deterministic: bool = True) -> np.ndarray: ...

@@ -15,7 +15,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs import Transition
-from envs.transitions import array_dtype
+from envs.checking import array_dtype
 
 from .frames import Frames
 from .n_step import NStep

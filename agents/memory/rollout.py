@@ -16,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs import Transition
-from envs.transitions import array_dtype
+from envs.checking import array_dtype
 
 from ..networks.policies import action_layout
 

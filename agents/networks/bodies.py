@@ -93,6 +93,15 @@ def is_picture(space: gym.Space) -> bool:
     )
 
 
+def largest_of_bytes(space: gym.Space) -> float:
+    """What whole numbers are divided by: 255 where they are bytes of the whole range, the largest number of another
+    picture, else 1. The dtype alone says nothing: flags and one-hot vectors are often bytes, too."""
+    if not isinstance(space, spaces.Box):
+        return 1.0
+    whole_range = space.dtype == np.uint8 and (space.low == 0).all() and (space.high == 255).all()
+    return max(1.0, float(space.high.max())) if whole_range or is_picture(space) else 1.0
+
+
 def picture_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """(C, H, W) of (C, H, W) or (H, W, C): there are fewer channels than pixels a side."""
     first, middle, last = shape
@@ -133,8 +142,7 @@ def body(
             raise UsageError(f"no network for observations of {observation_space}")
         inputs = int(np.prod(shape))
         if np.dtype(observation_space.dtype).kind != "f":
-            is_image = isinstance(observation_space, spaces.Box) and observation_space.dtype == np.uint8
-            layers.append(ToFloat(1 / 255 if is_image else 1.0))
+            layers.append(ToFloat(1 / largest_of_bytes(observation_space)))
         elif scale:
             if not (isinstance(observation_space, spaces.Box) and observation_space.is_bounded()):
                 raise UsageError(

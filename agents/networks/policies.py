@@ -3,8 +3,8 @@
     Discrete    π(a | s) = softmax(f(s))_a
     Box         π(a | s) = N(a; f(s), diag(σ²))    log σ is learned, too, and is the same in every state
 
-A draw from a normal distribution may lie outside the box: envs/clipped_actions.py clips it on its way to the
-environment, and the policy learns from what it drew.
+A box with bounds is -1 to 1 to the policy. A draw from a normal distribution may lie outside it. envs/scaled_actions.py
+scales and clips the draw on its way to the environment, and the policy learns from what it drew.
 
 Sutton & Barto, "Reinforcement Learning" (2018), equations 13.2 and 13.19 to 13.21 (their σ depends on the state).
 """
@@ -21,7 +21,7 @@ from gymnasium import spaces
 import minigrad as mg
 import minigrad.nn as nn
 from envs import Environments
-from envs.clipped_actions import ClippedActions
+from envs.scaled_actions import ScaledActions
 from minigrad.distributions import Categorical, Distribution, Independent, Normal
 
 from .bodies import body
@@ -126,9 +126,9 @@ class Policy(nn.Module):
             return self.head.choose(self.body(observation), rng)
 
 
-def with_clipped_actions(environments: Environments) -> Environments:
+def with_scaled_actions(environments: Environments) -> Environments:
     """Environments that a policy of this module can act in."""
-    return ClippedActions(environments) if isinstance(environments.action_space, spaces.Box) else environments
+    return ScaledActions(environments) if isinstance(environments.action_space, spaces.Box) else environments
 
 
 def action_layout(action_space: Any) -> tuple[tuple[int, ...], Any]:

@@ -161,15 +161,15 @@ class A3C(A2C):
     def task(self) -> tuple[Callable, bool]:
         """What every other worker does, and whether it needs the script that was started for it."""
         env: Any = self.env
-        if isinstance(env, gym.vector.VectorEnv) and env.spec is not None:
-            env = partial(gym.make_vec, env.spec)
-        elif isinstance(env, gym.Env) and env.spec is not None:
-            env = partial(gym.make, env.spec)
-        elif not isinstance(env, str) and not callable(env):
+        if (reason := self.environments.why_not_again) is not None:
             raise UsageError(
-                f"a3c's workers need a {self.environments.name} each, and this one can't be made again; give an id, a "
-                f"function that makes one, or workers=1"
+                f"a3c's workers need a {self.environments.name} each, and this one can't be made again ({reason}); give "
+                f"an id, a function that makes one, or workers=1"
             )
+        if isinstance(env, gym.vector.VectorEnv):
+            env = partial(gym.make_vec, env.spec)
+        elif isinstance(env, gym.Env):
+            env = partial(gym.make, env.spec)
         # An id that was registered here is not known there, unless it is one of those that are looked up.
         registered = gym.registry.get(env) if isinstance(env, str) and module_of(env) is None else None
         try:
@@ -179,7 +179,7 @@ class A3C(A2C):
                 f"a3c's workers are processes that make their own environment, and {env!r} can't be sent to them "
                 f"({problem}); give an id, a function that is defined at the top of a module (no lambda), or workers=1"
             ) from problem
-        settings = {"num_envs": self.num_envs, **self.hyperparameters.plain()}
+        settings = {"num_envs": self.num_envs, "env_options": self.env_options, **self.hyperparameters.plain()}
         task = partial(prepare, recipe, settings, self.seed, self.total_steps, self.shared)
         return task, b"__main__" in recipe
 

@@ -16,7 +16,6 @@ PRESETS: dict[tuple[str, str], Preset] = {
             ("CliffWalking-v1", 2_000, 0.99),
         )
     },
-    # n-step and off-policy Sarsa take Sarsa's, Dyna-Q takes Q-learning's.
     **{
         (learner, "minigrad/GridWorld-v0"): Preset(steps=steps, hyperparameters={"gamma": 0.9})
         for learner, steps in (
@@ -26,6 +25,8 @@ PRESETS: dict[tuple[str, str], Preset] = {
             ("monte-carlo", 10_000),
             ("off-policy-monte-carlo", 10_000),
             ("sarsa", 5_000),
+            ("n-step-sarsa", 5_000),
+            ("off-policy-sarsa", 5_000),
             ("expected-sarsa", 5_000),
             ("q-learning", 5_000),
             ("dyna-q", 2_000),
@@ -41,7 +42,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
                 "epsilon_start": 0.1,
             },
         )
-        for learner in ("sarsa", "expected-sarsa", "q-learning")
+        for learner in ("sarsa", "n-step-sarsa", "off-policy-sarsa", "expected-sarsa", "q-learning", "dyna-q")
         for env_id in ("minigrad/CliffWalking-v0", "CliffWalking-v1")
     },
 }

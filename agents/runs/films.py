@@ -162,7 +162,7 @@ def with_pictures(agent: Agent) -> gym.Env | gym.vector.VectorEnv:
     """Its environment, rendered or with pictures for observations; an error if it has none."""
     if not isinstance(agent.env, str):
         raise UsageError("only an agent that was trained on an environment's id can be recorded")
-    plain = make_by_id(agent.env)
+    plain = make_by_id(agent.env, **agent.env_options)
     modes = plain.metadata.get("render_modes", [])
     if "rgb_array" not in modes and sees_pictures(agent):
         return plain
@@ -170,7 +170,7 @@ def with_pictures(agent: Agent) -> gym.Env | gym.vector.VectorEnv:
     if "rgb_array" not in modes:
         has = f"it has {', '.join(modes)}" if modes else "it has none"
         raise UsageError(f"{agent.env} can't be recorded: that takes the render mode rgb_array, and {has}")
-    return make_by_id(agent.env, render_mode="rgb_array")
+    return make_by_id(agent.env, **{**agent.env_options, "render_mode": "rgb_array"})
 
 
 def sees_pictures(agent: Agent) -> bool:

@@ -20,10 +20,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from envs import Transition
+
 from ..core.hyperparameters import Natural
 from ..core.state import State
-from .parts.table import ControlHyperparameters, Step
-from .q_learning import QLearning
+from .parts.control import ControlHyperparameters, TabularControl
+from .parts.table import Step, steps_of
+from .q_learning import update_q
 
 
 @dataclass(frozen=True)
@@ -32,27 +35,32 @@ class DynaQHyperparameters(ControlHyperparameters):
     """Imagined steps to learn from after every real one."""
 
 
-class DynaQ(QLearning):
+class DynaQ(TabularControl):
     name = "dyna-q"
     Hyperparameters = DynaQHyperparameters
 
     def build(self) -> None:
         super().build()
         # The pairs taken so far, as s * actions + a, and what each led to last: [r, terminated, s'].
-        self.model = State(pairs=[], outcomes=[None] * (self.states * self.actions))
+        self.model = State(pairs=[], outcomes=[None] * self.table.value.size)
 
-    def learn_from(self, step: Step) -> None:
-        super().learn_from(step)
-        pair = step.state * self.actions + step.action
+    def observe(self, transition: Transition) -> None:
+        for step in steps_of(self, transition):
+            update_q(self, step)
+            self.remember(step)
+            if self.hyperparameters.planning_steps:
+                self.plan(self.hyperparameters.planning_steps)
+
+    def remember(self, step: Step) -> None:
+        pair = step.state * int(self.action_space.n) + step.action
         if self.model.outcomes[pair] is None:
             self.model.pairs.append(pair)
         self.model.outcomes[pair] = [step.reward, step.terminated, step.next_state]
-        if self.hyperparameters.planning_steps:
-            self.plan(self.hyperparameters.planning_steps)
 
     def plan(self, steps: int) -> None:
+        """Learns from `steps` pairs drawn among those that were taken, as the model says that they end."""
         for i in self.random["planning"].integers(len(self.model.pairs), size=steps).tolist():
             pair = self.model.pairs[i]
             reward, terminated, next_state = self.model.outcomes[pair]
-            state, action = divmod(pair, self.actions)
-            super().learn_from(Step(state, action, reward, terminated, False, next_state, env=-1))
+            state, action = divmod(pair, int(self.action_space.n))
+            update_q(self, Step(state, action, reward, terminated, False, next_state, env=-1))

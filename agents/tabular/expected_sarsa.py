@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from envs import Transition
 
-from .parts.table import TabularControl
+from .parts.control import TabularControl
+from .parts.table import move_estimate, steps_of
 
 
 class ExpectedSarsa(TabularControl):
     name = "expected-sarsa"
 
     def observe(self, transition: Transition) -> None:
-        for step in self.steps_of(transition):
+        for step in steps_of(self, transition):
             next_value = 0.0 if step.terminated else self.expected_value(step.next_state)
-            self.move((step.state, step.action), step.reward + self.hyperparameters.gamma * next_value)
+            move_estimate(self, (step.state, step.action), step.reward + self.hyperparameters.gamma * next_value)

@@ -28,8 +28,9 @@ from envs.making import make_by_id
 from envs.model import model_of
 
 from ..core.state import State
+from .parts.control import ControlHyperparameters, TabularControl
 from .parts.multi_step import Path, first_visits
-from .parts.table import ControlHyperparameters, TabularControl
+from .parts.table import move_estimate, steps_of
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,18 @@ class MonteCarlo(TabularControl):
             env = self.env
             if not isinstance(env, str):
                 raise UsageError("exploring starts need an environment given by its id")
-            self.environments = self.make_environments(lambda: RandomStart(make_by_id(env)), self.num_envs)
+            make = lambda: RandomStart(make_by_id(env, **self.env_options))
+            self.environments = self.make_environments(make, self.num_envs)
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         action = super().act(observation)
         if self.hyperparameters.exploring_starts:
             starting = [not path for path in self.paths.steps]
-            action[starting] = self.random["exploration"].integers(self.actions, size=sum(starting))
+            action[starting] = self.random["exploration"].integers(int(self.action_space.n), size=sum(starting))
         return action
 
     def observe(self, transition: Transition) -> None:
-        for step in self.steps_of(transition):
+        for step in steps_of(self, transition):
             path = self.paths.steps[step.env]
             path.append([step.state, step.action, step.reward])
             if step.terminated or step.truncated:
@@ -77,7 +79,7 @@ class MonteCarlo(TabularControl):
         for (state, action, reward), wanted in zip(reversed(path), reversed(counts), strict=True):
             total = reward + h.gamma * total
             if wanted:
-                self.move((state, action), total)
+                move_estimate(self, (state, action), total)
 
 
 class RandomStart(gym.Wrapper):

@@ -32,6 +32,7 @@ from ..core.randomness import draw
 from ..core.state import State
 from .parts.multi_step import Path, first_visits
 from .parts.prediction import PredictionHyperparameters, TabularPrediction
+from .parts.table import move_estimate, steps_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class MonteCarloPrediction(TabularPrediction):
         return draw(self.behaviour[self.states_of(observation)], self.random["exploration"])
 
     def observe(self, transition: Transition) -> None:
-        for step in self.steps_of(transition):
+        for step in steps_of(self, transition):
             path = self.paths.steps[step.env]
             path.append([step.state, step.action, step.reward])
             if step.terminated or step.truncated:
@@ -79,6 +80,6 @@ class MonteCarloPrediction(TabularPrediction):
             total = reward + h.gamma * total
             ratio *= target[state, action] / behaviour[state, action]
             if wanted and h.importance_sampling == "weighted":
-                self.move(state, total, weight=ratio)
+                move_estimate(self, state, total, weight=ratio)
             elif wanted:
-                self.move(state, ratio * total)
+                move_estimate(self, state, ratio * total)

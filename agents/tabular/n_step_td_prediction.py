@@ -19,6 +19,7 @@ from ..core.hyperparameters import Count
 from ..core.state import State
 from .parts.multi_step import discounted, ready
 from .parts.prediction import PredictionHyperparameters, TabularPrediction
+from .parts.table import move_estimate, steps_of
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class NStepTDPrediction(TabularPrediction):
 
     def observe(self, transition: Transition) -> None:
         h = self.hyperparameters
-        for step in self.steps_of(transition):
+        for step in steps_of(self, transition):
             path = self.paths.steps[step.env]
             path.append([step.state, step.reward])
             next_value = 0.0 if step.terminated else self.table.value[step.next_state]
             for part in ready(path, h.n, step.terminated or step.truncated):
-                self.move(part[0][0], discounted([reward for _, reward in part], next_value, h.gamma))
+                move_estimate(self, part[0][0], discounted([reward for _, reward in part], next_value, h.gamma))

@@ -24,8 +24,9 @@ from envs import Transition
 
 from ..core.randomness import draw
 from ..core.state import State
+from .parts.control import TabularControl, epsilon_greedy
 from .parts.multi_step import Path
-from .parts.table import TabularControl, epsilon_greedy
+from .parts.table import move_estimate, steps_of
 
 
 class OffPolicyMonteCarlo(TabularControl):
@@ -41,7 +42,7 @@ class OffPolicyMonteCarlo(TabularControl):
         return draw(self.behaviour, self.random["exploration"])
 
     def observe(self, transition: Transition) -> None:
-        for step in self.steps_of(transition):
+        for step in steps_of(self, transition):
             path = self.paths.steps[step.env]
             path.append([step.state, step.action, step.reward, float(self.behaviour[step.env, step.action])])
             if step.terminated or step.truncated:
@@ -53,7 +54,7 @@ class OffPolicyMonteCarlo(TabularControl):
         total, ratio = value, 1.0
         for state, action, reward, chance in reversed(path):
             total = reward + self.hyperparameters.gamma * total
-            self.move((state, action), total, weight=ratio)
+            move_estimate(self, (state, action), total, weight=ratio)
             if action != self.table.value[state].argmax():
                 break  # π never does this, so what came before has no weight
             ratio /= chance

@@ -20,13 +20,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from envs import Transition
 
 from ..core.hyperparameters import Count, Fraction
 from ..core.state import State
+from .parts.chosen_ahead import ChosenAhead
+from .parts.control import ControlHyperparameters, TabularControl, epsilon_greedy
 from .parts.multi_step import discounted, ready
-from .parts.table import ControlHyperparameters, Step, epsilon_greedy
-from .sarsa import Sarsa
+from .parts.table import Step, move_estimate, steps_of
 
 
 @dataclass(frozen=True)
@@ -37,34 +40,40 @@ class OffPolicySarsaHyperparameters(ControlHyperparameters):
     """Rewards in a return, before the estimate stands for the rest."""
 
 
-class OffPolicySarsa(Sarsa):
+class OffPolicySarsa(TabularControl):
     name = "off-policy-sarsa"
     Hyperparameters = OffPolicySarsaHyperparameters
 
     def build(self) -> None:
         super().build()
+        self.ahead = ChosenAhead(self.num_envs)
         # [state, action, reward, next state, next action, b(next action | next state)] each
         self.paths = State(steps=[[] for _ in range(self.num_envs)])
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        return self.ahead.take(observation, super().act)
 
     def observe(self, transition: Transition) -> None:
         # As b is when it chooses a', before anything is learned.
         behaviour = epsilon_greedy(self.action_values(transition.next_observation), self.epsilon)
-        self.behaviour = dict(zip(transition.env.tolist(), behaviour, strict=True))
-        super().observe(transition)
+        next_action = self.ahead.choose_next(transition, super().act)
+        chances = np.take_along_axis(behaviour, next_action[:, None], 1)[:, 0].tolist()
+        for step, action, chance in zip(steps_of(self, transition), next_action.tolist(), chances, strict=True):
+            self.learn_from(step, action, None if step.terminated else chance)
 
-    def learn_from(self, step: Step, next_action: int) -> None:
+    def learn_from(self, step: Step, next_action: int, chance: float | None) -> None:
+        """`chance` is b(a' | s'); after a terminal state there is none."""
         h = self.hyperparameters
         path = self.paths.steps[step.env]
-        chance = None if step.terminated else float(self.behaviour[step.env][next_action])
         path.append([step.state, step.action, step.reward, step.next_state, next_action, chance])
         next_value = 0.0 if step.terminated else self.table.value[step.next_state, next_action]
         for part in ready(path, h.n, step.terminated or step.truncated):
             target = discounted([reward for _, _, reward, *_ in part], next_value, h.gamma)
             ratio = 1.0
-            for *_, state, action, chance in part:
-                if chance is not None:
-                    ratio *= self.target_policy(state)[action] / chance
-            self.move((part[0][0], part[0][1]), target, ratio)
+            for *_, state, action, b in part:
+                if b is not None:
+                    ratio *= self.target_policy(state)[action] / b
+            move_estimate(self, (part[0][0], part[0][1]), target, ratio)
 
     def target_policy(self, state: int) -> Any:
         """π(· | s), (actions,)."""

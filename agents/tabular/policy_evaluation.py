@@ -2,7 +2,7 @@
 
     v_{k+1}(s) = Σ_a π(a | s) ( r(s, a) + γ Σ_s' P(s' | s, a) v_k(s') )
 
-Its fixed point also has a closed form, v_π = (I - γ P_π)⁻¹ r_π (`evaluate_policy` in core/planning.py).
+Its fixed point also has a closed form, v_π = (I - γ P_π)⁻¹ r_π (`evaluate_policy` in parts/planning.py).
 
 Sutton & Barto, "Reinforcement Learning" (2018), section 4.1, equation 4.5; Zhao, "Mathematical Foundations of
 Reinforcement Learning" (2025), section 2.7.
@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.hyperparameters import Fraction
 from .parts.planner import Planner, PlannerHyperparameters
-from .parts.planning import bellman_expectation, greedy_policy, optimal_values, probabilities, uniform_policy
+from .parts.planning import bellman_expectation, optimal_policy, probabilities, refuse_endless, uniform_policy
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,12 @@ class PolicyEvaluation(Planner):
     def build(self) -> None:
         super().build()
         h = self.hyperparameters
-        self.best = greedy_policy(self.model, optimal_values(self.model, h.gamma), h.gamma)  # (states,)
+        self.best = np.zeros(len(self.model.terminal), np.int64)  # (states,)
+        if h.epsilon < 1:
+            self.best = optimal_policy(self.model, h.gamma)
         # (states, actions) π(a | s)
         self.policy = h.epsilon * uniform_policy(self.model) + (1 - h.epsilon) * probabilities(self.best, self.model)
+        refuse_endless(self.model, self.policy, h.gamma)
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         if rng is None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core.hyperparameters import Natural
 from .parts.planner import Planner, PlannerHyperparameters
-from .parts.planning import bellman_expectation, evaluate_policy, greedy_policy
+from .parts.planning import bellman_expectation, evaluate_policy, greedy_policy, refuse_endless
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class PolicyIteration(Planner):
         policy = greedy_policy(self.model, plan.values, h.gamma)
         stays = np.array_equal(policy, plan.policy)
         plan.converged = stays and (h.evaluation_sweeps == 0 or evaluated)
+        if plan.converged:
+            refuse_endless(self.model, policy, h.gamma)
         plan.policy, plan.sweeps = policy, 0
         plan.improvements += not stays
         return 0.0

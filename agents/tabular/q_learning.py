@@ -13,17 +13,20 @@ from __future__ import annotations
 
 from envs import Transition
 
-from .parts.table import Step, TabularControl
+from .parts.control import TabularControl
+from .parts.table import Step, move_estimate, steps_of
 
 
 class QLearning(TabularControl):
     name = "q-learning"
 
     def observe(self, transition: Transition) -> None:
-        for step in self.steps_of(transition):
-            self.learn_from(step)
+        for step in steps_of(self, transition):
+            update_q(self, step)
 
-    def learn_from(self, step: Step) -> None:
-        # A truncated episode would have gone on, so what follows counts.
-        next_value = 0.0 if step.terminated else self.table.value[step.next_state].max()
-        self.move((step.state, step.action), step.reward + self.hyperparameters.gamma * next_value)
+
+def update_q(agent: TabularControl, step: Step) -> None:
+    """The equation above, for one step."""
+    # A truncated episode would have gone on, so what follows counts.
+    next_value = 0.0 if step.terminated else agent.table.value[step.next_state].max()
+    move_estimate(agent, (step.state, step.action), step.reward + agent.hyperparameters.gamma * next_value)

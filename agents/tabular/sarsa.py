@@ -16,8 +16,9 @@ import numpy as np
 
 from envs import Transition
 
-from ..core.state import State
-from .parts.table import Step, TabularControl
+from .parts.chosen_ahead import ChosenAhead
+from .parts.control import TabularControl
+from .parts.table import move_estimate, steps_of
 
 
 class Sarsa(TabularControl):
@@ -25,24 +26,13 @@ class Sarsa(TabularControl):
 
     def build(self) -> None:
         super().build()
-        self.ahead = State(action=np.full(self.num_envs, -1))  # (num_envs,) a', -1 where it isn't chosen yet
+        self.ahead = ChosenAhead(self.num_envs)
 
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """The a' that was learned from is the action to take; only at the start of an episode there is none."""
-        action = self.ahead.action.copy()
-        (unchosen,) = (action < 0).nonzero()
-        if len(unchosen):
-            action[unchosen] = self.choose(observation[unchosen], self.random["exploration"])
-        return action
+        return self.ahead.take(observation, super().act)
 
     def observe(self, transition: Transition) -> None:
-        # Also where the episode was truncated: a' is what would have been done there.
-        next_action = self.choose(transition.next_observation, self.random["exploration"])
-        ended = transition.terminated | transition.truncated
-        self.ahead.action[transition.env] = np.where(ended, -1, next_action)
-        for step, action in zip(self.steps_of(transition), next_action.tolist(), strict=True):
-            self.learn_from(step, action)
-
-    def learn_from(self, step: Step, next_action: int) -> None:
-        next_value = 0.0 if step.terminated else self.table.value[step.next_state, next_action]
-        self.move((step.state, step.action), step.reward + self.hyperparameters.gamma * next_value)
+        next_actions = self.ahead.choose_next(transition, super().act).tolist()
+        for step, next_action in zip(steps_of(self, transition), next_actions, strict=True):
+            next_value = 0.0 if step.terminated else self.table.value[step.next_state, next_action]
+            move_estimate(self, (step.state, step.action), step.reward + self.hyperparameters.gamma * next_value)

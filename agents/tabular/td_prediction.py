@@ -14,13 +14,14 @@ from __future__ import annotations
 from envs import Transition
 
 from .parts.prediction import TabularPrediction
+from .parts.table import move_estimate, steps_of
 
 
 class TDPrediction(TabularPrediction):
     name = "td-prediction"
 
     def observe(self, transition: Transition) -> None:
-        for step in self.steps_of(transition):
+        for step in steps_of(self, transition):
             # A truncated episode would have gone on, so what follows counts.
             next_value = 0.0 if step.terminated else self.table.value[step.next_state]
-            self.move(step.state, step.reward + self.hyperparameters.gamma * next_value)
+            move_estimate(self, step.state, step.reward + self.hyperparameters.gamma * next_value)

@@ -12,7 +12,7 @@ Reinforcement Learning" (2025), section 4.1.
 from __future__ import annotations
 
 from .parts.planner import Planner
-from .parts.planning import bellman_optimality
+from .parts.planning import bellman_optimality, greedy_policy, refuse_endless
 
 
 class ValueIteration(Planner):
@@ -22,4 +22,6 @@ class ValueIteration(Planner):
         h = self.hyperparameters
         change = self.sweep(lambda values, states: bellman_optimality(self.model, values, h.gamma, states))
         self.plan.converged = change <= h.tolerance
+        if self.plan.converged:
+            refuse_endless(self.model, greedy_policy(self.model, self.plan.values, h.gamma), h.gamma)
         return change

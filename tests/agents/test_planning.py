@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents import Agent, PolicyEvaluation, PolicyIteration, ValueIteration, evaluate
+from agents import Agent, PolicyEvaluation, PolicyIteration, TDPrediction, ValueIteration, evaluate
 from agents.tabular.parts.planning import (
     SWEEPS,
     action_values,
@@ -23,6 +23,7 @@ from agents.tabular.parts.planning import (
     greedy_policy,
     in_place_sweep,
     optimal_values,
+    plan_horizon,
     uniform_policy,
 )
 from envs import UsageError
@@ -126,6 +127,96 @@ def test_errors() -> None:
         )
     with pytest.raises(UsageError, match=r"value-iteration needs Discrete observations, but CartPole-v1 has Box"):
         ValueIteration("CartPole-v1")
+
+
+def test_a_known_number_of_steps_by_hand() -> None:
+    """Staying in state 1 pays 2 again and again, so one leaves it for the 5 in the very last step only."""
+    values, policy = plan_horizon(two_rooms(), 3)
+    np.testing.assert_array_equal(values, [[0, 0, 0], [1, 5, 0], [6, 7, 0], [8, 9, 0]])
+    np.testing.assert_array_equal(policy[:, :2], [[1, 1], [1, 0], [1, 0]])
+
+
+def test_many_steps_are_no_horizon() -> None:
+    model = model_by_id("FrozenLake-v1")
+    values, _ = plan_horizon(model, 300, 0.9)
+    np.testing.assert_allclose(values[-1], optimal_values(model, 0.9), atol=1e-9)
+
+
+def test_without_a_discount_a_greedy_policy_that_never_ends_is_refused() -> None:
+    """The values are right: 1 everywhere. But all actions tie, and the first one leads up, against the wall."""
+    grid = "minigrad/GridWorld-v0"
+    agent = ValueIteration(grid, gamma=1.0)
+    values = optimal_values(agent.model, 1.0)
+    assert values[~agent.model.terminal].tolist() == [1.0] * 10
+    for planner, more in (
+        (ValueIteration, {}),
+        (PolicyIteration, {}),
+        (PolicyIteration, {"evaluation_sweeps": 3}),
+        (PolicyEvaluation, {"epsilon": 0.0}),
+        (PolicyEvaluation, {"epsilon": 0.3}),
+        (TDPrediction, {"policy": "optimal"}),
+    ):
+        with pytest.raises(UsageError, match="from some state it never ends; give a gamma below 1"):
+            planner(grid, gamma=1.0, **more).learn(500)
+
+
+def test_without_a_discount_a_policy_that_ends_is_found() -> None:
+    """Every step costs 1, so that no action ties with a loop."""
+    agent = ValueIteration("minigrad/CliffWalking-v0", gamma=1.0).learn(100)
+    assert agent.plan.converged
+    assert evaluate(agent, episodes=1).mean == -13
+    walk = PolicyEvaluation("minigrad/GridWorld-v0", gamma=1.0).learn(2_000)  # at random it ends
+    exact = evaluate_policy(walk.model, uniform_policy(walk.model), 1.0)
+    np.testing.assert_allclose(walk.plan.values, exact, atol=1e-8)
+
+
+class TwoRooms(gym.Env):
+    """An environment for its model alone."""
+
+    observation_space, action_space = gym.spaces.Discrete(3), gym.spaces.Discrete(2)
+
+    def model(self) -> Model:
+        return two_rooms()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        return 0, {}
+
+
+def test_one_update_of_every_planner_by_hand() -> None:
+    """γ = 0.5, from the values 10, 20, 0."""
+    for planner, more, expected in (
+        (ValueIteration, {}, [11, 12, 0]),
+        (ValueIteration, {"sweep": "in-place"}, [11, 12, 0]),
+        (PolicyEvaluation, {"epsilon": 1.0}, [8, 8.5, 0]),
+        (PolicyEvaluation, {"epsilon": 1.0, "sweep": "in-place"}, [8, 8.5, 0]),
+        (PolicyIteration, {"evaluation_sweeps": 1}, [5, 12, 0]),  # its first policy takes action 0
+        (PolicyIteration, {}, [0, 4, 0]),  # staying in state 1 for ever: 2 / (1 - 0.5)
+    ):
+        agent = planner(TwoRooms, gamma=0.5, **more)
+        agent.plan.values = np.array([10.0, 20.0, 0.0])
+        agent.update(1)
+        np.testing.assert_allclose(agent.plan.values, expected, err_msg=str((planner.name, more)))
+        assert not agent.plan.converged
+
+
+@pytest.mark.parametrize(("tolerance", "sweeps"), [(0.95, 2), (0.7, 5), (1e-12, 6)])
+@pytest.mark.parametrize(("planner", "more"), [(ValueIteration, {}), (PolicyEvaluation, {"epsilon": 0.0})])
+def test_a_planner_stops_at_its_tolerance(planner: type[Agent], more: Any, tolerance: float, sweeps: int) -> None:
+    """On the grid the goal's reward moves a cell further with every sweep: the changes are 1, 0.9, 0.81, 0.729, 0.6561
+    and 0."""
+    agent = planner("minigrad/GridWorld-v0", gamma=0.9, tolerance=tolerance, **more)
+    assert updates_until_converged(agent) == sweeps
+
+
+def test_policy_iterations_evaluation_stops_at_its_tolerance() -> None:
+    sweeps = {
+        tolerance: updates_until_converged(
+            PolicyIteration("FrozenLake-v1", gamma=0.9, evaluation_sweeps=10_000, tolerance=tolerance)
+        )
+        for tolerance in (1e-2, 1e-6, 1e-12)
+    }
+    assert 2 * sweeps[1e-2] < sweeps[1e-6] < sweeps[1e-12] / 1.5, sweeps
 
 
 # -- what is known from elsewhere

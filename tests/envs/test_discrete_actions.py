@@ -23,6 +23,32 @@ def test_two_dimensions_by_hand() -> None:
     assert grid("it", space, 3).tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "n", "expected"),
+    [
+        (0, 4, 11, [0, 1, 2, 3, 4]),
+        (-1, 1, 3, [-1, 0, 1]),
+        (0, 100, 11, list(range(0, 101, 10))),
+        (0, 10, 4, [0, 3, 7, 10]),
+        (0, 3, 3, [0, 2, 3]),
+        (5, 5, 11, [5]),
+        (0, 255, 256, list(range(256))),
+    ],
+)
+def test_an_integer_box_is_divided_into_integers(low: int, high: int, n: int, expected: list[int]) -> None:
+    """Cutting off towards 0 would give 0 0 0 1 1 2 2 2 3 3 4 in the first."""
+    for dtype in (np.int64, np.int16, np.uint8) if low >= 0 else (np.int64, np.int16, np.int8):
+        actions = grid("it", spaces.Box(low, high, (1,), dtype), n)
+        assert actions.dtype == dtype
+        assert actions.ravel().tolist() == expected
+
+
+def test_the_widest_integer_box_has_its_ends() -> None:
+    limits = np.iinfo(np.int64)
+    actions = grid("it", spaces.Box(limits.min + 2, limits.max - 2, (1,), np.int64), 3)
+    assert actions.ravel().tolist() == [limits.min + 2, 0, limits.max - 2]
+
+
 def test_every_action_is_in_the_box() -> None:
     space = spaces.Box(np.float32([[-0.1, 0.3]]), np.float32([[0.7, 1 / 3]]))  # of shape (1, 2)
     actions = grid("it", space, 7)

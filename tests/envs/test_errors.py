@@ -25,14 +25,14 @@ def test_whatever_can_be_an_index_is_a_whole_number(seven) -> None:
 
 @pytest.mark.parametrize("given", [True, np.True_, 2.0, np.float64(2), "2", None, np.array([2, 3]), [2]])
 def test_what_is_no_whole_number_is_refused(given) -> None:
-    with pytest.raises(UsageError, match=r"^steps must be a whole number, got "):
+    with pytest.raises(UsageError, match="^steps must be a whole number, got "):
         whole_number("steps", given)
 
 
 def test_the_least_is_allowed_and_what_is_below_is_not() -> None:
     assert whole_number("seed", -3) == -3
     assert whole_number("seed", np.int64(0), 0) == 0
-    with pytest.raises(UsageError, match=r"^seed must be at least 0, got -1$"):
+    with pytest.raises(UsageError, match="^seed must be at least 0, got -1$"):
         whole_number("seed", np.int64(-1), 0)
 
 
@@ -45,5 +45,5 @@ def test_whatever_is_real_is_a_number(half) -> None:
 
 @pytest.mark.parametrize("given", [True, np.True_, "0.5", None, 1j, np.array([0.5]), np.array("0.5")])
 def test_what_is_not_real_is_refused(given) -> None:
-    with pytest.raises(UsageError, match=r"^gamma must be a number, got "):
+    with pytest.raises(UsageError, match="^gamma must be a number, got "):
         real_number("gamma", given)

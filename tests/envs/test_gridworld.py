@@ -16,11 +16,12 @@ from gymnasium.utils.env_checker import check_env
 
 from envs import UsageError, make_environments
 from envs.cliff_walking import CliffWalking
+from envs.grid import Grid
 from envs.grid_pictures import draw, greedy_policy, policy_as_text, values_as_text
-from envs.gridworld import Grid, GridWorld, GridWorldVector
+from envs.gridworld import GridWorld, GridWorldVector
 from envs.model import Model, model_of
 
-UP, DOWN, LEFT, RIGHT = range(4)
+UP, DOWN, LEFT, RIGHT, STAY = range(5)
 IDS = ["minigrad/GridWorld-v0", "minigrad/CliffWalking-v0"]
 # Everything at once: two starts, a wall, a bomb, a cliff, a hole, and steps that slip.
 MIXED = "S.#.G\n.HBC.\nS...."
@@ -163,6 +164,82 @@ def test_the_optimal_return_past_the_cliff_is_minus_13() -> None:
     np.testing.assert_array_equal(values[:36], -((11 - column) + (3 - row)))
 
 
+# The grids of Zhao, "Mathematical Foundations of Reinforcement Learning" (2025): a forbidden cell can be entered, the
+# target goes on, an attempt to leave the map costs 1, and the agent can stay.
+ZHAO: dict[str, Any] = {"stay": True, "goal_ends": False, "boundary_reward": -1.0}
+ZHAO_TWO_BY_TWO = "SX\n.G"
+ZHAO_FIVE_BY_FIVE = """
+S....
+.XX..
+..X..
+.XGX.
+.X...
+"""
+
+
+def values_of(policy: np.ndarray, model: Model, gamma: float) -> np.ndarray:
+    """The closed form v = (I - γ P_π)⁻¹ r_π (Zhao, section 2.7); `policy` is (states, actions) probabilities."""
+    transition = np.einsum("sa,sat->st", policy, model.probability)
+    reward = (policy * model.reward).sum(1)
+    return np.linalg.solve(np.eye(len(reward)) - gamma * transition, reward)
+
+
+def test_zhaos_first_examples() -> None:
+    """Section 2.4: down from the two upper cells, to the right, and to stay: 9, 10, 10, 10. Where the first cell's
+    policy is as likely to go right, over the forbidden cell, its value is 8.5."""
+    model = Grid(ZHAO_TWO_BY_TWO, **ZHAO).model()
+    assert not model.terminal.any()
+    policy = np.eye(5)[[DOWN, DOWN, RIGHT, STAY]]
+    np.testing.assert_allclose(values_of(policy, model, 0.9), [9, 10, 10, 10], rtol=1e-12)
+    policy[0, [RIGHT, DOWN]] = 0.5
+    np.testing.assert_allclose(values_of(policy, model, 0.9), [8.5, 10, 10, 10], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("forbidden_reward", "published"),
+    [
+        (-1.0, "5.8 5.6 6.2 6.5 5.8  6.5 7.2 8 7.2 6.5  7.2 8 10 8 7.2  8 10 10 10 8  7.2 9 10 9 8.1"),
+        (-10.0, "3.5 3.9 4.3 4.8 5.3  3.1 3.5 4.8 5.3 5.9  2.8 2.5 10 5.9 6.6  2.5 10 10 10 7.3  2.3 9 10 9 8.1"),
+    ],
+)
+def test_zhaos_optimal_values(forbidden_reward: float, published: str) -> None:
+    """Section 3.5, figure 3.4: through forbidden cells where they cost 1, around them where they cost 10."""
+    model = Grid(ZHAO_FIVE_BY_FIVE, forbidden_reward=forbidden_reward, **ZHAO).model()
+    values = optimal_values(model, 0.9)
+    np.testing.assert_allclose(values, [float(number) for number in published.split()], atol=0.05)
+    policy = greedy_policy(model.reward + 0.9 * model.probability @ values)
+    np.testing.assert_allclose(values_of(policy, model, 0.9), values, rtol=1e-9)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one by one", "many at once"])
+def test_zhaos_grid_step_by_step(many: bool) -> None:
+    options = {"map": ZHAO_TWO_BY_TWO, "forbidden_reward": -3.0, "goal_reward": 2.0, **ZHAO}
+    vector, env = GridWorldVector(num_envs=1, **options), GridWorld(**options)
+    assert env.action_space.n == vector.single_action_space.n == 5
+    (vector if many else env).reset(seed=0)
+    steps = []
+    # The boundary, a free cell, a forbidden one: entered, left, stayed in; its boundary; the target, and on.
+    for action in (UP, STAY, RIGHT, STAY, RIGHT, DOWN, STAY, DOWN, LEFT):
+        if many:
+            (state,), (reward,), (ended,), *_ = vector.step(np.array([action]))
+        else:
+            state, reward, ended, *_ = env.step(action)
+        steps.append((int(state), float(reward), bool(ended)))
+    rewards = [-1.0, 0.0, -3.0, -3.0, -1.0, 2.0, 2.0, -1.0, 0.0]
+    assert steps == [(s, r, False) for s, r in zip([0, 0, 1, 1, 1, 3, 3, 3, 2], rewards, strict=True)]
+
+
+def test_each_option_alone() -> None:
+    plain = Grid("S#\n.G")
+    assert Grid("S#\n.G", stay=True).entered[:, STAY].tolist() == [0, 1, 2, 3]
+    assert np.array_equal(Grid("S#\n.G", stay=True).entered[:, :STAY], plain.entered)
+    # Off the map at the top and on the left; the wall on the right is on the map.
+    assert Grid("S#\n.G", boundary_reward=-7.0).gained[0].tolist() == [-7.0, 0.0, -7.0, 0.0]
+    assert plain.gained[0].tolist() == [0.0] * 4
+    assert Grid("S#\n.G", goal_ends=False).model().terminal.tolist() == [False, True, False, False]
+    assert plain.model().terminal.tolist() == [False, True, False, True]
+
+
 # The model
 
 
@@ -213,13 +290,16 @@ def assert_likely(counted: np.ndarray, probability: np.ndarray, n: int) -> None:
     assert (np.abs(counted - probability) <= 5 * deviation + 1e-12).all()
 
 
-def test_simulated_frequencies_are_the_models_probabilities() -> None:
+@pytest.mark.parametrize(
+    "options", [MIXED_OPTIONS, {"map": "SX\n#G", "slip": 0.4, **ZHAO}], ids=["mixed", "with all options"]
+)
+def test_simulated_frequencies_are_the_models_probabilities(options: dict[str, Any]) -> None:
     n = 20_000
-    vector = GridWorldVector(num_envs=n, **MIXED_OPTIONS)
+    vector = GridWorldVector(num_envs=n, **options)
     grid, model = vector.grid, vector.model()
     vector.reset(seed=3)
     for state in np.flatnonzero(grid.visitable):
-        for action in range(4):
+        for action in range(len(grid.actions)):
             vector.reset(options={"state": int(state)})
             after, reward, terminated, truncated, infos = vector.step(np.full(n, action))
             if terminated.any():
@@ -407,9 +487,12 @@ def test_a_bomb_is_no_obstacle_and_layout_is_not_part_of_the_map() -> None:
     [
         ({"slip": 1.5}, "slip is a probability"),
         ({"goal_reward": float("nan")}, "the reward of a goal must be finite"),
+        ({"boundary_reward": float("inf")}, "boundary_reward must be finite, or None"),
+        ({"stay": "no"}, "stay must be True or False, got 'no'"),
+        ({"goal_ends": 0}, "goal_ends must be True or False, got 0"),
     ],
 )
-def test_a_bad_option_is_refused(options: dict[str, float], message: str) -> None:
+def test_a_bad_option_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         gym.make("minigrad/GridWorld-v0", **options)
 
@@ -427,7 +510,7 @@ def test_an_action_that_is_none_is_refused(action: int) -> None:
     env, vector = GridWorld(), GridWorldVector(num_envs=2)
     env.reset(seed=0)
     vector.reset(seed=0)
-    with pytest.raises(UsageError, match="an action is 0, 1, 2 or 3"):
+    with pytest.raises(UsageError, match=r"an action is a number from 0 to 3 \(up, down, left, right\), got"):
         env.step(action)
     with pytest.raises(UsageError, match="actions must be 2 numbers from 0 to 3"):
         vector.step(np.array([0, action]))
@@ -456,6 +539,18 @@ def test_values_policies_and_visits_as_text() -> None:
     assert policy_as_text(env, np.full(12, DOWN)).splitlines() == ["↓  ↓  ↓  G", "↓  #  ↓  ↓", "↓  ↓  ↓  ↓"]
     assert values_as_text(env.unwrapped.grid, np.arange(12)).splitlines()[2] == " 8   9  10  11"
     assert values_as_text(env, np.full(12, -0.001)).splitlines()[2] == "0.00  0.00  0.00  0.00"
+
+
+def test_a_policy_that_stays_is_a_ring() -> None:
+    grid = Grid(ZHAO_TWO_BY_TWO, **ZHAO)
+    policy = np.array([DOWN, DOWN, RIGHT, STAY])
+    assert policy_as_text(grid, policy).splitlines() == ["↓  ↓", "→  ○"]
+    assert values_as_text(grid, np.array([9, 10, 10, 10])).splitlines() == [" 9  10", "10  10"]
+    moving, staying = (draw(grid, policy=np.append(policy[:3], last)).astype(int) for last in (UP, STAY))
+    changed = np.argwhere((moving != staying).any(axis=2))
+    middle = np.array(moving.shape[:2]) / 4 * 3
+    assert len(changed)
+    assert np.abs(changed - middle).max() < 40  # in the last cell alone
 
 
 def test_equally_good_actions_share_the_greedy_policy() -> None:

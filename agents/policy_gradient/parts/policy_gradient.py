@@ -14,7 +14,7 @@ import minigrad.optim as optim
 from envs import Environments
 
 from ...core.agent import Agent
-from ...networks.policies import with_clipped_actions
+from ...networks.policies import with_scaled_actions
 
 
 class PolicyGradient(Agent):
@@ -24,7 +24,7 @@ class PolicyGradient(Agent):
     optimizer: optim.Optimizer
 
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
-        return with_clipped_actions(super().make_environments(env, num_envs))
+        return with_scaled_actions(super().make_environments(env, num_envs))
 
     def descend(self, loss: mg.Tensor) -> float:
         """One step of the optimizer. Returns the gradient's norm, before it is scaled down to max_gradient_norm."""

@@ -126,13 +126,23 @@ def evaluate_policy(model: Model, policy: np.ndarray, gamma: float) -> np.ndarra
 def linear_system(model: Model, policy: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray]:
     """The k states where something follows, as (states,) bool, and I - γ P_π between them, (k, k). Raises as
     `evaluate_policy` does, where the system has no solution."""
+    refuse_endless(model, policy, gamma)
     going_on = ~model.terminal
     transition = transitions(model, policy)[np.ix_(going_on, going_on)]
-    if gamma == 1 and not ends_from_everywhere(transition):
+    return going_on, np.eye(len(transition)) - gamma * transition
+
+
+def refuse_endless(model: Model, policy: np.ndarray, gamma: float) -> None:
+    """Raises `UsageError` where `gamma` is 1 and `policy` may go on for ever.
+
+    A greedy policy may do so for values that are right. Without a discount the way to the goal is worth as much as a
+    loop that can still leave for it, and of equally good actions the greedy policy takes the first.
+    """
+    going_on = ~model.terminal
+    if gamma == 1 and not ends_from_everywhere(transitions(model, policy)[np.ix_(going_on, going_on)]):
         raise UsageError(
             "with gamma 1 this policy's values don't exist, because from some state it never ends; give a gamma below 1"
         )
-    return going_on, np.eye(len(transition)) - gamma * transition
 
 
 def ends_from_everywhere(transition: np.ndarray) -> bool:
@@ -166,3 +176,28 @@ def optimal_values(model: Model, gamma: float) -> np.ndarray:
             return values
         # Only where something is better: changing between equally good actions could go round in circles.
         policy = np.where(better, gained.argmax(1), policy)
+
+
+def optimal_policy(model: Model, gamma: float) -> np.ndarray:
+    """The best action of every state, (states,). Raises as `optimal_values` and `refuse_endless` do."""
+    policy = greedy_policy(model, optimal_values(model, gamma), gamma)
+    refuse_endless(model, policy, gamma)
+    return policy
+
+
+def plan_horizon(model: Model, horizon: int, gamma: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The best that can be done in a number of steps that is known: values (horizon + 1, states), row k with k steps
+    to go, and the best actions (horizon, states), row k with k + 1 to go. With few steps left another action may be
+    best than with many. It is backward induction,
+
+        v_0 = 0,    v_{k+1} = T v_k
+
+    so value iteration's k-th sweep is the answer for k steps. Puterman, "Markov Decision Processes" (1994), section
+    4.5.
+    """
+    values = np.zeros((horizon + 1, len(model.terminal)))
+    policy = np.zeros((horizon, len(model.terminal)), np.int64)
+    for k in range(horizon):
+        values[k + 1] = bellman_optimality(model, values[k], gamma)
+        policy[k] = greedy_policy(model, values[k], gamma)
+    return values, policy

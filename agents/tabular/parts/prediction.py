@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from gymnasium import spaces
 
-from envs import UsageError
+from envs import Environments, UsageError
+from envs.counted_states import count_states
 
+from ...core.agent import Agent
 from ...core.randomness import draw
 from ...core.state import State
-from .planning import greedy_policy, optimal_values, probabilities
-from .table import StepSizeHyperparameters, TabularAgent
+from .planning import optimal_policy, probabilities
+from .table import StepSizeHyperparameters, list_states, make_table
 
 
 @dataclass(frozen=True)
@@ -23,20 +26,26 @@ class PredictionHyperparameters(StepSizeHyperparameters):
     it with. From Python, `agent.policy` can be set to any other."""
 
 
-class TabularPrediction(TabularAgent):
-    """`table.value` is V, (states,)."""
+class TabularPrediction(Agent):
+    """`table.value` is V, (states,). A learner defines `observe`."""
 
     Hyperparameters = PredictionHyperparameters
+    observation_spaces = (spaces.Discrete,)
+    default_env = "minigrad/GridWorld-v0"
+    metric_names = ("td_error", "value")
+
+    def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
+        return count_states(super().make_environments(env, num_envs))
 
     def build(self) -> None:
-        self.table = self.make_table(self.states)
+        self.table = make_table(self.observation_space.n)
         self.evaluated = State(policy=self.uniform_policy())
         if self.hyperparameters.policy == "optimal":
             model, gamma = self.environments.model(), self.hyperparameters.gamma
-            self.policy = probabilities(greedy_policy(model, optimal_values(model, gamma), gamma), model)
+            self.policy = probabilities(optimal_policy(model, gamma), model)
 
     def uniform_policy(self) -> np.ndarray:
-        return np.full((self.states, self.actions), 1 / self.actions)
+        return np.full((self.observation_space.n, self.action_space.n), 1 / self.action_space.n)
 
     @property
     def policy(self) -> np.ndarray:
@@ -47,7 +56,7 @@ class TabularPrediction(TabularAgent):
     @policy.setter
     def policy(self, probability: Any) -> None:
         probability = np.array(probability, np.float64)
-        shape = (self.states, self.actions)
+        shape = self.evaluated.policy.shape
         if probability.shape != shape or (probability < 0).any() or not np.allclose(probability.sum(1), 1.0):
             given = probability.shape if probability.shape != shape else "rows that don't"
             raise UsageError(
@@ -64,3 +73,9 @@ class TabularPrediction(TabularAgent):
     def state_values(self, observation: np.ndarray) -> np.ndarray:
         """V(s) of (k,) observations, (k,)."""
         return self.table.value[self.states_of(observation)]
+
+    def update(self, new_steps: int) -> None:
+        """A table learns from a transition as soon as it observes it."""
+
+    def parts(self) -> dict[str, Any]:
+        return list_states(self)

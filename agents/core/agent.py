@@ -38,6 +38,7 @@ from .hyperparameters import Hyperparameters
 from .metrics import Means
 from .randomness import RandomTree
 from .training import train
+from .whereabouts import Whereabouts
 
 
 class Agent:
@@ -114,6 +115,7 @@ class Agent:
         with self.random.engine():
             self.build()
         self.environments.reset(seed)
+        self._note_whereabouts()
 
     # -- what an algorithm defines
 
@@ -176,6 +178,8 @@ class Agent:
         total = self.steps + whole_number("steps", whole, least=1)
         made = list_callbacks(callbacks, run)
         self.total_steps, self.stopped = total, None
+        if self.whereabouts is not None:
+            self.whereabouts.go_back(self.seed + self.steps)
         opened = None
         if run is not None:
             opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
@@ -187,6 +191,7 @@ class Agent:
             with interruption() if opened is not None else nullcontext(Interruption()) as interrupted:
                 train(self, opened, shown, stop=interrupted, callbacks=made)
         finally:
+            self._note_whereabouts()
             if shown is not None:
                 shown.close()
             if opened is not None:
@@ -328,6 +333,11 @@ class Agent:
         self.stopped = state.get("stopped")
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
+        self._note_whereabouts()
+
+    def _note_whereabouts(self) -> None:
+        """Others may play in an environment that the user has made."""
+        self.whereabouts = Whereabouts(self.environments) if is_made(self.env) else None
 
     def _spaces(self) -> list[str]:
         return [str(self.observation_space), str(self.action_space)]

@@ -84,6 +84,7 @@ def command_train(arguments: list[str]) -> int:
     agent_type = import_agent(own)
     if agent_type is None:
         agent_type, arguments = agent_class(arguments[0]), arguments[1:]
+    check_hidden(arguments)
     options = parse_train_options(agent_type, arguments)
     for name, least in (("steps", 1), ("checkpoint_every", 0), ("evaluation_episodes", 0)):
         if (value := getattr(options, name)) < least:
@@ -111,6 +112,16 @@ def command_train(arguments: list[str]) -> int:
     run = Run.create(directory, config)
     print(agent.describe_preset())
     return train_and_report(agent, run, options.quiet, callbacks)
+
+
+def check_hidden(arguments: list[str]) -> None:
+    """Raises `UsageError` where --hidden has no number, which would be a network without a hidden layer."""
+    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+        if argument == "--hidden" and following.startswith("--"):
+            raise UsageError(
+                "--hidden needs the size of each hidden layer, such as --hidden 64 64; a network without one is "
+                "hidden=() from Python"
+            )
 
 
 def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainOptions:

@@ -32,6 +32,7 @@ from .show import command_evaluate, command_plot, command_record
 from .streams import forgiving_streams
 from .train import command_resume, command_train
 
+# A command may return an exit code.
 COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "train": command_train,
     "resume": command_resume,

@@ -16,7 +16,7 @@ from envs.errors import UsageError
 from envs.making import import_module_of, parse_option
 
 from ..core.agent import Agent
-from ..core.callbacks import Callback, make_again, restore
+from ..core.callbacks import Callback, StopAtReturn, describe_all, make_again, restore
 from ..core.components import ComposedHyperparameters
 from ..core.evaluation import evaluate
 from ..core.training import train
@@ -55,6 +55,8 @@ class TrainOptions(Generic[H]):
     """Steps between checkpoints, each with an evaluation; 0 is a tenth of the training."""
     evaluation_episodes: int = 10
     """Greedy episodes in each evaluation during training; 0 is none."""
+    stop_at_return: float | None = None
+    """Ends the training when the mean return of the last 100 episodes is at least this."""
     quiet: bool = False
     """No progress."""
 
@@ -84,6 +86,7 @@ def command_train(arguments: list[str]) -> int:
     agent_type = import_agent(own)
     if agent_type is None:
         agent_type, arguments = agent_class(arguments[0]), arguments[1:]
+    check_hidden(arguments)
     options = parse_train_options(agent_type, arguments)
     for name, least in (("steps", 1), ("checkpoint_every", 0), ("evaluation_episodes", 0)):
         if (value := getattr(options, name)) < least:
@@ -98,17 +101,29 @@ def command_train(arguments: list[str]) -> int:
         **options.hyperparameters.plain(),
     )
     agent.total_steps = options.steps
+    callbacks = [] if options.stop_at_return is None else [StopAtReturn(options.stop_at_return)]
     config = {
         **agent.config(),
         "preset": agent.preset_values(),
         "checkpoint_every": options.checkpoint_every,
         "evaluation_episodes": options.evaluation_episodes,
+        "callbacks": describe_all(callbacks),
         "versions": versions(),
     }
     directory = options.run or unused_directory(f"{agent.name}-{agent.environments.name}-seed{options.seed}")
     run = Run.create(directory, config)
     print(agent.describe_preset())
-    return train_and_report(agent, run, options.quiet)
+    return train_and_report(agent, run, options.quiet, callbacks)
+
+
+def check_hidden(arguments: list[str]) -> None:
+    """Raises `UsageError` where --hidden has no number, which would be a network without a hidden layer."""
+    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+        if argument == "--hidden" and following.startswith("--"):
+            raise UsageError(
+                "--hidden needs the size of each hidden layer, such as --hidden 64 64; a network without one is "
+                "hidden=() from Python"
+            )
 
 
 def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainOptions:

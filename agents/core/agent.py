@@ -25,10 +25,10 @@ from gymnasium import spaces
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
 from envs.errors import whole_number
-from envs.making import is_made, plain_options
+from envs.making import check_options, is_made, plain_options
 
 from ..networks.own import match_own_networks, name_of
-from ..presets import preset_for
+from ..presets import find_id, preset_for
 from ..runs.checkpoint import Checkpoints
 from ..runs.interruption import Interruption, interruption
 from ..runs.progress import Progress, is_watched
@@ -39,6 +39,7 @@ from .hyperparameters import Hyperparameters
 from .metrics import Means
 from .randomness import RandomTree
 from .training import train
+from .whereabouts import Whereabouts
 
 
 class Agent:
@@ -85,14 +86,13 @@ class Agent:
         given = {name: hyperparameters.pop(name, None) for name in self.own_networks}
         self.own = {name: network for name, network in given.items() if network is not None}
         self.env, self.seed = env, seed
+        # A function's environment shows only when it is made what it is, and so which preset it has.
         self.env_options = plain_options(env_options or {})
-        # What a class or a function makes, and so which preset it has, shows only when it is made.
-        made = env if isinstance(env, str) or is_made(env) else make_environments(env, 1, self.env_options)
-        self.preset = preset_for(type(self), made)
+        first, source = make_first(env, self.env_options)
+        self.preset = preset_for(type(self), first)
         self.hyperparameters: Any = self.Hyperparameters.of(hyperparameters, self.preset.hyperparameters)
         number = self.preset.num_envs if num_envs is None else whole_number("num_envs", num_envs)
-        wanted = made if isinstance(made, Environments) and made.num_envs == number else env
-        self.environments = self.make_environments(wanted, number)
+        self.environments = self.make_environments(source, number)
         self.num_envs = self.environments.num_envs
         self.observation_space: Any = self.environments.observation_space
         self.action_space: Any = self.environments.action_space
@@ -120,6 +120,7 @@ class Agent:
         with self.random.engine():
             self.build()
         self.environments.reset(seed)
+        self._note_whereabouts()
 
     # -- what an algorithm defines
 
@@ -182,6 +183,8 @@ class Agent:
         total = self.steps + whole_number("steps", whole, least=1)
         made = list_callbacks(callbacks, run)
         self.total_steps, self.stopped = total, None
+        if self.whereabouts is not None:
+            self.whereabouts.go_back(self.seed + self.steps)
         opened = None
         if run is not None:
             opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
@@ -193,6 +196,7 @@ class Agent:
             with interruption() if opened is not None else nullcontext(Interruption()) as interrupted:
                 train(self, opened, shown, stop=interrupted, callbacks=made)
         finally:
+            self._note_whereabouts()
             if shown is not None:
                 shown.close()
             if opened is not None:
@@ -307,7 +311,7 @@ class Agent:
         """The agent that `config` describes, in `state` if one is given, with the user's own components. An error says
         `where` the two are from."""
         # Options say how an environment is made; one that is given made, or another id, has none of them.
-        is_same = env in (None, config["env"]) if env is None or isinstance(env, str) else not is_made(env)
+        is_same = env is None or (find_id(env) == find_id(config["env"]) if isinstance(env, str) else not is_made(env))
         own = own or {}
         match_own_networks(cls.__name__, config.get("own", {}), cls.own_networks, own)
         networks = {name: network for name, network in own.items() if name in cls.own_networks}
@@ -347,6 +351,11 @@ class Agent:
         self.stopped = state.get("stopped")
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
+        self._note_whereabouts()
+
+    def _note_whereabouts(self) -> None:
+        """Others may play in an environment that the user has made."""
+        self.whereabouts = Whereabouts(self.environments) if is_made(self.env) else None
 
     def _spaces(self) -> list[str]:
         return [str(self.observation_space), str(self.action_space)]
@@ -371,3 +380,24 @@ class Agent:
             "environments": self.environments,
             **self.parts(),
         }
+
+
+class HandOut:
+    """Makes environments as `make(**options)` does; the first one that it hands out is made already."""
+
+    def __init__(self, make: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        check_options(getattr(make, "__name__", type(make).__name__), make, options)
+        self.make, self.options = make, options
+        self.made = [make(**options)]
+
+    def __call__(self) -> Any:
+        return self.made.pop() if self.made else self.make(**self.options)
+
+
+def make_first(env: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """An environment to look at, and what to make environments from. A function is called once for that; a class is
+    not, because only `gym.make` gives an environment a spec. All else is both itself."""
+    if is_made(env) or isinstance(env, str | type) or not callable(env):
+        return env, env
+    hand_out = HandOut(env, options)
+    return hand_out.made[0], hand_out

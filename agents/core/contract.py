@@ -32,6 +32,8 @@ class Player(Protocol):
 class Learner(Player, Protocol):
     """What the training loop drives."""
 
+    metric_names: ClassVar[tuple[str, ...]]
+    hyperparameters: Any
     steps: int
     total_steps: int
     episodes: int

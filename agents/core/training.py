@@ -17,6 +17,7 @@ from ..runs.run import Run
 from .callbacks import Callback, Callbacks
 from .contract import Learner
 from .divergence import divergence_named, refuse_divergence
+from .hints import warn_without_update
 from .process import keep_freed_memory, one_blas_thread
 
 
@@ -86,6 +87,8 @@ def train(
         if recorder is not None:
             recorder.close(finished)
         listeners.end(finished)
+        if finished:
+            warn_without_update(agent)
     if progress is not None:
         progress.update(agent.steps, force=True)
     return finished

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from typing import Any
 
 from ..core.callbacks import Callbacks
 from ..core.contract import Learner

@@ -6,10 +6,12 @@ has threads. Ctrl-C reaches every process of a terminal; here only the first one
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
@@ -23,6 +25,8 @@ from envs import UsageError
 SPAWN = get_context("spawn")
 Work = Callable[[Callable[[Any], None]], None]
 PATIENCE = 5.0  # seconds for a process that was told to stop
+LONGEST_START = 120.0  # seconds in which no worker is heard while they start
+LONGEST_SILENCE = 30.0  # seconds in which no worker is heard after the end
 ONE_AT_A_TIME = threading.Lock()
 
 
@@ -57,7 +61,8 @@ class Workers:
     imports_main        whether the workers need the script that was started, and so have to import it, too
     stop                called here when the context ends, for whatever reason: tells the workers to come to an end
 
-    Raises `ChildProcessError` (from `__enter__`, `received` and `finish`) if one of them fails or dies.
+    Raises `ChildProcessError` (from `__enter__`, `received` and `finish`) if one of them fails or dies, or if
+    they don't start. One that is ended by SIGTERM, or is silent when the others are done, is gone with a warning.
     """
 
     def __init__(
@@ -74,6 +79,13 @@ class Workers:
         self._connections: dict[Connection, int] = {}  # to those at work, with their numbers
 
     def __enter__(self) -> Workers:
+        processes, cores = len(self._numbers) + 1, count_cores()
+        if processes > cores:
+            warnings.warn(
+                f"{self.name}: {processes} workers share {cores} cores and wait for each other; give at most "
+                f"{cores} workers",
+                stacklevel=3,
+            )
         try:
             with signals_withheld(), main_script(hidden=not self._imports_main):
                 for number in self._numbers:
@@ -85,7 +97,12 @@ class Workers:
                     self._processes[number] = process
             waiting = len(self._numbers)
             while waiting:
-                waiting -= len(list(self._messages(None)))
+                if not wait(list(self._connections), LONGEST_START):
+                    raise ChildProcessError(
+                        f"{self.name}: {waiting} of {len(self._numbers)} workers have not started: nothing was heard "
+                        f"for {LONGEST_START:g} s; take fewer"
+                    )
+                waiting -= len(list(self._messages()))
             for connection in self._connections:  # all at once
                 with suppress(ConnectionError):  # one that is gone already is found out by listening
                     connection.send(Ready())
@@ -96,14 +113,27 @@ class Workers:
 
     def received(self) -> list[Any]:
         """What the workers have sent since the last call."""
-        return list(self._messages(0.0))
+        return list(self._messages())
 
     def finish(self) -> list[Any]:
         """Waits until every worker has come to its end; returns their last messages."""
         last: list[Any] = []
         while self._connections:
-            last += self._messages(None)
+            if not wait(list(self._connections), LONGEST_SILENCE):
+                self._give_up()
+            last += self._messages()
         return last
+
+    def _give_up(self) -> None:
+        """Ends the workers that don't come to their end: they are stopped (SIGSTOP), or hang."""
+        for connection, number in self._connections.items():
+            self._processes[number].kill()
+            connection.close()
+            self._warn(number, f"was silent for {LONGEST_SILENCE:g} s after the end, and was killed")
+        self._connections = {}
+
+    def _warn(self, number: int, what: str) -> None:
+        warnings.warn(f"{self.name}: worker {number} (process {self._processes[number].pid}) {what}", stacklevel=4)
 
     def __exit__(self, *exception: object) -> None:
         self.close()
@@ -122,8 +152,8 @@ class Workers:
             process.close()
         self._processes = {}
 
-    def _messages(self, timeout: float | None) -> Iterator[Any]:
-        for connection in wait(list(self._connections), timeout):
+    def _messages(self) -> Iterator[Any]:
+        for connection in wait(list(self._connections), 0.0):
             assert isinstance(connection, Connection)
             number = self._connections[connection]
             try:
@@ -138,7 +168,13 @@ class Workers:
                         case message:
                             yield message
             except (EOFError, ConnectionResetError):
-                self._raise(number, None)
+                self._processes[number].join(PATIENCE)
+                if self._processes[number].exitcode != -signal.SIGTERM:
+                    self._raise(number, None)
+                # Meant for it alone; or for all processes, and then this one stops in a moment, too, and saves.
+                self._warn(number, "was ended by SIGTERM; the others go on")
+                del self._connections[connection]
+                connection.close()
 
     def _raise(self, number: int, failed: Failed | None) -> None:
         process = self._processes[number]
@@ -147,7 +183,6 @@ class Workers:
             if failed.is_usage_error:
                 raise UsageError(failed.message) from WorkerTraceback(failed.traceback)
             raise ChildProcessError(f"{which} failed: {failed.message}") from WorkerTraceback(failed.traceback)
-        process.join(PATIENCE)
         code = process.exitcode
         if code is not None and code < 0:
             raise ChildProcessError(f"{which} was killed by {signal.Signals(-code).name}")
@@ -169,6 +204,7 @@ def run(prepare: Callable[[int], Work], number: int, connection: Connection) -> 
         send(Ready())
         with nobody_there_is_the_end():
             connection.recv()
+        heed_termination()
         work(send)
         send(Done())
     except Exception as problem:
@@ -187,9 +223,20 @@ def nobody_there_is_the_end() -> Iterator[None]:
         sys.exit()
 
 
+def count_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def heed_termination() -> None:
+    """SIGTERM ends this process from here on."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 @contextmanager
 def signals_withheld() -> Iterator[None]:
-    """A process that is started here never hears of Ctrl-C or SIGTERM; this one hears afterwards."""
+    """A process that is started here never hears of Ctrl-C, and of SIGTERM when it works; this one hears afterwards."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -287,6 +287,40 @@ def test_a_worker_that_fails_ends_the_training(env: type, error: type, message: 
         agent.learn(10_000_000)
 
 
+class Ended(Fails):
+    def fail(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Stopped(Fails):
+    def fail(self) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (Ended, r"worker 1 \(process \d+\) was ended by SIGTERM; the others go on"),
+        (Stopped, r"worker 1 \(process \d+\) was silent for 0.5 s after the end, and was killed"),
+    ],
+)
+def test_a_worker_that_is_ended_or_stopped_is_not_waited_for(env: type, message: str, monkeypatch) -> None:
+    monkeypatch.setattr("agents.runs.workers.LONGEST_SILENCE", 0.5)
+    with pytest.warns(UserWarning, match=message):
+        agent = A3C(env, workers=2).learn(3_000)
+    assert agent.steps >= 3_000
+    assert agent.shared.steps[1] < 100
+    assert processes_of(os.getpid()) == []
+
+
+def test_more_workers_than_cores(monkeypatch) -> None:
+    monkeypatch.setattr("agents.runs.workers.count_cores", lambda: 1)
+    with pytest.warns(
+        UserWarning, match=r"a3c: 2 workers share 1 cores and wait for each other; give at most 1 workers"
+    ):
+        A3C(Near, workers=2).learn(50)
+
+
 def test_what_workers_cannot_be_given() -> None:
     with pytest.raises(UsageError, match=r"can't be sent to them .*no lambda\), or workers=1"):
         A3C(lambda: Near(), workers=2).learn(10)

@@ -363,3 +363,14 @@ def test_a_damaged_config(callback: dict[str, Any], message: str, tmp_path: Path
     (run / "config.json").write_text(json.dumps({**config, "callbacks": [callback]}))
     assert cli.main(["resume", str(run)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_stop_at_return_on_the_command_line(tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    line = ["train", "dqn", "--env", ENV, "--steps", "400", "--stop-at-return", "-1", "--run", str(run), "--quiet"]
+    assert cli.main(line) == 0
+    assert "stopped     the mean return of 100 episodes is " in capsys.readouterr().out
+    assert agents.load(run).steps == 100
+    assert json.loads((run / "config.json").read_text())["callbacks"] == [
+        {"name": "StopAtReturn", "settings": {"value": -1.0, "episodes": 100}}
+    ]

@@ -113,6 +113,8 @@ MISTAKES = [
     ("train dqn --learning-rate fast", "--learning-rate: could not convert string to float: 'fast'"),
     ("train dqn --learning-rat 1", "Unrecognized options: --learning-rat"),
     ("train dqn --loss hubris", "invalid choice 'hubris'"),
+    ("train dqn --steps 10 --hidden", "--hidden needs the size of each hidden layer, such as --hidden 64 64"),
+    ("train dqn --hidden --steps 10", "--hidden needs the size of each hidden layer, such as --hidden 64 64"),
     ("train dqn --steps 0", "--steps must be at least 1, got 0"),
     ("train ppo --checkpoint-every -1", "--checkpoint-every must be at least 0, got -1"),
     ("train ppo --evaluation-episodes -1", "--evaluation-episodes must be at least 0, got -1"),

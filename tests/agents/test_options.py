@@ -192,6 +192,21 @@ def how_many_episodes_an_evaluation_has(session: Session) -> None:
     assert not Path("none/evaluations.csv").exists()
 
 
+@entry("train", "env_option")
+def how_the_environment_is_made(session: Session) -> None:
+    session.train("corridor", "--env-option", "map=S..G")
+    assert load("corridor").environments.observation_space.n == 4
+    assert load("run").environments.observation_space.n == 12
+
+
+@entry("train", "stop_at_return")
+def when_it_is_good_enough(session: Session) -> None:
+    assert "stopped" not in session.train("whole", "--steps", "3000")
+    said = session.train("part", "--steps", "3000", "--stop-at-return", "-100")
+    assert "stopped     the mean return of 100 episodes is " in said
+    assert len(read_table(Path("part/metrics.csv"))["return"]) == 100
+
+
 @entry("train", "quiet")
 def whether_there_is_progress(session: Session) -> None:
     line = ["train", "q-learning", "--env", ENV, "--steps", "100", "--run"]

@@ -72,6 +72,19 @@ def test_why_isnt_it_learning(capsys):
     assert f"```\n{capsys.readouterr().out}```" in (ROOT / page).read_text()
 
 
+def test_callbacks(tmp_path, monkeypatch, capsys):
+    """And print what their comments say."""
+    found = listings("docs/callbacks.md")
+    assert len(found) == 4
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(found), {"__name__": "callbacks_page"})
+    said = capsys.readouterr().out
+    assert said.startswith("step 500: epsilon is 0.")
+    assert "\nTrue\nthe mean return of 5 episodes is " in said
+    assert cli.main(["resume", "sure", "--steps", "1600"]) == 2
+    assert "callbacks_page:StopWhenSure" in capsys.readouterr().err
+
+
 def test_the_commands_of_why_isnt_it_learning():
     """Every `pytest` it names selects tests, and every `minigrad` is a command with options that there are."""
     text = (ROOT / "docs/why-isnt-it-learning.md").read_text()

@@ -11,7 +11,6 @@ import gymnasium as gym
 from gymnasium.envs.registration import find_highest_version, parse_env_id
 
 from envs import Environments
-from envs.vector import VectorEnvironments
 
 from . import policy_gradient, tabular, value
 from .preset import PROBES as PROBES
@@ -38,9 +37,7 @@ def preset_for(agent: type, env: Any) -> Preset:
         variant = {**own.get("components", {}), **variant}
     found = replace(found or Preset(), hyperparameters=variant)
     # A vector environment brings its own number.
-    return (
-        replace(found, num_envs=env.num_envs) if isinstance(env, gym.vector.VectorEnv | VectorEnvironments) else found
-    )
+    return replace(found, num_envs=1) if isinstance(env, gym.vector.VectorEnv) else found
 
 
 def find_id(env: Any) -> str | None:

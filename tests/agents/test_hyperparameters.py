@@ -13,6 +13,7 @@ from agents.core.schedules import linear
 from agents.presets import PRESETS, Preset, preset_for
 from agents.registry import AGENTS, agent_class
 from agents.runs.tables import read_table
+from agents.tabular.parts.table import move_estimate
 from agents.value.dqn import DQNHyperparameters
 from envs import UsageError
 
@@ -121,7 +122,7 @@ def test_schedules_end_where_training_does() -> None:
     assert rates[-1] == 0 < rates[-4]
     learner = QLearning("minigrad/GridWorld-v0", num_envs=3, step_size="linear").learn(100)
     before = learner.table.value.copy()
-    learner.move((0, 0), 5.0)
+    move_estimate(learner, (0, 0), 5.0)
     np.testing.assert_array_equal(learner.table.value, before)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 
-from agents import DQN, PPO, Agent, DoubleDQN, QLearning, Rainbow, cli
+from agents import C51, DQN, PPO, Agent, DoubleDQN, QLearning, Rainbow, cli
 from agents.presets import PRESETS, find_id
 from envs import UsageError, make_environments
 
@@ -41,7 +41,7 @@ WAYS = {
 def test_one_environment_has_one_preset(algorithm: type[Agent], env: Any) -> None:
     preset = PRESETS[algorithm.name, ENV]
     agent = algorithm(env, seed=0)
-    assert agent.hyperparameters == algorithm.Hyperparameters.of(preset.hyperparameters)
+    assert agent.hyperparameters == algorithm.Hyperparameters.of({}, preset.hyperparameters)
     if not isinstance(env, type(WAYS["environments"])):
         assert agent.num_envs == preset.num_envs
     assert agent.config()["env"].endswith(ENV)
@@ -65,7 +65,7 @@ def test_a_function_is_called_once_for_each_environment() -> None:
 def test_an_environment_without_an_id_has_none() -> None:
     """CartPole's class alone has no step limit: it isn't CartPole-v1."""
     agent = DQN(CartPoleEnv, seed=0)
-    assert agent.hyperparameters == DQN.Hyperparameters()
+    assert agent.hyperparameters == DQN.Hyperparameters.of({})
     assert agent.describe_preset() == "no preset of dqn for CartPoleEnv: the algorithm's defaults"
     assert agent.preset_values() == {}
 
@@ -81,10 +81,12 @@ def test_ids() -> None:
 
 
 def test_what_is_the_presets_and_what_the_users() -> None:
-    """A variant's component is neither."""
+    """A variant's component is neither; nor is what the preset says about the head of C51, which isn't there."""
     agent = DoubleDQN(ENV, seed=0, gamma=0.5)
     values = agent.preset_values()
-    assert values == {k: v for k, v in PRESETS["dqn", ENV].hyperparameters.items() if k != "gamma"}
+    not_there = {"gamma", "value_min", "value_max"}
+    assert values == {k: v for k, v in PRESETS["dqn", ENV].hyperparameters.items() if k not in not_there}
+    assert C51(ENV, seed=0).preset_values() == PRESETS["dqn", ENV].hyperparameters
     assert agent.describe_preset().startswith("preset of dqn on CartPole-v1: learning_rate 0.0015, anneal_")
     assert not set(Rainbow.components) & set(Rainbow(ENV, seed=0).preset_values())
 
@@ -117,12 +119,8 @@ def test_numpys_numbers_are_numbers(tmp_path: Path) -> None:
     agent = DQN(ENV, seed=np.int64(1), num_envs=np.int64(2), **given).learn(np.int64(10), run=tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["seed"], config["num_envs"], config["steps"]) == (1, 2, 10)
-    assert {name: config["hyperparameters"][name] for name in given} == {
-        "learning_rate": 0.5,
-        "batch_size": 8,
-        "hidden": [4],
-        "noisy": True,
-    }
+    expected = {"learning_rate": 0.5, "batch_size": 8, "hidden": [4], "network": "noisy"}
+    assert {name: config["hyperparameters"][name] for name in expected} == expected
     assert agent.hyperparameters.hidden == (4,)
     with pytest.raises(UsageError, match=r"seed must be a whole number, got 1.5"):
         DQN(ENV, seed=1.5)

@@ -69,7 +69,6 @@ PRESETS: dict[tuple[str, str], Preset] = {
         hyperparameters={
             "learning_rate": 3e-3,
             "gamma": 0.9,
-            "initial_std": 0.5,
             "rollout_steps": 512,
             "batch_size": 256,
             "kl_limit": 0.02,

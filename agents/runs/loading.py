@@ -15,6 +15,7 @@ from typing import Any
 from envs.errors import UsageError, did_you_mean
 
 from ..core.agent import Agent
+from ..presets import find_id
 from ..registry import AGENTS, agent_class
 from .saved import class_name, is_class, misfits_in_one_line, read_saved
 
@@ -63,7 +64,7 @@ def find_class(config: dict[str, Any], path: str | Path, given: type[Agent] | No
 
 def name_again(config: dict[str, Any], env: str | None, path: str | Path) -> str | None:
     """`env`, where the user named the run's environment again; raises `UsageError` if it is another one."""
-    if env is not None and env != config["env"]:
+    if env is not None and find_id(env) != find_id(config["env"]):
         raise UsageError(f"{path} was trained on {config['env']}, not on {env}")
     return env
 

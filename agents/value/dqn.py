@@ -97,6 +97,13 @@ class DQNHyperparameters(ComposedHyperparameters):
     loss: Any = "huber"
     """The loss of one sample. The categorical and the quantile head have their own."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.replay_size < self.batch_size:
+            raise UsageError(
+                f"replay_size must be at least batch_size, which is {self.batch_size}, got {self.replay_size}"
+            )
+
     @classmethod
     def rename(cls, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """`dueling` and `noisy` are switches of the network, each on its own."""

@@ -155,3 +155,8 @@ def test_what_falls_by_plan_is_in_the_metrics(tmp_path) -> None:
     np.testing.assert_allclose(np.array(falls["clip"], float), 0.2 * done)
     PPO("CartPole-v1", anneal_learning_rate=False, **settings).learn(320, run=tmp_path / "stays")
     assert "learning_rate" not in read_table(tmp_path / "stays" / "metrics.csv")
+
+
+def test_a_replay_smaller_than_a_batch_is_refused() -> None:
+    with pytest.raises(UsageError, match="replay_size must be at least batch_size, which is 128, got 10"):
+        DQN("CartPole-v1", replay_size=10, batch_size=128)

@@ -192,8 +192,8 @@ def test_gradient_of_the_loss(env, shared: bool) -> None:
     log_prob = agent.network.policy(observation).log_prob(action).array
     if env is Branching:
         behaviour = np.full(6, np.log(0.5))
-    else:  # N(0, 2²), from -2 to 2
-        behaviour = (-((steps.action[0] / 2) ** 2) / 2 - np.log(2 * np.sqrt(2 * np.pi))).sum(1)
+    else:  # N(0, 1), from -1 to 1
+        behaviour = (-(steps.action[0] ** 2) / 2 - np.log(np.sqrt(2 * np.pi))).sum(1)
     rho = np.exp(log_prob - behaviour)
     assert rho.max() / rho.min() > 1.5
     v = agent.state_values(steps.observation[0])
@@ -260,25 +260,26 @@ def test_it_plays_the_behaviour_policy_and_shows_the_target() -> None:
     played = agent.act(observation)
     assert played.dtype == np.float32
     assert played.shape == (40_000, 1)
-    assert abs(played.mean()) < 4 * 2 / 200
-    assert abs(played.std() / 2 - 1) < 4 / np.sqrt(80_000)
-    shown = agent.predict(observation[:2])
-    np.testing.assert_array_equal(shown, agent.network.policy(agent.tensor(observation[:2])).mean.array)
+    assert abs(played.mean()) < 4 / 200
+    assert abs(played.std() - 1) < 4 / np.sqrt(80_000)
+    shown = agent.predict(observation[:2])  # a torque, up to 2
+    np.testing.assert_array_equal(shown, 2 * agent.network.policy(agent.tensor(observation[:2])).mean.array)
     some = np.float32([[0.5], [-3.0]])
-    expected = np.log(np.exp(-((some[:, 0] / 2) ** 2) / 2) / (2 * np.sqrt(2 * np.pi)))
+    expected = np.log(np.exp(-(some[:, 0] ** 2) / 2) / np.sqrt(2 * np.pi))
     np.testing.assert_allclose(log_of(agent, observation[:2], some), expected, rtol=1e-6)
 
 
 def test_a_narrow_box_and_one_without_bounds() -> None:
-    """The behaviour is as wide as the target is at the start, at least."""
+    """The behaviour is as wide as the target is at the start, in the middle of the box."""
 
     class Several(Near):
         action_space = gym.spaces.Box(np.float32([-0.1, 2, -np.inf]), np.float32([0.3, 8, np.inf]))
 
     agent = OffPolicyActorCritic(Several)
     mean, std = agent.behaviour(np.zeros((2, 1)))
-    np.testing.assert_allclose(mean, [[0.1, 5, 0]] * 2, rtol=1e-6)
-    np.testing.assert_allclose(std, [[1, 3, 1]] * 2)
+    np.testing.assert_array_equal(mean, np.zeros((2, 3)))
+    np.testing.assert_array_equal(std, np.ones((2, 3)))
+    np.testing.assert_allclose(agent.environments.for_env(mean), [[0.1, 5, 0]] * 2, rtol=1e-6)
     action = np.array([[0.6, 5, -2], [-0.9, 11, 0.5]])
     density = np.exp(-(((action - mean) / std) ** 2) / 2) / (std * np.sqrt(2 * np.pi))
     np.testing.assert_allclose(log_of(agent, np.zeros((2, 1)), action), np.log(density.prod(1)))

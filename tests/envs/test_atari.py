@@ -110,7 +110,7 @@ def test_training_sees_clipped_rewards_and_counts_the_games_score() -> None:
 def test_evaluation_plays_whole_games_for_their_own_score() -> None:
     from agents import DQN, evaluate
 
-    agent = DQN("ALE/SpaceInvaders-v5", replay_size=10, hidden=(8,), epsilon_start=1.0, epsilon_end=1.0)
+    agent = DQN("ALE/SpaceInvaders-v5", replay_size=64, hidden=(8,), epsilon_start=1.0, epsilon_end=1.0)
     agent.action_values = lambda observation: np.random.default_rng(observation.sum()).random((len(observation), 6))
     # The smallest of its invaders is worth 5, and every score is a multiple of it.
     for result in (evaluate(agent, episodes=1), evaluate(agent, "ALE/SpaceInvaders-v5", episodes=1)):

@@ -44,8 +44,8 @@ class BareEnvironments(Environments):
         before = self.observation
         after = np.empty(before.shape, before.dtype)
         reward = np.empty(self.num_envs)
-        terminated = np.empty(self.num_envs, np.bool_)
-        truncated = np.empty(self.num_envs, np.bool_)
+        terminated = np.zeros(self.num_envs, np.bool_)
+        truncated = np.zeros(self.num_envs, np.bool_)
         actions = self.for_env(action)
         if self._is_discrete:
             actions = actions.tolist()  # an environment compares and indexes with Python's integers faster
@@ -58,14 +58,15 @@ class BareEnvironments(Environments):
             try:
                 observation, gained, terminates, truncates, _ = given
                 reward[i] = gained = float(gained)  # an array would take None for NaN
-                terminated[i], truncated[i] = terminates, truncates
+                ends = bool(terminates or truncates)
+                if ends:
+                    terminated[i], truncated[i] = terminates, truncates
             except (TypeError, ValueError):
                 check_step(self.name, given)
                 raise
             if not (type(observation) is np.ndarray and observation.shape == shape and observation.dtype is dtype):
                 observation = self.observations.convert(observation)
             after[i] = observation  # a copy: an environment may return the same array at every step
-            ends = bool(terminates or truncates)
             self._count(i, gained, ends)
             if ends:
                 ended.append(i)
@@ -79,8 +80,8 @@ class BareEnvironments(Environments):
             self.observation = after.copy()
             for i in ended:
                 self.observation[i] = self._start(self._envs[i])
+                self.observations.check_bounds(self.observation[i])
             self.observations.check_finite(self.observation)
-            self.observations.check_bounds(self.observation[ended])
         return Transition(before, action, reward, terminated, truncated, after, self._all)
 
     def _start(self, env: ResumableEnv, **seed: Any) -> Any:

@@ -42,7 +42,7 @@ def flat(parameters) -> np.ndarray:
 
 def some_steps(agent, seed: int) -> Steps:
     """A rollout of one environment, as it might be."""
-    rng, length = np.random.default_rng(seed), agent.rollout_steps
+    rng, length = np.random.default_rng(seed), agent.hyperparameters.rollout_steps
     shape = (length, 1, *agent.observation_space.shape)
     ends = rng.random((2, length, 1)) < 0.1
     return Steps(

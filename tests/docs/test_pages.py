@@ -45,7 +45,8 @@ def test_value_based(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "gridworld.png").exists()
 
 
-def test_policy_gradient(capsys):
+def test_policy_gradient(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     found = listings("docs/policy-gradient.md")
     assert len(found) >= 1
     exec("\n".join(found), {})

@@ -75,6 +75,13 @@ def test_every_algorithm_trains(agent_type: type[Agent], tmp_path: Path, capsys)
         assert cli.main(["plot", str(run), "--metric", metric]) == (2 if set(table[metric]) == {None} else 0)
 
 
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_help_names_every_command(arguments: list[str], capsys) -> None:
+    assert cli.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(f"    minigrad {name}" in said for name in cli.COMMANDS)
+
+
 def test_list_names_every_algorithm(capsys) -> None:
     assert cli.main(["list"]) == 0
     said = capsys.readouterr().out

@@ -109,7 +109,7 @@ class Observations:
         """One observation as an array of the shape and with values of the dtype, or as a state."""
         if self.states:
             return self.state(given)
-        return self.array(given, self.shape)
+        return self.read(given, self.shape)
 
     def state(self, given: Any) -> int:
         # An array of one number is no state: a table would answer with a row of rows.
@@ -122,7 +122,7 @@ class Observations:
             f"the observation {given!r}" if not isinstance(given, np.ndarray) or given.size < 9 else kind_of(given)
         )
 
-    def array(self, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    def read(self, given: Any, shape: tuple[int, ...]) -> np.ndarray:
         """An observation, or several where `shape` has one more dimension, as an array."""
         try:
             array = np.asarray(given)

@@ -94,7 +94,7 @@ class VectorEnvironments(Environments):
         one at every step."""
         if isinstance(observation, tuple):  # an array for each part of a Tuple
             observation = np.stack(observation, -1)
-        observation = self.observations.array(observation, (self.num_envs, *self.observations.shape))
+        observation = self.observations.read(observation, (self.num_envs, *self.observations.shape))
         if self.observations.states:
             self.observations.check_states(observation)
         observation = np.array(observation, self.observation_dtype)

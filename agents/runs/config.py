@@ -95,12 +95,21 @@ def read_config(directory: str | os.PathLike) -> dict[str, Any]:
     return check_config(config, path)
 
 
+def are_same_class(a: str, b: str) -> bool:
+    """Whether two MODULE:CLASS name one class. Where it is defined may have moved: within this package, or because a
+    script was the main program then and is imported now."""
+    (module_a, _, class_a), (module_b, _, class_b) = a.partition(":"), b.partition(":")
+    return class_a == class_b and module_a.startswith("agents.") == module_b.startswith("agents.")
+
+
 def changed_names(trained: dict[str, Any], config: dict[str, Any]) -> list[str]:
     """The entries of config.json that are not what a checkpoint was trained with. A run that was lengthened may have a
     checkpoint from before."""
     totals = [config["steps"], *config.get("lengthened", [])]
-    return [
-        name
-        for name, value in trained.items()
-        if (value not in totals if name == "steps" else config.get(name) != value)
-    ]
+
+    def is_changed(name: str, value: Any) -> bool:
+        if name == "class":
+            return not are_same_class(value, config.get(name, value))
+        return value not in totals if name == "steps" else config.get(name) != value
+
+    return [name for name, value in trained.items() if is_changed(name, value)]

@@ -231,8 +231,8 @@ def why_not_own(run: Run, saved: Saved, agent: Trained) -> str | None:
     if saved.agent is None:
         return "it has no checkpoint yet"
     trained, own = saved.agent["config"], json.loads(json.dumps(agent.config()))
-    for name in trained:
-        if name not in ("steps", "device") and trained[name] != own.get(name):
+    for name in changed_names(trained, own):
+        if name not in ("steps", "device"):
             return f"its {name} is {trained[name]!r}, the agent's {own.get(name)!r}"
     if saved.agent["steps"] != agent.steps:
         return f"its newest checkpoint is of step {saved.agent['steps']:,}, the agent is at step {agent.steps:,}"

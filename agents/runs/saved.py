@@ -18,7 +18,7 @@ import gymnasium as gym
 from envs.errors import UsageError
 
 from .checkpoint import MALFORMED, Checkpoints, reason_of
-from .config import check_config
+from .config import are_same_class, check_config
 
 
 def read_saved(path: str | Path, best: bool = False) -> dict[str, Any]:
@@ -65,10 +65,7 @@ def class_name(kind: type) -> str:
 
 
 def is_class(kind: type, recorded: str) -> bool:
-    """Whether `recorded` is this class's name. Where it is defined may have moved: within this package, or because a
-    script was the main program then and is imported now."""
-    module, _, qualname = recorded.partition(":")
-    return qualname == kind.__qualname__ and module.startswith("agents.") == kind.__module__.startswith("agents.")
+    return are_same_class(class_name(kind), recorded)
 
 
 def environment_of(config: dict[str, Any], env: Any = None) -> Any:

@@ -176,3 +176,18 @@ def test_no_environment_is_imported_because_a_file_names_it(own: Path, capsys: p
         assert load("run").learn(50, run="run").steps == 350
     finally:
         gym.registry.pop(f"{own.stem}/Grid-v0")
+
+
+def test_a_scripts_run_goes_on_from_the_command_line(own: Path, capsys: pytest.CaptureFixture) -> None:
+    """Its class was `__main__:Hasty` for the script, and is `own:Hasty` from then on."""
+    with open(own, "a") as file:
+        file.write(f"if __name__ == '__main__':\n    Hasty({ENV!r}).learn(100, run='run')\n")
+    done = in_new_process(f"import runpy; runpy.run_path({own.name!r}, run_name='__main__')", own.parent)
+    assert done.returncode == 0, done.stderr
+    for steps in (200, 300):
+        line = ["resume", "run", "--steps", str(steps), "--agent", f"{own.name}:Hasty", "--quiet"]
+        assert cli.main(line) == 0, capsys.readouterr().err
+    kind = import_agent(f"{own.name}:Hasty")
+    assert kind is not None
+    assert kind.load("run").learn(100, run="run").steps == 400
+    assert json.loads(Path("run/config.json").read_text())["class"] == "__main__:Hasty"

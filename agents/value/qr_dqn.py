@@ -28,28 +28,33 @@ from .parts.risk import Risk, RiskSettings, quantile_weights
 from .parts.seams import HEAD
 
 
-def _errors_and_slopes(target: Any, prediction: Any) -> tuple[Any, Any, Any]:
+def _errors_and_slopes(target: Any, level: Any, prediction: Any) -> tuple[Any, Any, Any]:
     """u, c = u clipped to [-1, 1], and the slope of ρ, |τ - 1{u < 0}| c, all (batch, N, M)."""
-    size = prediction.shape[1]
-    level = ((np.arange(size) + 0.5) / size).astype(np.float32)[:, None]
     u = target[:, None, :] - prediction[:, :, None]
     c = np.minimum(np.maximum(u, -1), 1)
     return u, c, level * c + (1 - 2 * level) * np.minimum(c, 0)
 
 
-def _quantile_loss(target: Any, prediction: Any) -> Any:
+def _quantile_loss(target: Any, level: Any, prediction: Any) -> Any:
     """Σ_i 1/M Σ_j ρ_{τ_i}(u_ij), (batch, 1). Huber's loss is c (u - c / 2)."""
-    u, c, slope = _errors_and_slopes(target, prediction)
+    u, c, slope = _errors_and_slopes(target, level, prediction)
     return (slope * (u - c / 2)).sum(2).sum(1)[:, None] / target.shape[1]
 
 
-def _quantile_slope(g: Any, target: Any, prediction: Any) -> Any:
-    _, _, slope = _errors_and_slopes(target, prediction)
+def _quantile_slope(g: Any, target: Any, level: Any, prediction: Any) -> Any:
+    _, _, slope = _errors_and_slopes(target, level, prediction)
     return -g * slope.sum(2) / target.shape[1]
 
 
-# L, (batch, 1), of a constant target (batch, M) and quantiles (batch, N): an operation of the engine, in one node.
-quantile_huber_loss = mg.operation(_quantile_loss, dict(prediction=_quantile_slope), name="quantile_huber_loss")
+# L, (batch, 1), of a constant target (batch, M), the levels τ (N, 1) and quantiles (batch, N): in one node.
+quantile_loss = mg.operation(_quantile_loss, dict(prediction=_quantile_slope), name="quantile_loss")
+
+
+def quantile_huber_loss(target: mg.Tensor, prediction: mg.Tensor) -> mg.Tensor:
+    """L, (batch, 1), of a constant target (batch, M) and quantiles (batch, N) in the order of their levels."""
+    size = prediction.shape[1]
+    level = (mg.arange(size, dtype=prediction.dtype, device=prediction.device) + 0.5) / size
+    return quantile_loss(target, level[:, None], prediction)
 
 
 class Quantiles(Risk):

@@ -10,7 +10,8 @@ import pytest
 from agents import cli
 from agents.cli import COMMANDS
 from agents.cli.train import parse_train_options
-from agents.registry import agent_class
+from agents.registry import AGENTS, agent_class
+from agents.value.parts.seams import TARGET
 from minigrad.core.operation import TABLE
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,26 @@ def test_add_an_operation():
     found = listings("docs/add-an-operation.md")
     assert len(found) >= 6
     exec("\n".join(found), {})
+
+
+@pytest.fixture
+def tables_as_before():
+    """Of agents and of targets: the page enters its own."""
+    agents, targets = dict(AGENTS), dict(TARGET.options)
+    yield
+    for table, before in ((AGENTS, agents), (TARGET.options, targets)):
+        table.clear()
+        table.update(before)
+
+
+@pytest.mark.usefixtures("tables_as_before")
+def test_add_an_agent(capsys):
+    found = listings("docs/add-an-agent.md")
+    assert len(found) >= 5
+    names: dict = {"__name__": __name__}
+    exec("\n".join(found), names)
+    assert capsys.readouterr().out == "3\n"
+    assert agent_class("mean-dqn") is names["MeanDQN"]
 
 
 def test_value_based(tmp_path, monkeypatch, capsys):

@@ -101,6 +101,8 @@ class ComposedHyperparameters(Hyperparameters):
     seams: ClassVar[tuple[Seam, ...]] = ()
     # Switches, true or false, that say something about what stands at a seam; `rename` knows what.
     switches: ClassVar[tuple[str, ...]] = ()
+    # The class that this one was put together from.
+    origin: ClassVar[type[ComposedHyperparameters] | None] = None
 
     def __post_init__(self) -> None:
         for seam in self.seams:
@@ -177,8 +179,12 @@ class ComposedHyperparameters(Hyperparameters):
         choices = [
             (seam.name, Literal[names], getattr(cls, seam.name)) for seam, names in zip(cls.seams, options, strict=True)
         ]
-        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__, "origin": cls}
         return make_dataclass(cls.__name__, choices, bases=bases, namespace=namespace, frozen=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """pickle knows a class by its name. This one was put together, and is made again from the one with a name."""
+        return remake, (self.origin or type(self), {field.name: getattr(self, field.name) for field in fields(self)})
 
     def plain(self) -> dict[str, Any]:
         own = {name for name, component in self.chosen().items() if not isinstance(component, str)}
@@ -194,6 +200,10 @@ class ComposedHyperparameters(Hyperparameters):
         if name in (aliases := self.all_aliases()):
             return getattr(self, aliases[name])
         raise AttributeError(self.explain_missing(name, self.chosen()) or f"no hyper-parameter is called {name!r}")
+
+
+def remake(kind: type[ComposedHyperparameters], values: dict[str, Any]) -> ComposedHyperparameters:
+    return kind.of(values)
 
 
 def names_of(settings: type[Hyperparameters]) -> set[str]:

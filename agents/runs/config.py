@@ -46,6 +46,8 @@ NEEDED: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "class": (is_kind(str), "MODULE:CLASS"),
+    "env_options": (is_kind(dict), "names and values of the environment's options"),
+    "own": (is_kind(dict), "names of the user's own networks"),
     "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
     "checkpoint_every": (is_whole(0), "a whole number from 0 up"),
     "evaluation_episodes": (is_whole(0), "a whole number from 0 up"),

@@ -120,7 +120,7 @@ class Agent:
         with self.random.engine():
             self.build()
         self.environments.reset(seed)
-        self._note_whereabouts()
+        self.note_whereabouts()
 
     # -- what an algorithm defines
 
@@ -196,7 +196,7 @@ class Agent:
             with interruption() if opened is not None else nullcontext(Interruption()) as interrupted:
                 train(self, opened, shown, stop=interrupted, callbacks=made)
         finally:
-            self._note_whereabouts()
+            self.note_whereabouts()
             if shown is not None:
                 shown.close()
             if opened is not None:
@@ -351,10 +351,10 @@ class Agent:
         self.stopped = state.get("stopped")
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
-        self._note_whereabouts()
+        self.note_whereabouts()
 
-    def _note_whereabouts(self) -> None:
-        """Others may play in an environment that the user has made."""
+    def note_whereabouts(self) -> None:
+        """To be called where its training stops: others may play in an environment that the user has made."""
         self.whereabouts = Whereabouts(self.environments) if is_made(self.env) else None
 
     def _spaces(self) -> list[str]:

@@ -38,6 +38,7 @@ def test_one_that_learns_says_nothing(agent_type: type[Agent]) -> None:
         agent_type(env_of(agent_type), seed=0).learn(300)
 
 
+@pytest.mark.filterwarnings("default:.*made no update")
 def test_on_the_command_line(tmp_path, capsys) -> None:
     line = ["train", "dqn", "--steps", "40", "--evaluation-episodes", "0", "--quiet", "--run", str(tmp_path / "run")]
     assert cli.main(line) == 0

@@ -331,7 +331,7 @@ def with_value(tree: Any, place: tuple, value: Any) -> Any:
 @pytest.mark.parametrize("value", [None, "text", -1, [], {}, 10**12], ids=repr)
 def test_a_checkpoint_made_by_hand_is_never_a_traceback(kind: type, value: Any, tmp_path: Path, monkeypatch) -> None:
     """Every entry once replaced: it is loaded, or refused."""
-    settings: dict[str, Any] = {} if kind is QLearning else {"hidden": (4,), "replay_size": 50}
+    settings: dict[str, Any] = {} if kind is QLearning else {"hidden": (4,), "replay_size": 50, "batch_size": 8}
     kind(ENV, **settings).learn(30).save(tmp_path)
     name, tree, _ = Checkpoints(tmp_path).load_newest()
     for place in leaves(tree):

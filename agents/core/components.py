@@ -99,6 +99,8 @@ class ComposedHyperparameters(Hyperparameters):
     there. `of` makes them, of a class that has just these fields."""
 
     seams: ClassVar[tuple[Seam, ...]] = ()
+    # The class that `of` was called of, in the class that it makes.
+    declared: ClassVar[type[ComposedHyperparameters]]
     # Switches, true or false, that say something about what stands at a seam; `rename` knows what.
     switches: ClassVar[tuple[str, ...]] = ()
 
@@ -177,8 +179,13 @@ class ComposedHyperparameters(Hyperparameters):
         choices = [
             (seam.name, Literal[names], getattr(cls, seam.name)) for seam, names in zip(cls.seams, options, strict=True)
         ]
-        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__, "declared": cls}
         return make_dataclass(cls.__name__, choices, bases=bases, namespace=namespace, frozen=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which finds a class by its name: that of these fields has none, the declared one makes it
+        again."""
+        return self.declared.of, ({field.name: getattr(self, field.name) for field in fields(self)},)
 
     def plain(self) -> dict[str, Any]:
         own = {name for name, component in self.chosen().items() if not isinstance(component, str)}

@@ -331,7 +331,7 @@ def with_value(tree: Any, place: tuple, value: Any) -> Any:
 @pytest.mark.parametrize("value", [None, "text", -1, [], {}, 10**12], ids=repr)
 def test_a_checkpoint_made_by_hand_is_never_a_traceback(kind: type, value: Any, tmp_path: Path, monkeypatch) -> None:
     """Every entry once replaced: it is loaded, or refused."""
-    settings: dict[str, Any] = {} if kind is QLearning else {"hidden": (4,), "replay_size": 50}
+    settings: dict[str, Any] = {} if kind is QLearning else {"hidden": (4,), "replay_size": 64}
     kind(ENV, **settings).learn(30).save(tmp_path)
     name, tree, _ = Checkpoints(tmp_path).load_newest()
     for place in leaves(tree):
@@ -430,7 +430,7 @@ def test_after_an_exception_of_the_environment_the_run_goes_on(tmp_path: Path) -
     assert 100 < steps < 2000
     assert note == (
         f"The environment {ENV} raised this after step {steps:,}; the run is saved there, and "
-        f"`minigrad resume '{tmp_path / 'my run'}'` goes on."
+        f"`agents.load({str(tmp_path / 'my run')!r}, env=...).learn(steps, run={str(tmp_path / 'my run')!r})` goes on."
     )
 
 

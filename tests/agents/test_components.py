@@ -65,7 +65,7 @@ def check_that_it_trains_and_goes_on(choice: dict[str, Any]) -> None:
     assert values.shape == (2, 2)
     assert np.isfinite(values).all()
     assert agent.predict(np.array([1.0])) in (0, 1)
-    assert agent.metrics.take()["loss"] is not None
+    assert agent.metrics.updates > 0
 
 
 def test_there_are_as_many_components_as_documented() -> None:

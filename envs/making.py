@@ -283,7 +283,7 @@ def from_instance(env: gym.Env | gym.vector.VectorEnv, num_envs: int) -> Environ
     except Exception as problem:  # somebody else's code: whatever it raises, it is the answer
         raise UsageError(
             f"one {name_of(env)} can't be made into {num_envs} ({problem}); give an id, a class, or a function that "
-            f"makes it"
+            f"makes it, or num_envs=1"
         ) from problem
     return side_by_side(env, others, Recipe(partial(gym.make, spec), num_envs))
 

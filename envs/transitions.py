@@ -155,7 +155,7 @@ class Environments:
                 f"{self.name}: this is (observation, info), as reset returns it; give the observation alone, "
                 f"`observation, info = env.reset()`"
             )
-        array = np.asarray(observation, self.observation_dtype)
+        array = self.observations.as_given(observation)
         if self.observations.states:
             self.observations.check_states(array, by_user=True)
         return array

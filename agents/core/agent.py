@@ -24,6 +24,7 @@ from gymnasium import spaces
 
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
+from envs.checking import shown
 from envs.errors import whole_number
 from envs.making import check_options, is_made, plain_options
 
@@ -103,7 +104,7 @@ class Agent:
             if allowed and not isinstance(space, allowed):
                 needed = " or ".join(kind.__name__ for kind in allowed)
                 raise UsageError(
-                    f"{self.name} needs {needed} {what}, but {self.environments.name} has {space}; "
+                    f"{self.name} needs {needed} {what}, but {self.environments.name} has {shown(space)}; "
                     f"`minigrad list` shows what each algorithm takes"
                 )
         self.steps = self.total_steps = 0  # environment steps, over all environments
@@ -218,7 +219,7 @@ class Agent:
         elif observation.shape[1:] == shape and observation.ndim == len(shape) + 1:
             action = self.predict_batch(observation, deterministic)
         else:
-            raise ValueError(
+            raise UsageError(
                 f"predict: the observation has shape {observation.shape}, but {self.environments.name} has "
                 f"{shape}; give one observation, or a batch of them with one more dimension in front"
             )
@@ -294,9 +295,14 @@ class Agent:
         state = read_saved(path, best)
         config = state["config"]
         if config["algorithm"] != cls.name:
-            raise UsageError(f"{path} holds a {config['algorithm']} agent, not {cls.name}")
+            raise UsageError(
+                f"{path} holds a {config['algorithm']} agent, not {cls.name}; agents.load(path) finds its class"
+            )
         if not is_class(cls, config.get("class", class_name(cls))):
-            raise UsageError(f"{path} was trained by {config['class']}, not by {class_name(cls)}")
+            raise UsageError(
+                f"{path} was trained by {config['class']}, not by {class_name(cls)}; load it by that class, or by "
+                f"agents.load(path), which finds it"
+            )
         return cls.from_config({**config, "device": device}, env, state, path, own)
 
     @classmethod
@@ -365,7 +371,8 @@ class Agent:
         made nor whether many were vectorised."""
         same_spaces = state.get("spaces", self._spaces()) == self._spaces()  # older checkpoints don't have them
         if not same_spaces or state["environments"].keys() != self.environments.state_dict().keys():
-            before, now = state.get("spaces", ["unknown spaces"] * 2), self._spaces()
+            spaces_of_both = state.get("spaces", ["unknown spaces"] * 2), self._spaces()
+            before, now = ([" ".join(space.split()) for space in each] for each in spaces_of_both)  # on one line
             alike = "; the spaces are the same, but one of them is a vector environment" if same_spaces else ""
             raise UsageError(
                 f"this agent was trained in {state['config']['env']} with observations {before[0]} and actions "

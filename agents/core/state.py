@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copyreg
 from types import SimpleNamespace
 from typing import Any
 
 
 class State(SimpleNamespace):
     """Attributes that must survive a crash: arrays, plain values and lists of them."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle: without a call of `__init__`, which takes other arguments in a class derived from this one."""
+        return copyreg.__newobj__, (type(self),), vars(self)  # type: ignore[attr-defined]  # typeshed lacks it
 
     def state_dict(self) -> dict[str, Any]:
         return dict(vars(self))

@@ -430,7 +430,7 @@ def test_after_an_exception_of_the_environment_the_run_goes_on(tmp_path: Path) -
     assert 100 < steps < 2000
     assert note == (
         f"The environment {ENV} raised this after step {steps:,}; the run is saved there, and "
-        f"`minigrad resume '{tmp_path / 'my run'}'` goes on."
+        f"`agents.load({str(tmp_path / 'my run')!r}, env=...).learn(steps, run={str(tmp_path / 'my run')!r})` goes on."
     )
 
 

@@ -118,7 +118,7 @@ def command_train(arguments: list[str]) -> int:
 
 def check_hidden(arguments: list[str]) -> None:
     """Raises `UsageError` where --hidden has no number, which would be a network without a hidden layer."""
-    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+    for argument, following in itertools.pairwise([*arguments, "--"]):
         if argument == "--hidden" and following.startswith("--"):
             raise UsageError(
                 "--hidden needs the size of each hidden layer, such as --hidden 64 64; a network without one is "

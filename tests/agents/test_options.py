@@ -17,6 +17,7 @@ import pytest
 
 from agents import cli, load
 from agents.cli.ablation import AblationOptions
+from agents.cli.check_env import CheckEnvOptions
 from agents.cli.listing import ListOptions
 from agents.cli.probe import ProbeOptions
 from agents.cli.show import EvaluateOptions, PlotOptions, RecordOptions
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Any] = {
     "plot": PlotOptions,
     "list": ListOptions,
     "probe": ProbeOptions,
+    "check-env": CheckEnvOptions,
     "ablation": AblationOptions,
 }
 ENV = "minigrad/GridWorld-v0"
@@ -345,6 +347,19 @@ def what_is_probed(session: Session) -> None:
     assert session.out("probe", "ppo", "--seed", "3") == "said\n"
     session.out("probe", "dqn")
     assert asked == [("ppo", 3), ("dqn", 0)]
+
+
+@entry("check-env", "env", "env_option")
+def which_environment_is_checked(session: Session) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    session.monkeypatch.setattr("agents.cli.check_env.examine", lambda make: make() and [])
+    session.monkeypatch.setattr(
+        "agents.cli.check_env.find_learners", lambda env, options: asked.append((env, options)) or (["dqn"], "")
+    )
+    assert "agents  dqn\n" in session.out("check-env", ENV)
+    session.out("check-env", ENV, "--env-option", "slip=0.5", "--env-option", "stay=True")
+    assert asked == [(ENV, {}), (ENV, {"slip": 0.5, "stay": True})]
+    assert "has no option 'slop'" in session.err("check-env", ENV, "--env-option", "slop=1", code=2)
 
 
 @entry("ablation", "env", "steps", "seeds", "jobs", "output")

@@ -349,6 +349,19 @@ def what_is_probed(session: Session) -> None:
     assert asked == [("ppo", 3), ("dqn", 0)]
 
 
+@entry("check-env", "env", "env_option")
+def which_environment_is_checked(session: Session) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    session.monkeypatch.setattr("agents.cli.check_env.examine", lambda make: make() and [])
+    session.monkeypatch.setattr(
+        "agents.cli.check_env.find_learners", lambda env, options: asked.append((env, options)) or (["dqn"], "")
+    )
+    assert "agents  dqn\n" in session.out("check-env", ENV)
+    session.out("check-env", ENV, "--env-option", "slip=0.5", "--env-option", "stay=True")
+    assert asked == [(ENV, {}), (ENV, {"slip": 0.5, "stay": True})]
+    assert "has no option 'slop'" in session.err("check-env", ENV, "--env-option", "slop=1", code=2)
+
+
 @entry("ablation", "env", "steps", "seeds", "jobs", "output")
 def what_is_studied(session: Session) -> None:
     asked: list[tuple] = []

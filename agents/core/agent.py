@@ -31,7 +31,7 @@ from envs.making import check_options, is_made, plain_options
 from ..networks.own import match_own_networks, name_of
 from ..presets import find_id, preset_for
 from ..runs.checkpoint import Checkpoints
-from ..runs.interruption import Interruption, interruption
+from ..runs.interruption import interruption
 from ..runs.progress import Progress, is_watched
 from ..runs.run import Run
 from ..runs.saved import class_name, environment_of, is_class, misfits_in_one_line, read_saved
@@ -183,26 +183,33 @@ class Agent:
         whole = int(steps) if isinstance(steps, float) and steps % 1 == 0 else steps  # 1e5 is one, too
         total = self.steps + whole_number("steps", whole, least=1)
         made = list_callbacks(callbacks, run)
-        self.total_steps, self.stopped = total, None
-        if self.whereabouts is not None:
-            self.whereabouts.go_back(self.seed + self.steps)
+        before, self.total_steps, self.stopped = self.total_steps, total, None
         opened = None
         if run is not None:
-            opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
+            try:
+                opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
+            except UsageError:
+                self.total_steps = before
+                raise
             restore(made, opened.callbacks)
+        if self.whereabouts is not None:
+            self.whereabouts.go_back(self.seed + self.steps)
         show = is_watched() if progress is None else progress
         shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
         try:
-            # Without a run there is nothing to save, and Ctrl-C ends at once.
-            with interruption() if opened is not None else nullcontext(Interruption()) as interrupted:
-                train(self, opened, shown, stop=interrupted, callbacks=made)
+            if opened is None:  # there is nothing to save, and Ctrl-C ends at once
+                train(self, None, shown, callbacks=made)
+            else:
+                with interruption() as interrupted:
+                    train(self, opened, shown, stop=interrupted, callbacks=made)
         finally:
             self.note_whereabouts()
             if shown is not None:
                 shown.close()
             if opened is not None:
                 opened.close()
-        interrupted.deliver()
+        if opened is not None:
+            interrupted.deliver()
         return self
 
     def stop(self, reason: str) -> None:

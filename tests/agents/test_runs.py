@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -447,9 +449,17 @@ def test_an_exception_of_the_environment_is_no_word_of_ours(tmp_path: Path, monk
         cli.main([*LINE, "--run", str(tmp_path / "run")])
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, also where the tests run in the background of a script, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_in_python_saves(tmp_path: Path) -> None:
     """And is the uninterrupted run, resumed."""
-    import signal
 
     class Interrupted(QLearning):
         def update(self, new_steps: int) -> None:

@@ -418,7 +418,8 @@ def test_no_worker_of_a_run_is_left_behind(how: signal.Signals, tmp_path: Path) 
         (os.killpg if how is signal.SIGINT else os.kill)(training.pid, how)  # Ctrl-C goes to all
         said, errors = training.communicate(timeout=30)
         assert are_gone(workers)
-    assert errors == ""  # multiprocessing says there what it had to free itself
+    told = [line for line in errors.splitlines() if "workers share" not in line]  # of a machine with few cores
+    assert told == []  # multiprocessing says there what it had to free itself
     assert shared_memory() <= memory
     if how is not signal.SIGKILL:
         assert training.returncode == 0

@@ -35,8 +35,9 @@ def command_list(arguments: list[str]) -> None:
 
 
 def doc(agent_type: type[Agent]) -> str:
-    """The first sentence of the algorithm's file, on one line."""
-    first_paragraph = (sys.modules[agent_type.__module__].__doc__ or "").partition("\n\n")[0]
+    """The first sentence of the algorithm's file, or of a class in a file that says nothing, on one line."""
+    text = sys.modules[agent_type.__module__].__doc__ or vars(agent_type).get("__doc__") or ""
+    first_paragraph = text.partition("\n\n")[0]
     return re.split(r"(?<=\.)\s", first_paragraph, maxsplit=1)[0].replace("\n", " ")
 
 

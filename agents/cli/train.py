@@ -83,6 +83,11 @@ def command_train(arguments: list[str]) -> int:
             print("`minigrad train --agent FILE.py:CLASS [options]` trains a class of your own.")
             return 0
         raise UsageError(f"which algorithm? {text}")
+    if arguments and not arguments[0].startswith("-"):
+        if own is not None:
+            raise UsageError(f"--agent {own} stands in the place of an algorithm; leave {arguments[0]} out")
+        if ".py" in arguments[0]:
+            raise UsageError(f"a class of your own is given as --agent {arguments[0]}")
     agent_type = import_agent(own)
     if agent_type is None:
         agent_type, arguments = agent_class(arguments[0]), arguments[1:]

@@ -120,7 +120,13 @@ class Agent:
         self.random = RandomTree(seed)
         with self.random.engine():
             self.build()
-        self.environments.reset(seed)
+        try:
+            self.environments.reset(seed)
+        except UsageError:
+            raise
+        except Exception as problem:
+            problem.add_note(f"The environment {self.environments.name} raised this in its first reset.")
+            raise
         self.note_whereabouts()
 
     # -- what an algorithm defines

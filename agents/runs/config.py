@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from envs.errors import UsageError
 from .files import MOST_JSON_BYTES, read_file
 
 MOST_ENVIRONMENTS = 100_000  # each is an object; a number far above would take all memory before any other error
+LARGEST = 2**63 - 1  # more than any training takes, and the most that NumPy counts
 
 
-def is_whole(least: int, most: float = float("inf")) -> Callable[[Any], bool]:
+def is_whole(least: int, most: float = LARGEST) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
@@ -36,7 +38,7 @@ def is_callback(value: Any) -> bool:
 NEEDED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "algorithm": (is_kind(str), "a name"),
     "env": (is_kind(str), "a name"),
-    "seed": (is_whole(0), "a whole number from 0 up"),
+    "seed": (is_whole(0, float("inf")), "a whole number from 0 up"),
     "num_envs": (is_whole(1, MOST_ENVIRONMENTS), f"a whole number from 1 to {MOST_ENVIRONMENTS:,}"),
     "steps": (is_whole(0), "a whole number from 0 up"),
     "hyperparameters": (
@@ -45,7 +47,7 @@ NEEDED: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
 }
 OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "class": (is_kind(str), "MODULE:CLASS"),
+    "class": (lambda value: isinstance(value, str) and bool(re.fullmatch(".+:.+", value)), "MODULE:CLASS"),
     "env_options": (is_kind(dict), "names and values of the environment's options"),
     "own": (is_kind(dict), "names of the user's own networks"),
     "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
@@ -102,6 +104,14 @@ def are_same_class(a: str, b: str) -> bool:
     script was the main program then and is imported now."""
     (module_a, _, class_a), (module_b, _, class_b) = a.partition(":"), b.partition(":")
     return class_a == class_b and module_a.startswith("agents.") == module_b.startswith("agents.")
+
+
+def tell_changes(name: str, before: Any, now: Any) -> str:
+    """The entry `name` in words; of one that has entries of its own, those that differ."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return name
+    names = [key for key in {**before, **now} if before.get(key, now) != now.get(key, before)]
+    return f"{name} ({', '.join(names)})"
 
 
 def changed_names(trained: dict[str, Any], config: dict[str, Any]) -> list[str]:

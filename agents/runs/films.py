@@ -7,6 +7,7 @@ what the agent sees. The episodes are those that `evaluate` plays with the same 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs import Transition, UsageError
-from envs.making import make_by_id
+from envs.making import check_options, is_made, make_by_id
 
 from ..core.evaluation import EVALUATION_SEED
 
@@ -160,17 +161,32 @@ def record(agent: Agent, output: str | Path, episodes: int = 1, seed: int = EVAL
 
 def with_pictures(agent: Agent) -> gym.Env | gym.vector.VectorEnv:
     """Its environment, rendered or with pictures for observations; an error if it has none."""
-    if not isinstance(agent.env, str):
-        raise UsageError("only an agent that was trained on an environment's id can be recorded")
-    plain = make_by_id(agent.env, **agent.env_options)
+    name = agent.environments.name
+    if is_made(agent.env):
+        raise UsageError(
+            f"{name} is an instance, and nobody can make another one that renders; load the agent with what makes it: "
+            f"load(path, env=...), an id, a class or a function"
+        )
+    make = partial(make_by_id, agent.env) if isinstance(agent.env, str) else agent.env
+    plain = make(**agent.env_options)
+    if getattr(plain, "render_mode", None) == "rgb_array":
+        return plain
     modes = plain.metadata.get("render_modes", [])
     if "rgb_array" not in modes and sees_pictures(agent):
         return plain
     plain.close()
     if "rgb_array" not in modes:
         has = f"it has {', '.join(modes)}" if modes else "it has none"
-        raise UsageError(f"{agent.env} can't be recorded: that takes the render mode rgb_array, and {has}")
-    return make_by_id(agent.env, **{**agent.env_options, "render_mode": "rgb_array"})
+        raise UsageError(f"{name} can't be recorded: that takes the render mode rgb_array, and {has}")
+    options = {**agent.env_options, "render_mode": "rgb_array"}
+    try:
+        check_options(name, make, options)
+    except UsageError as problem:
+        raise UsageError(
+            f"{name} can't be recorded: what makes it takes no render_mode; add that parameter, or make it with "
+            f'render_mode="rgb_array"'
+        ) from problem
+    return make(**options)
 
 
 def sees_pictures(agent: Agent) -> bool:

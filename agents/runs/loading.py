@@ -21,7 +21,13 @@ from .saved import class_name, is_class, misfits_in_one_line, read_saved
 
 
 def load(
-    path: str | Path, env: Any = None, *, best: bool = False, device: Any = "cpu", agent: type[Agent] | None = None
+    path: str | Path,
+    env: Any = None,
+    *,
+    best: bool = False,
+    device: Any = "cpu",
+    agent: type[Agent] | None = None,
+    **own: Any,
 ) -> Agent:
     """The agent that `path` holds: a run directory, or what `agent.save(path)` wrote.
 
@@ -29,11 +35,12 @@ def load(
     best    the checkpoint that evaluated best in training, instead of the newest
     device  need not be the one it was trained on
     agent   its class, if that is to be compared rather than found
+    own     the user's own components that it was trained with, `network=...`
 
     Raises `UsageError` if its class does not exist in this process: define or import it first."""
     state = read_saved(path, best)
     config = state["config"]
-    return find_class(config, path, agent).from_config({**config, "device": device}, env, state, path)
+    return find_class(config, path, agent).from_config({**config, "device": device}, env, state, path, own)
 
 
 def find_class(config: dict[str, Any], path: str | Path, given: type[Agent] | None = None) -> type[Agent]:
@@ -55,7 +62,7 @@ def find_class(config: dict[str, Any], path: str | Path, given: type[Agent] | No
         return registered
     # Of two of one name the later: a cell of a notebook that was run again.
     for kind in reversed(subclasses(Agent)):
-        if class_name(kind) == recorded:
+        if class_name(kind) == recorded and kind.name == config["algorithm"]:
             return kind
     if recorded.startswith("agents."):  # damaged, or of another version
         with misfits_in_one_line(path):

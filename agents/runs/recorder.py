@@ -6,9 +6,11 @@ import time
 import warnings
 from typing import Any
 
+from envs.errors import UsageError
+
 from ..core.callbacks import Callbacks
 from ..core.contract import Learner
-from ..core.evaluation import evaluate
+from ..core.evaluation import Evaluation, evaluate
 from .run import Run, way_to_go_on
 
 
@@ -45,7 +47,7 @@ class Recorder:
         """Evaluates, remembers the best weights, saves. Returns when to do so next."""
         self.run.check_is_there(self.agent.steps)
         if self.evaluates:
-            result = evaluate(self.agent, episodes=self.evaluation_episodes)
+            result = self.evaluate()
             row = {"step": self.agent.steps, "mean": result.mean, "std": result.std}
             self.run.evaluations.write(row)
             # The later of two equals: it has seen more.
@@ -53,11 +55,21 @@ class Recorder:
                 name = self.run.checkpoints.name(self.agent.steps)
                 self.run.best = {"step": self.agent.steps, "mean": result.mean, "checkpoint": name}
             self.listeners.call(self.listeners.on_evaluation, **row)
-        seconds = time.perf_counter() - self._started
-        speed = round((self.agent.steps - self._first) / seconds, 1)
-        self.run.timing.write({"step": self.agent.steps, "seconds": round(seconds, 3), "steps_per_second": speed})
+        if self.run.keeps_time:
+            seconds = time.perf_counter() - self._started
+            speed = round((self.agent.steps - self._first) / seconds, 1)
+            self.run.timing.write({"step": self.agent.steps, "seconds": round(seconds, 3), "steps_per_second": speed})
         self.save()
         return self.due
+
+    def evaluate(self) -> Evaluation:
+        try:
+            return evaluate(self.agent, episodes=self.evaluation_episodes)
+        except UsageError:
+            raise
+        except Exception as problem:
+            self.save_after(problem, " in an evaluation")
+            raise
 
     def save(self) -> None:
         self.run.save(self.agent.steps, self.agent.state_dict(), self.listeners.state_dict())
@@ -71,9 +83,9 @@ class Recorder:
             else:
                 self.save()
 
-    def save_after(self, problem: Exception) -> None:
-        """Saves where the environment raised `problem` in a step, and adds to its message how to go on. Not the
-        uninterrupted run: the action that was drawn for this step is drawn anew."""
+    def save_after(self, problem: Exception, where: str = "") -> None:
+        """Saves where the environment raised `problem`, in a step or `where` else, and adds to its message how to go
+        on. Not the uninterrupted run: the action that was drawn for this step is drawn anew."""
         name, steps = self.agent.environments.name, self.agent.steps
         way = way_to_go_on(self.run.config, self.run.directory, isinstance(self.agent.env, str))
         try:
@@ -84,4 +96,4 @@ class Recorder:
                 f"the run could not be saved there ({type(second).__name__}: {second}); "
                 f"`{way}` goes on from its last checkpoint"
             )
-        problem.add_note(f"The environment {name} raised this after step {steps:,}; {saved}.")
+        problem.add_note(f"The environment {name} raised this{where} after step {steps:,}; {saved}.")

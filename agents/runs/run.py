@@ -30,7 +30,7 @@ from envs.errors import UsageError
 
 from ..memory.ring import Ring
 from .checkpoint import Checkpoints
-from .config import changed_names, check_config, config_path, read_config
+from .config import changed_names, check_config, config_path, read_config, tell_changes
 from .files import remove_leftovers, write_atomically
 from .tables import Table
 
@@ -98,6 +98,7 @@ class Run:
         self.metrics = Table(directory / "metrics.csv")
         self.evaluations = Table(directory / "evaluations.csv")
         self.timing = Table(directory / "timing.csv")
+        self.keeps_time = True  # not where timing.csv can't be gone on with
         self.checkpoints = Checkpoints(directory / "checkpoints")
         self.best: dict[str, Any] | None = None
         self.callbacks: tuple[
@@ -223,9 +224,11 @@ class Run:
         """Raises `UsageError` if config.json or a table is not what the checkpoint was made with. Changes nothing."""
         if saved.agent is None:
             return
-        if changed := changed_names(saved.agent["config"], self.config):
+        trained = saved.agent["config"]
+        if changed := changed_names(trained, self.config):
+            told = [tell_changes(name, trained[name], self.config.get(name)) for name in changed]
             raise UsageError(
-                f"{config_path(self.directory)} was changed: {', '.join(changed)} is not what its checkpoint was "
+                f"{config_path(self.directory)} was changed: {', '.join(told)} is not what its checkpoint was "
                 f"trained with; change it back, or train a new run"
             )
         self.metrics.check(saved.metrics or NO_ROWS)
@@ -242,6 +245,7 @@ class Run:
         try:
             self.timing.keep()
         except (OSError, ValueError) as problem:  # nothing depends on it
+            self.keeps_time = False
             warnings.warn(f"{self.timing.path} is left alone: {problem}", stacklevel=2)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import gymnasium as gym
 
 from envs.errors import UsageError
+from envs.making import find_spec
 
 from .checkpoint import MALFORMED, Checkpoints, reason_of
 from .config import are_same_class, check_config
@@ -68,12 +69,24 @@ def is_class(kind: type, recorded: str) -> bool:
     return are_same_class(class_name(kind), recorded)
 
 
+def check_id(known: str) -> None:
+    """Raises `UsageError` for a name that is no id: a class, a function or an instance made that environment."""
+    try:
+        find_spec(known)
+    except UsageError as problem:
+        raise UsageError(
+            f"the agent was trained in {known}, which is the id of no environment here; if a class, a function or an "
+            f"instance made it, give that again from Python: env=... ({problem})"
+        ) from problem
+
+
 def environment_of(config: dict[str, Any], env: Any = None) -> Any:
     """What to make the environments from: `env`, or the id in `config` if that imports nothing."""
     known = config["env"]
     if env is not None:
         return env
     if ":" not in known:
+        check_id(known)
         return known
     module, _, registered = known.partition(":")
     if module in sys.modules:  # imported already, by whoever wanted to

@@ -15,7 +15,9 @@ import pytest
 import agents
 from agents import DQN, QLearning, cli, load
 from agents.runs.loading import import_agent
+from agents.runs.run import Run
 from envs import UsageError
+from envs.gridworld import GridWorld
 
 ENV = "minigrad/GridWorld-v0"
 
@@ -140,6 +142,40 @@ def test_a_mistake_in_the_option_is_said(text: str, message: str, own: Path, cap
     assert message in capsys.readouterr().err
     assert cli.main(["train", "--agent"]) == 2
     assert "--agent needs a value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dqn", "--agent", "FILE:Hasty"], "stands in the place of an algorithm; leave dqn out"),
+        (["FILE:Hasty"], "a class of your own is given as --agent FILE:Hasty"),
+    ],
+)
+def test_the_option_and_the_algorithm_are_one_choice(words: list[str], message: str, own: Path, capsys) -> None:
+    assert cli.main(["train", *(word.replace("FILE", own.name) for word in words)]) == 2
+    assert message.replace("FILE", own.name) in capsys.readouterr().err
+
+
+def test_an_algorithm_that_is_not_its_class_is_damage(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Also before the first checkpoint, which would tell."""
+    Run.create(tmp_path / "run", {**QLearning(ENV).config(), "algorithm": "q-learnine"}).close()
+    assert cli.main(["resume", str(tmp_path / "run")]) == 2
+    assert "unknown algorithm 'q-learnine'" in capsys.readouterr().err
+
+
+def test_an_environment_without_an_id_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    class Own(GridWorld):
+        pass
+
+    make = lambda: gym.wrappers.TimeLimit(Own(), 9)
+    QLearning(make).learn(30, run=tmp_path / "run")
+    message = "trained in Own, which is the id of no environment here; if a class, a function or an instance made it"
+    with pytest.raises(UsageError, match=message):
+        load(tmp_path / "run")
+    for command in ("evaluate", "resume", "record"):
+        assert cli.main([command, str(tmp_path / "run"), *(["--steps", "60"] if command == "resume" else [])]) == 2
+        assert message in capsys.readouterr().err
+    assert load(tmp_path / "run", make).steps == 30
 
 
 def test_an_exception_in_the_file_is_its_own(own: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn as nn
-from agents import C51, DQN, NoisyDQN, cli
+from agents import C51, DQN, NoisyDQN, cli, load
 from agents.networks.noisy import NoisyLinear
 from envs import UsageError
 from tests.agents.conftest import assert_same_state
@@ -135,6 +135,9 @@ def test_a_run_names_it_and_asks_for_it(tmp_path, capsys) -> None:
     for command in ("resume", "evaluate", "record"):
         assert cli.main([command, str(tmp_path / "run")]) == 2
         assert "a network of its user's own" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=message):
+        load(tmp_path / "run")
+    assert_same_state(agent, load(tmp_path / "run", network=two_layers))
     again = DQN.load(tmp_path / "run", network=two_layers)
     assert_same_state(agent, again)
     assert_same_state(agent.learn(20), again.learn(20))

@@ -86,6 +86,14 @@ def test_the_episodes_are_those_of_an_evaluation(env_id: str, tmp_path: Path) ->
         assert max(film.size) <= LONGEST_SIDE
 
 
+@pytest.mark.parametrize(
+    "make", [Counting, lambda render_mode=None: Counting(render_mode), lambda: Counting("rgb_array")]
+)
+def test_an_environment_of_ones_own(make, tmp_path: Path) -> None:
+    """A class, and a function: it is made again, and renders."""
+    assert record(DQN(make), tmp_path / "x.webp").frames == 6
+
+
 def test_an_endless_episode_is_cut(counting: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(recording, "MOST_FRAMES", 4)
     made = record(DQN(counting), tmp_path / "x.webp")
@@ -176,6 +184,8 @@ def test_mistakes(tmp_path: Path, monkeypatch) -> None:
         record(probe, tmp_path / "x.mp4")
     with pytest.raises(UsageError, match="episodes must be at least 1, got 0"):
         record(probe, tmp_path / "x.webp", episodes=0)
-    with pytest.raises(UsageError, match="trained on an environment's id"):
+    with pytest.raises(UsageError, match=r"CartPole-v1 is an instance, .*load\(path, env=\.\.\.\)"):
         record(DQN(gym.make("CartPole-v1")), tmp_path / "x.webp")
+    with pytest.raises(UsageError, match="Counting can't be recorded: what makes it takes no render_mode"):
+        record(DQN(lambda: Counting()), tmp_path / "x.webp")
     assert not list(tmp_path.iterdir())

@@ -192,7 +192,11 @@ def test_config_of_another_form(command: str, text: str, message: str, run: Path
         ("evaluation_episodes", -3),
         ("evaluation_episodes", 2.5),
         ("class", 1),
+        ("class", "QLearning"),
+        ("own", 3),
+        ("env_options", [1]),
         ("lengthened", [None]),
+        ("evaluation_episodes", 2**64),
     ],
 )
 def test_every_entry_of_config_is_checked(name: str, value: Any, run: Path, capsys: pytest.CaptureFixture) -> None:
@@ -434,6 +438,29 @@ def test_after_an_exception_of_the_environment_the_run_goes_on(tmp_path: Path) -
         f"The environment {ENV} raised this after step {steps:,}; the run is saved there, and "
         f"`agents.load({str(tmp_path / 'my run')!r}, env=...).learn(steps, run={str(tmp_path / 'my run')!r})` goes on."
     )
+
+
+def test_after_an_exception_in_an_evaluation_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def evaluate(*_, **__):
+        raise OSError("the server is gone")
+
+    monkeypatch.setattr("agents.runs.recorder.evaluate", evaluate)
+    with pytest.raises(OSError, match="the server is gone") as raised:
+        QLearning(ENV).learn(300, run=tmp_path / "run")
+    (note,) = raised.value.__notes__
+    assert note.startswith(f"The environment {ENV} raised this in an evaluation after step 30; the run is saved there")
+    assert load(tmp_path / "run").steps == 30
+
+
+def test_an_environment_that_does_not_start_is_named() -> None:
+    class Broken(gym.Wrapper):
+        def reset(self, **keywords):
+            raise OSError("the server is gone")
+
+    for make in (lambda: Broken(gym.make(ENV)), lambda: gym.vector.SyncVectorEnv([lambda: Broken(gym.make(ENV))])):
+        with pytest.raises(OSError, match="the server is gone") as raised:
+            QLearning(make)
+        assert "raised this in its first reset" in raised.value.__notes__[-1]
 
 
 def test_an_exception_of_the_environment_is_no_word_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

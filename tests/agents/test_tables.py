@@ -116,6 +116,17 @@ def test_what_resume_does_not_need_is_left_alone(damage: bytes, tmp_path: Path) 
     assert timing.read_bytes().endswith(b"\n")
 
 
+def test_a_timing_table_that_takes_no_row_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Up to the end of the training, and not only where it is taken up."""
+    train(tmp_path / "run")
+    timing = tmp_path / "run" / "timing.csv"
+    timing.unlink()
+    timing.mkdir()
+    assert cli.main(["resume", str(tmp_path / "run"), "--steps", "400", "--quiet"]) == 0
+    assert f"{timing} is left alone" in capsys.readouterr().err
+    assert timing.is_dir()
+
+
 @pytest.mark.parametrize("name", ["metrics.csv", "evaluations.csv"])
 @pytest.mark.parametrize("damage", ["digit", "short", "missing", "pipe"])
 def test_a_change_before_the_checkpoint_stops_the_resume(

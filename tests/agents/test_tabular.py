@@ -765,3 +765,13 @@ def test_planning_learns_in_fewer_episodes() -> None:
         late[planning_steps] = returns[:, -20:].mean()
     assert 2 * reached[20] < reached[2] < reached[0] / 1.5, reached
     assert late[20] > -18, late
+
+
+@pytest.mark.parametrize(
+    "table", [{}, {"value": [], "weight": []}, {"value": np.zeros((2, 3)), "weight": np.zeros((2, 3))}]
+)
+def test_estimates_that_are_none_are_refused(table: dict) -> None:
+    """Or the agent would begin anew, or fail at its first step."""
+    agent = QLearning("minigrad/GridWorld-v0")
+    with pytest.raises(UsageError, match="does not hold what this agent saves"):
+        QLearning.from_config(agent.config(), state={**agent.state_dict(), "table": table})

@@ -156,6 +156,8 @@ def run_rules(node: Node, g: Any, create_graph: bool, wanted: Any, cotangents: d
     kept = connect_kept(node, node.kept) if create_graph else node.kept
     if node.plan.shared is not None:
         arrived, g = g, node.plan.shared(g, kept)
+        if not hasattr(g, "shape"):
+            raise errors.rule_does_not_fit(node.plan.operation.name, node, g)
         tell("ran", node, None, arrived, g)
     for i, rule in node.plan.rules:
         if node.edges[i] in wanted:
@@ -166,8 +168,7 @@ def send(node: Node, i: int, rule: Callable, g: Any, kept: tuple, cotangents: di
     """Compute the cotangent of input i by its rule, and add it to what has arrived there before.
 
     A cotangent is borrowed at its first arrival (others may hold the same array), allocated at the second, and added
-    to in place after that.
-    """
+    to in place after that."""
     parent = node.edges[i]
     dx = undo_broadcasting(rule(g, kept), node.shapes[i]) if node.shapes else rule(g, kept)
     tell("ran", node, i, g, dx)

@@ -180,8 +180,8 @@ def render(rows: list[Row], points: list[Row]) -> str:
         "Where the environment has a model, the exact value of the greedy policy from the start follows, and the best",
         "there is.",
         "",
-        "The commit is that of the code that was trained. At c0e14ed and before, environment i had the seed of its run plus",
-        "i, so that runs of several environments shared some; and continuous actions were in the units of the box.",
+        "The commit is that of the code that was trained. At c0e14ed and before, environment i had the seed of its run",
+        "plus i, so that runs of several environments shared some; continuous actions were in the units of the box.",
         "",
         "| algorithm | environment | steps | seeds | final weights | best checkpoint | during training | value "
         "| seconds | commit | published |",

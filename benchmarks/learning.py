@@ -15,6 +15,7 @@ import argparse
 import ast
 import csv
 import fcntl
+import subprocess
 import sys
 import tempfile
 import time
@@ -47,7 +48,7 @@ CURVES = RESULTS / "learning"
 EPISODES = 100
 EPISODE_SEED = 2_000_000  # not the episodes that chose the best checkpoint
 KEY = ("algorithm", "env", "steps", "seed")
-COLUMNS = (*KEY, "final", "best", "best_step", "seconds", "value", "optimal", "preset")
+COLUMNS = (*KEY, "final", "best", "best_step", "seconds", "value", "optimal", "preset", "commit")
 CURVE_COLUMNS = (*KEY, "step", "return", "preset")
 Row = dict[str, Any]
 
@@ -106,6 +107,7 @@ def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes:
         "seconds": round(seconds, 1),
         **exact_value(agent),
         "preset": preset_digest(algorithm, env),
+        "commit": current_commit(),
     }
     whose = {name: result[name] for name in (*KEY, "preset")}
     points = [
@@ -113,6 +115,13 @@ def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes:
         for step, mean in zip(curve.get("step", []), curve.get("mean", []), strict=True)
     ]
     return result, points
+
+
+def current_commit() -> str:
+    """The commit whose code is trained, with a + if the code has been changed since."""
+    ask = lambda *words: subprocess.run(["git", *words], capture_output=True, text=True, cwd=RESULTS).stdout.strip()
+    changed = ask("status", "--porcelain", "--", ":/minigrad", ":/agents", ":/envs")
+    return ask("rev-parse", "--short=7", "HEAD") + ("+" if changed else "")
 
 
 def exact_value(agent: Agent) -> Row:
@@ -169,11 +178,11 @@ def render(rows: list[Row], points: list[Row]) -> str:
         "[learning/](learning/). Of two agents that end alike, it is higher for the one that learned faster.",
         "",
         "Where the environment has a model, the exact value of the greedy policy from the start follows, and the best",
-        "there is.",
+        "there is. The commit is that of the code that was trained.",
         "",
         "| algorithm | environment | steps | seeds | final weights | best checkpoint | during training | value "
-        "| seconds | published |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| seconds | commit | published |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     curves: dict[tuple[str, ...], list[float]] = {}
     for point in points:
@@ -188,6 +197,7 @@ def render(rows: list[Row], points: list[Row]) -> str:
         value = f"{exact[0]:g} to {exact[-1]:g} of {float(group[0]['optimal']):g}" if exact else ""
         during = np.array([np.mean(curves[tuple(row[name] for name in KEY)]) for row in group])
         cells += [median_and_interval(best), median_and_interval(during), value, f"{np.median(seconds):.0f}"]
+        cells.append(", ".join(sorted({row["commit"] for row in group})))
         cells.append(PUBLISHED.get((algorithm, env), ""))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

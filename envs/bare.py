@@ -9,8 +9,9 @@ import gymnasium as gym
 import numpy as np
 
 from .checking import check_spaces, check_step, first_observation
-from .errors import UsageError, whole_number
+from .errors import UsageError
 from .model import Model, model_of
+from .seeding import spawn_seeds
 from .snapshot import ResumableEnv, layers, resumable
 from .transitions import Environments, Transition
 
@@ -30,10 +31,10 @@ class BareEnvironments(Environments):
         self._was_stepped = False  # what nearly never changes is looked at in the first step alone
 
     def reset(self, seed: int) -> None:
-        seed = whole_number("seed", seed, 0)
-        first = [self._start(env, seed=seed + i) for i, env in enumerate(self._envs)]
-        for i, env in enumerate(self._envs):
-            env.env.action_space.seed(seed + i)
+        seeds = spawn_seeds(seed, self.num_envs)
+        first = [self._start(env, seed=own) for env, own in zip(self._envs, seeds, strict=True)]
+        for env, own in zip(self._envs, seeds, strict=True):
+            env.env.action_space.seed(own)
         self.observation = np.array(first, self.observation_dtype)
         self.observations.check_finite(self.observation)
         self.observations.check_bounds(self.observation)

@@ -144,6 +144,21 @@ class Observations:
             )
         return kept
 
+    def as_given(self, given: Any) -> np.ndarray:
+        """One or several observations of somebody's own as an array of the dtype; their shape is not looked at."""
+        try:
+            array = np.asarray(given)
+        except ValueError:  # lists of unequal length
+            self.refuse(f"{kind_of(given)}, and its parts don't make one array", by_user=True)
+        if array.dtype.kind not in "biuf":
+            self.refuse(f"{kind_of(given)}, not numbers", by_user=True)
+        with np.errstate(invalid="ignore"):
+            kept = array.astype(self.dtype, copy=False)
+        changed = kept != array
+        if not self.is_float and changed.any():  # 2.7 is no state
+            self.refuse(f"an observation with {array[changed][0]} in it, which {self.dtype} can't keep", by_user=True)
+        return kept
+
     def check_states(self, states: np.ndarray, by_user: bool = False) -> None:
         """Raises if one of several states isn't in the space. `by_user`: whether they are somebody's own, and not from
         the environment."""

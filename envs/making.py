@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -105,6 +106,11 @@ def make_by_id(env_id: str, **options: Any) -> Any:
         if module is not None and env_id not in gym.registry:
             raise unknown_id(env_id) from problem
         raise UsageError(f"{env_id} can't be made: {problem}") from problem
+    except TypeError as problem:  # of one that takes **options and hands them on
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(problem))
+        if unknown is None or unknown[1] not in options:
+            raise
+        raise UsageError(f"{env_id} has no option {unknown[1]!r}; its class says which it has") from problem
 
 
 def find_spec(env_id: str) -> Any:
@@ -283,7 +289,7 @@ def from_instance(env: gym.Env | gym.vector.VectorEnv, num_envs: int) -> Environ
     except Exception as problem:  # somebody else's code: whatever it raises, it is the answer
         raise UsageError(
             f"one {name_of(env)} can't be made into {num_envs} ({problem}); give an id, a class, or a function that "
-            f"makes it"
+            f"makes it, or num_envs=1"
         ) from problem
     return side_by_side(env, others, Recipe(partial(gym.make, spec), num_envs))
 

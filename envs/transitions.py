@@ -80,7 +80,7 @@ class Environments:
         self._length = [0] * num_envs
 
     def reset(self, seed: int) -> None:
-        """Starts every environment, environment `i` with `seed + i`. Once in a run: episodes after the first
+        """Starts every environment, each with a seed of its own (seeding.py). Once in a run: episodes after the first
         go on from the environment's own generator, or every episode would be the same one."""
         raise NotImplementedError
 
@@ -155,7 +155,7 @@ class Environments:
                 f"{self.name}: this is (observation, info), as reset returns it; give the observation alone, "
                 f"`observation, info = env.reset()`"
             )
-        array = np.asarray(observation, self.observation_dtype)
+        array = self.observations.as_given(observation)
         if self.observations.states:
             self.observations.check_states(array, by_user=True)
         return array

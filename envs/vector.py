@@ -15,10 +15,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from .errors import UsageError, whole_number
+from .errors import UsageError
 from .model import Model, model_of
+from .seeding import spawn_seeds
 from .snapshot import layers, load_vector_state, vector_state
 from .transitions import Environments, Transition
 
@@ -45,9 +46,12 @@ class VectorEnvironments(Environments):
         self._was_stepped = False
 
     def reset(self, seed: int) -> None:
-        seed = whole_number("seed", seed, 0)
-        observation, self.infos = self._run(self._env.reset, seed=seed)
-        self._env.action_space.seed(seed)
+        seeds = spawn_seeds(seed, self.num_envs)
+        # Others take one seed for all, and make of it what they will.
+        own = self._env.unwrapped
+        one_each = isinstance(own, SyncVectorEnv | AsyncVectorEnv) or getattr(own, "takes_a_seed_each", False)
+        observation, self.infos = self._run(self._env.reset, seed=seeds if one_each else seeds[0])
+        self._env.action_space.seed(seeds[0])
         self.observation = self._read(observation)
         self.observations.check_bounds(self.observation)
         self._ended = np.zeros(self.num_envs, np.bool_)

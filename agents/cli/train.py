@@ -27,7 +27,7 @@ from ..runs.files import size_of
 from ..runs.interruption import interruption
 from ..runs.loading import find_class, import_agent, name_again
 from ..runs.progress import Progress, duration
-from ..runs.run import Run, command_line, unused_directory
+from ..runs.run import Run, command_for, command_line, unused_directory
 from .listing import doc
 from .parsing import AgentOption, EnvOption, RunArgument, parse, take_option
 
@@ -199,14 +199,14 @@ def command_resume(arguments: list[str]) -> int:
         agent = agent_type.from_config(run.config, name_again(run.config, options.env, options.run), saved.agent, where)
         total = total_steps(run, options.steps)
         if agent.stopped is not None and total == run.config["steps"]:
-            longer = command_line("resume", options.run, "--steps", 2 * total)
+            longer = command_for(run.config, "resume", options.run, "--steps", 2 * total)
             print(f"{options.run} is finished: stopped at step {agent.steps:,}, {agent.stopped}; `{longer}` goes on")
             run.close()
             return 0
         if agent.steps >= total:
             print(
                 f"{options.run} is finished: {agent.steps:,} of {total:,} steps; "
-                f"`{command_line('resume', options.run, '--steps', 2 * total)}` goes on"
+                f"`{command_for(run.config, 'resume', options.run, '--steps', 2 * total)}` goes on"
             )
             run.close()
             return 0
@@ -251,7 +251,7 @@ def train_and_report(agent: Agent, run: Run, quiet: bool, callbacks: Sequence[Ca
             progress.close()
     if not finished:
         done = f"stopped at step {agent.steps:,} of {agent.total_steps:,}"
-        print(f"{done}; `{command_line('resume', run.directory)}` goes on")
+        print(f"{done}; `{command_for(run.config, 'resume', run.directory)}` goes on")
         return interrupted.exit_code
     seconds = time.perf_counter() - started
     print(f"run         {run.directory}")
@@ -261,7 +261,7 @@ def train_and_report(agent: Agent, run: Run, quiet: bool, callbacks: Sequence[Ca
     if agent.stopped is not None:
         print(f"stopped     {agent.stopped}")
     print(f"evaluation  {evaluate(agent)}")
-    print(f"next        {command_line('evaluate', run.directory)}")
+    print(f"next        {command_for(run.config, 'evaluate', run.directory)}")
     print(f"            {command_line('plot', run.directory)}")
     return 0
 

@@ -24,13 +24,14 @@ from gymnasium import spaces
 
 import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
+from envs.checking import shown
 from envs.errors import whole_number
 from envs.making import check_options, is_made, plain_options
 
 from ..networks.own import match_own_networks, name_of
 from ..presets import find_id, preset_for
 from ..runs.checkpoint import Checkpoints
-from ..runs.interruption import Interruption, interruption
+from ..runs.interruption import interruption
 from ..runs.progress import Progress, is_watched
 from ..runs.run import Run
 from ..runs.saved import class_name, environment_of, is_class, misfits_in_one_line, read_saved
@@ -103,7 +104,7 @@ class Agent:
             if allowed and not isinstance(space, allowed):
                 needed = " or ".join(kind.__name__ for kind in allowed)
                 raise UsageError(
-                    f"{self.name} needs {needed} {what}, but {self.environments.name} has {space}; "
+                    f"{self.name} needs {needed} {what}, but {self.environments.name} has {shown(space)}; "
                     f"`minigrad list` shows what each algorithm takes"
                 )
         self.steps = self.total_steps = 0  # environment steps, over all environments
@@ -126,7 +127,7 @@ class Agent:
         except Exception as problem:
             problem.add_note(f"The environment {self.environments.name} raised this in its first reset.")
             raise
-        self._note_whereabouts()
+        self.note_whereabouts()
 
     # -- what an algorithm defines
 
@@ -188,26 +189,33 @@ class Agent:
         whole = int(steps) if isinstance(steps, float) and steps % 1 == 0 else steps  # 1e5 is one, too
         total = self.steps + whole_number("steps", whole, least=1)
         made = list_callbacks(callbacks, run)
-        self.total_steps, self.stopped = total, None
-        if self.whereabouts is not None:
-            self.whereabouts.go_back(self.seed + self.steps)
+        before, self.total_steps, self.stopped = self.total_steps, total, None
         opened = None
         if run is not None:
-            opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
+            try:
+                opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
+            except UsageError:
+                self.total_steps = before
+                raise
             restore(made, opened.callbacks)
+        if self.whereabouts is not None:
+            self.whereabouts.go_back(self.seed + self.steps)
         show = is_watched() if progress is None else progress
         shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
         try:
-            # Without a run there is nothing to save, and Ctrl-C ends at once.
-            with interruption() if opened is not None else nullcontext(Interruption()) as interrupted:
-                train(self, opened, shown, stop=interrupted, callbacks=made)
+            if opened is None:  # there is nothing to save, and Ctrl-C ends at once
+                train(self, None, shown, callbacks=made)
+            else:
+                with interruption() as interrupted:
+                    train(self, opened, shown, stop=interrupted, callbacks=made)
         finally:
-            self._note_whereabouts()
+            self.note_whereabouts()
             if shown is not None:
                 shown.close()
             if opened is not None:
                 opened.close()
-        interrupted.deliver()
+        if opened is not None:
+            interrupted.deliver()
         return self
 
     def stop(self, reason: str) -> None:
@@ -224,7 +232,7 @@ class Agent:
         elif observation.shape[1:] == shape and observation.ndim == len(shape) + 1:
             action = self.predict_batch(observation, deterministic)
         else:
-            raise ValueError(
+            raise UsageError(
                 f"predict: the observation has shape {observation.shape}, but {self.environments.name} has "
                 f"{shape}; give one observation, or a batch of them with one more dimension in front"
             )
@@ -300,9 +308,14 @@ class Agent:
         state = read_saved(path, best)
         config = state["config"]
         if config["algorithm"] != cls.name:
-            raise UsageError(f"{path} holds a {config['algorithm']} agent, not {cls.name}")
+            raise UsageError(
+                f"{path} holds a {config['algorithm']} agent, not {cls.name}; agents.load(path) finds its class"
+            )
         if not is_class(cls, config.get("class", class_name(cls))):
-            raise UsageError(f"{path} was trained by {config['class']}, not by {class_name(cls)}")
+            raise UsageError(
+                f"{path} was trained by {config['class']}, not by {class_name(cls)}; load it by that class, or by "
+                f"agents.load(path), which finds it"
+            )
         return cls.from_config({**config, "device": device}, env, state, path, own)
 
     @classmethod
@@ -357,10 +370,10 @@ class Agent:
         self.stopped = state.get("stopped")
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
-        self._note_whereabouts()
+        self.note_whereabouts()
 
-    def _note_whereabouts(self) -> None:
-        """Others may play in an environment that the user has made."""
+    def note_whereabouts(self) -> None:
+        """To be called where its training stops: others may play in an environment that the user has made."""
         self.whereabouts = Whereabouts(self.environments) if is_made(self.env) else None
 
     def _spaces(self) -> list[str]:
@@ -371,7 +384,8 @@ class Agent:
         made nor whether many were vectorised."""
         same_spaces = state.get("spaces", self._spaces()) == self._spaces()  # older checkpoints don't have them
         if not same_spaces or state["environments"].keys() != self.environments.state_dict().keys():
-            before, now = state.get("spaces", ["unknown spaces"] * 2), self._spaces()
+            spaces_of_both = state.get("spaces", ["unknown spaces"] * 2), self._spaces()
+            before, now = ([" ".join(space.split()) for space in each] for each in spaces_of_both)  # on one line
             alike = "; the spaces are the same, but one of them is a vector environment" if same_spaces else ""
             raise UsageError(
                 f"this agent was trained in {state['config']['env']} with observations {before[0]} and actions "

@@ -23,6 +23,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar, get_type_hints
 
 from envs.errors import UsageError
@@ -101,6 +102,8 @@ class ComposedHyperparameters(Hyperparameters):
     seams: ClassVar[tuple[Seam, ...]] = ()
     # Switches, true or false, that say something about what stands at a seam; `rename` knows what.
     switches: ClassVar[tuple[str, ...]] = ()
+    # The class that this one was put together from.
+    origin: ClassVar[type[ComposedHyperparameters] | None] = None
 
     def __post_init__(self) -> None:
         for seam in self.seams:
@@ -177,8 +180,15 @@ class ComposedHyperparameters(Hyperparameters):
         choices = [
             (seam.name, Literal[names], getattr(cls, seam.name)) for seam, names in zip(cls.seams, options, strict=True)
         ]
-        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        aliases = {other: field for kind in settings for other, field in kind.aliases.items()}
+        # Properties; a `__getattr__` would slow down every other name, too.
+        named = {other: property(attrgetter(field)) for other, field in aliases.items()}
+        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__, "origin": cls, **named}
         return make_dataclass(cls.__name__, choices, bases=bases, namespace=namespace, frozen=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """pickle knows a class by its name. This one was put together, and is made again from the one with a name."""
+        return remake, (self.origin or type(self), {field.name: getattr(self, field.name) for field in fields(self)})
 
     def plain(self) -> dict[str, Any]:
         own = {name for name, component in self.chosen().items() if not isinstance(component, str)}
@@ -189,11 +199,9 @@ class ComposedHyperparameters(Hyperparameters):
         """What stands at each seam."""
         return {seam.name: getattr(self, seam.name) for seam in self.seams}
 
-    def __getattr__(self, name: str) -> Any:
-        """Reached where there is no field `name`: it may be another name of one."""
-        if name in (aliases := self.all_aliases()):
-            return getattr(self, aliases[name])
-        raise AttributeError(self.explain_missing(name, self.chosen()) or f"no hyper-parameter is called {name!r}")
+
+def remake(kind: type[ComposedHyperparameters], values: dict[str, Any]) -> ComposedHyperparameters:
+    return kind.of(values)
 
 
 def names_of(settings: type[Hyperparameters]) -> set[str]:

@@ -28,6 +28,8 @@ class Player(Protocol):
 
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments: ...
 
+    def note_whereabouts(self) -> None: ...
+
 
 class Learner(Player, Protocol):
     """What the training loop drives."""

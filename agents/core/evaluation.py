@@ -161,6 +161,7 @@ def training_left_alone(agent: Player, environments: Environments, seed: int) ->
                 stacklevel=4,
             )
             own.reset(seed + environments.num_envs)
+            agent.note_whereabouts()
 
 
 def check_spaces(agent: Player, environments: Environments) -> None:

@@ -91,8 +91,10 @@ def check(name: str, value: Any, hint: Any) -> Any:
     elif get_origin(hint) is Literal and value not in get_args(hint):
         raise UsageError(f"{name} must be one of {', '.join(map(str, get_args(hint)))}, got {value!r}")
     elif get_origin(hint) is tuple:
+        if isinstance(value, np.ndarray) and value.ndim == 1:
+            value = tuple(value)
         if not isinstance(value, tuple):
-            raise UsageError(f"{name} must be a tuple, got {value!r}")
+            raise UsageError(f"{name} must be a tuple, such as (64, 64), got {value!r}")
         checked = tuple(check(f"every number in {name}", item, get_args(hint)[0]) for item in value)
         return checked
     return value

@@ -37,11 +37,12 @@ class Means:
         """Where the sums are, for `since`."""
         return list(self._sums), self._count
 
-    def since(self, mark: tuple[list[float], int]) -> dict[str, float]:
-        """The means of what was added since `mark`, if that was something and nothing was taken."""
+    def since(self, mark: tuple[list[float], int]) -> dict[str, float | None]:
+        """The means of what was added since `mark`, `None` if that was nothing. In between, nothing may be taken."""
         sums, count = mark
         added = self._count - count
-        return {n: (now - then) / added for n, now, then in zip(self._names, self._sums, sums, strict=True)}
+        totals = [now - then for now, then in zip(self._sums, sums, strict=True)]
+        return {name: total / added if added else None for name, total in zip(self._names, totals, strict=True)}
 
     def sums(self) -> Iterable[tuple[str, float]]:
         """The sum of each metric so far."""

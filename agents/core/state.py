@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,10 @@ import numpy as np
 
 class State(SimpleNamespace):
     """Attributes that must survive a crash: arrays, plain values and lists of them."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle: without a call of `__init__`, which takes other arguments in a class derived from this one."""
+        return copyreg.__newobj__, (type(self),), vars(self)  # type: ignore[attr-defined]  # typeshed lacks it
 
     def state_dict(self) -> dict[str, Any]:
         return dict(vars(self))

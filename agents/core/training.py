@@ -37,6 +37,7 @@ def train(
     due = recorder.due if recorder else agent.total_steps
     keep_freed_memory()
     with one_blas_thread(), agent.random.engine(), agent.training(), divergence_named(agent):
+        began = agent.metrics.mark()  # of the episode
         listeners.start(run.directory if run else None, recorder is not None and recorder.evaluates)
         while agent.steps < agent.total_steps and agent.stopped is None and not stop():
             action = agent.act(environments.observation)
@@ -60,7 +61,12 @@ def train(
             for episode in environments.finished:
                 agent.episodes += 1
                 refuse_divergence(agent)
-                figures = agent.metrics.take()
+                if progress is not None or recorder is not None:
+                    figures = agent.metrics.take()
+                elif listeners.on_episode:  # who only looks takes nothing
+                    figures, began = agent.metrics.since(began), agent.metrics.mark()
+                else:
+                    continue
                 if progress is not None:
                     progress.episode(episode.total_reward, figures)
                 if recorder is not None or listeners.on_episode:

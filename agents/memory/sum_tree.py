@@ -50,6 +50,10 @@ class SumTree:
         self._changed = False
         self._block_starts = np.arange(0)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy, which would make arrays of their own out of the views."""
+        return _with_numbers, (self.capacity, self.numbers)
+
     # -- the numbers
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
@@ -180,6 +184,12 @@ SUMS_UP_TO = np.triu(np.ones((WIDTH, WIDTH)))
 SUMS_BEFORE = np.triu(np.ones((WIDTH, WIDTH + 1)), 1)  # and with a 0 in front
 
 INFINITY = np.float64(np.inf).view(np.uint64)
+
+
+def _with_numbers(capacity: int, numbers: np.ndarray) -> SumTree:
+    tree = SumTree(capacity)
+    tree.numbers = numbers
+    return tree
 
 
 def _first_above(sums: np.ndarray, mass: np.ndarray) -> np.ndarray:

@@ -93,6 +93,12 @@ class A3C(RolloutAgent):
         self.share(Shared(sum(p.numel() for p in self.local), self.hyperparameters.workers))
         self.push()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise UsageError(
+            "a3c can't be copied or pickled, because its workers share its memory; agent.save(path) keeps it, and "
+            "A3C.load(path) makes another one"
+        )
+
     def share(self, shared: Shared, worker: int = 0) -> None:
         """Be worker number `worker` of those that share θ and g."""
         self.shared, self.worker = shared, worker

@@ -29,24 +29,26 @@ RAINBOW_ON_MINATAR = {
     "noise_sigma": 0.1,
 }
 
+CARTPOLE = {
+    "learning_rate": 1.5e-3,
+    "anneal_learning_rate": True,  # or what was learned by half-time is half forgotten at the end
+    "gamma": 0.98,
+    "hidden": (256,),
+    "batch_size": 128,
+    "replay_size": 20_000,
+    "target_every": 100,
+    "epsilon_end": 0.1,
+    "epsilon_fraction": 0.1,
+    "value_min": 0.0,
+    "value_max": 50.0,  # 1 at every step for ever, discounted
+}
+
 
 PRESETS: dict[tuple[str, str], Preset] = {
-    ("dqn", "CartPole-v1"): Preset(
-        steps=50_000,
-        hyperparameters={
-            "learning_rate": 1.5e-3,
-            "anneal_learning_rate": True,  # or what was learned by half-time is half forgotten at the end
-            "gamma": 0.98,
-            "hidden": (256,),
-            "batch_size": 128,
-            "replay_size": 20_000,
-            "target_every": 100,
-            "epsilon_end": 0.1,
-            "epsilon_fraction": 0.1,
-            "value_min": 0.0,
-            "value_max": 50.0,  # 1 at every step for ever, discounted
-        },
-    ),
+    ("dqn", "CartPole-v1"): Preset(steps=50_000, hyperparameters=CARTPOLE),
+    # The mean of five copies is older than a copy, so it is renewed more often. The greedy return of seeds 0 and 1 was
+    # 221 and 156 with DQN's 100 steps, and with 20 that of seeds 0, 1 and 2 is 497, 500 and 497.
+    ("averaged-dqn", "CartPole-v1"): Preset(steps=50_000, hyperparameters={**CARTPOLE, "target_every": 20}),
     ("dqn", "Pendulum-v1"): Preset(
         steps=40_000,
         hyperparameters={

@@ -48,7 +48,11 @@ def find_class(config: dict[str, Any], path: str | Path, given: type[Agent] | No
     recorded = config.get("class")
     if given is not None:
         if config["algorithm"] != given.name or not is_class(given, recorded or class_name(given)):
-            raise UsageError(f"{path} was trained by {recorded or config['algorithm']}, not by {class_name(given)}")
+            trained_by = recorded or config["algorithm"]
+            raise UsageError(
+                f"{path} was trained by {trained_by}, not by {class_name(given)}; load it by that class, or by "
+                f"agents.load(path), which finds it"
+            )
         return given
     if recorded is None:  # an older run
         with misfits_in_one_line(path):

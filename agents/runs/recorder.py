@@ -11,7 +11,7 @@ from envs.errors import UsageError
 from ..core.callbacks import Callbacks
 from ..core.contract import Learner
 from ..core.evaluation import Evaluation, evaluate
-from .run import Run, command_line
+from .run import Run, way_to_go_on
 
 
 class Recorder:
@@ -87,12 +87,13 @@ class Recorder:
         """Saves where the environment raised `problem`, in a step or `where` else, and adds to its message how to go
         on. Not the uninterrupted run: the action that was drawn for this step is drawn anew."""
         name, steps = self.agent.environments.name, self.agent.steps
+        way = way_to_go_on(self.run.config, self.run.directory, isinstance(self.agent.env, str))
         try:
             self.save()
-            saved = f"the run is saved there, and `{command_line('resume', self.run.directory)}` goes on"
+            saved = f"the run is saved there, and `{way}` goes on"
         except Exception as second:  # such as: an environment that is gone can't say where it was
             saved = (
                 f"the run could not be saved there ({type(second).__name__}: {second}); "
-                f"`{command_line('resume', self.run.directory)}` goes on from its last checkpoint"
+                f"`{way}` goes on from its last checkpoint"
             )
         problem.add_note(f"The environment {name} raised this{where} after step {steps:,}; {saved}.")

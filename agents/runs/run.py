@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shlex
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import gymnasium as gym
 import numpy as np
 
 import minigrad as mg
@@ -38,6 +40,28 @@ NO_ROWS: dict[str, Any] = {"rows": 0, "bytes": 0}
 def command_line(*words: object) -> str:
     """A `minigrad` command as it can be pasted into a shell, whatever the names in it."""
     return shlex.join(["minigrad", *map(str, words)])
+
+
+def command_for(config: dict[str, Any], *words: object) -> str:
+    """As `command_line`, of a run with this config. It names again what no file may name: a module of environments, and
+    the file of a class."""
+    again: list[object] = []
+    if ":" in config["env"]:
+        again += ["--env", config["env"]]
+    module, _, name = config.get("class", "").partition(":")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if not module.startswith("agents.") and file is not None and name.isidentifier():
+        again += ["--agent", f"{os.path.relpath(file)}:{name}"]
+    return command_line(*words, *again)
+
+
+def way_to_go_on(config: dict[str, Any], directory: Path, env_has_id: bool = True) -> str:
+    """The command that goes on with this run. Where no command can name its environment, it is Python's expression."""
+    env = config["env"]
+    # An id has a colon or a slash, or gymnasium knows it; else it is the name of a class.
+    if env_has_id and (":" in env or "/" in env or env in gym.registry):
+        return command_for(config, "resume", directory)
+    return f"agents.load({str(directory)!r}, env=...).learn(steps, run={str(directory)!r})"
 
 
 @dataclass(frozen=True)
@@ -159,7 +183,7 @@ class Run:
             last = f"from its last checkpoint, {names[-1]}" if names else "from the start"
             raise UsageError(
                 f"{self.directory} could not be saved at step {step:,}: {problem.filename}: {problem.strerror}; when "
-                f"that is mended, `{command_line('resume', self.directory)}` goes on {last}"
+                f"that is mended, `{way_to_go_on(self.config, self.directory)}` goes on {last}"
             ) from problem
 
     def check_is_there(self, step: int) -> None:

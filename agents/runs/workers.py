@@ -236,12 +236,13 @@ def heed_termination() -> None:
 
 @contextmanager
 def signals_withheld() -> Iterator[None]:
-    """A process that is started here never hears of Ctrl-C, and of SIGTERM when it works; this one hears afterwards."""
+    """A process that is started here never hears of Ctrl-C or a closed terminal, and of SIGTERM when it works. This one
+    hears of them afterwards."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     ensure_running()  # multiprocessing's own process; to start it on the way would let the signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:

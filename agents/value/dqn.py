@@ -157,7 +157,8 @@ class DQN(Agent):
         self.target_network.start(self.network, self.make_network)
         self.weights = list(self.network.parameters())  # walking the modules at every update would take longer
         self.optimizer = optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)
-        self._noises: dict[str, Noise] = {}
+        self._noise = Noise(self.network, self.tensor)
+        self._target_noise = Noise(self.target_network, self.tensor)
         self.max_q = 0.0  # max_a Q(s, a), the mean over the states last acted in
 
     def make_network(self) -> nn.Module:
@@ -177,19 +178,16 @@ class DQN(Agent):
 
     @property
     def noise(self) -> Noise:
-        """That of the network, whichever it is now."""
-        return self._noise_of("network")
+        """That of the network, whichever it is now: a subclass may have put another in its place."""
+        if self._noise.network is not self.network:
+            self._noise = Noise(self.network, self.tensor)
+        return self._noise
 
     @property
     def target_noise(self) -> Noise:
-        return self._noise_of("target_network")
-
-    def _noise_of(self, name: str) -> Noise:
-        network = getattr(self, name)
-        noise = self._noises.get(name)
-        if noise is None or noise.network is not network:  # a subclass may have put another in its place
-            noise = self._noises[name] = Noise(network, self.tensor)
-        return noise
+        if self._target_noise.network is not self.target_network:
+            self._target_noise = Noise(self.target_network, self.tensor)
+        return self._target_noise
 
     @property
     def epsilon(self) -> float:

@@ -24,6 +24,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from ..errors import UsageError
+from ..seeding import spawn_seeds
 from .rules import Games
 from .views import VIEWS
 
@@ -96,6 +97,7 @@ class VectorSnake(gym.vector.VectorEnv):
     are in `infos["final_obs"]`, (num_envs, ...), in the rows that `infos["_final_obs"]` marks, and the final
     lengths likewise in `infos["final_info"]["length"]`. `infos["length"]` are the lengths now."""
 
+    takes_a_seed_each = True  # envs/vector.py asks
     metadata: dict[str, Any] = {
         "render_modes": [],
         "autoreset_mode": AutoresetMode.SAME_STEP,
@@ -112,12 +114,14 @@ class VectorSnake(gym.vector.VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+    def reset(self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None):
+        """`seed` is one for all games, or one for each."""
         begins = seed is not None or self._np_random is None
-        super().reset(seed=seed)
+        super().reset(seed=seed[0] if isinstance(seed, list) else seed)
         if begins:
-            first = int(self.np_random.integers(2**31)) if seed is None else seed
-            self.games.seed([seeding.np_random(first + i)[0] for i in range(self.num_envs)])
+            one = int(self.np_random.integers(2**31)) if seed is None else seed
+            seeds = one if isinstance(one, list) else spawn_seeds(one, self.num_envs)
+            self.games.seed([seeding.np_random(own)[0] for own in seeds])
         self.games.start(np.arange(self.num_envs))
         return self._view.see(), {"length": self.games.length.copy()}
 

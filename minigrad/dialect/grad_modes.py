@@ -7,7 +7,9 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from ..core.modes import Block, get_ident, paused, switch
+from ..core.tensor import new
 
+DO_NOT_RECORD = False, ..., ...
 _IS_GENERATOR = 0x20  # of a function's code flags, as in `inspect`, which takes long to import
 
 
@@ -75,7 +77,8 @@ def no_grad(function: Callable | None = None) -> Any:
 
     Who calls `__enter__` without a `with` has to keep the object: what it has switched ends with it.
     """
-    mode = GradMode(False)
+    mode = new(GradMode)  # GradMode(False), without a call of __init__: agents ask for one at every action
+    mode._entered, mode._modes = [], DO_NOT_RECORD
     return mode if function is None else mode(function)
 
 

@@ -37,9 +37,12 @@ def add_product(x: Any, weight: Any, bias: Any) -> Any:
     dtype = x.dtype
     if dtype is not weight.dtype and dtype != weight.dtype:
         raise product_needs_one_dtype("linear", x, weight)
-    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
+    if weight.ndim != 2 or not x.ndim:  # `dot` would take them
         raise explain_misfit(x, weight)
-    y = x.dot(weight.T)  # quicker than `@`
+    try:
+        y = x.dot(weight.T)  # quicker than `@`
+    except ValueError:
+        raise explain_misfit(x, weight) from None
     if bias is not None:
         if bias.dtype is not dtype and bias.dtype != dtype:
             raise GradientError(

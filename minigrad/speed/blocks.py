@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from ..core.modes import Block, get_ident, marks, paused
+from ..core.modes import Block, get_ident, paused, threads
 
 serial = count()  # tells marks apart, as the core's object() does
 RECORDED, DID_NOT = (True, ..., ...), (False, ..., ...)  # the modes to put back
@@ -13,17 +13,18 @@ RECORDED, DID_NOT = (True, ..., ...), (False, ..., ...)  # the modes to put back
 
 def enter(self: Block) -> None:
     """What Block.__enter__ does, for a block that switches recording alone."""
-    thread, entered = get_ident(), self._entered
+    entered, thread = self._entered, threads.get(get_ident())
     recording, recorded_rules, observer = self._modes
-    if entered or thread not in marks or recorded_rules is not ... or observer is not ...:
+    if entered or thread is None or recorded_rules is not ... or observer is not ...:
         return enter_any(self)
-    mark = thread, next(serial), DID_NOT if thread in paused else RECORDED, marks[thread]
+    number, around = thread
+    mark = thread, next(serial), DID_NOT if number in paused else RECORDED, around
     entered.append(mark)  # first, so that it is taken back whatever interrupts
-    marks[thread] = mark
+    thread[1] = mark
     if recording:
-        paused.discard(thread)
+        paused.discard(number)
     else:
-        paused.add(thread)
+        paused.add(number)
 
 
 def leave(self: Block, kind: Any = None, error: Any = None, traceback: Any = None) -> None:
@@ -32,14 +33,17 @@ def leave(self: Block, kind: Any = None, error: Any = None, traceback: Any = Non
     if len(entered) != 1:
         return leave_any(self)
     thread, _, before, around = mark = entered[0]
-    if marks.get(thread) is not mark or (before is not RECORDED and before is not DID_NOT):
+    number, innermost = thread
+    if innermost is not mark:
         return leave_any(self)
     if before is RECORDED:
-        paused.discard(thread)
-    else:
-        paused.add(thread)
-    marks[thread] = around
-    entered.clear()
+        paused.discard(number)
+    elif before is DID_NOT:
+        paused.add(number)
+    else:  # enter_any has made the mark
+        return leave_any(self)
+    thread[1] = around
+    entered.remove(mark)  # another thread may have entered the same object by now
 
 
 def end(self: Block) -> None:

@@ -124,7 +124,8 @@ def unwrap_input(operation: Operation, i: int) -> str:
     promoted = i in operation.promoted
     text = f"""
 if isinstance(x{i}, Tensor):
-    found, a{i}, n{i}, v{i} = True, x{i}.array, x{i}._node, x{i}._version
+    found, a{i} = True, x{i}.array
+    n{i}, v{i} = x{i}._node, x{i}._version
     if n{i} is not None:
         needed |= {1 << i}
     if {f"a{i}.dtype is not dtypes.float32 or " if promoted else ""}x{i}._base is not None and x{i}._base[1] != v{i}[1]:

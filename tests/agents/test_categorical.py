@@ -161,6 +161,7 @@ def test_risk_averse_and_risk_seeking() -> None:
         hidden=(32,),
         learning_starts=100,
         learning_rate=5e-3,
+        anneal_learning_rate=True,  # or the last rewards that were seen count most
         epsilon_end=1.0,
     ).learn(1_500)
     state = np.zeros((1, 1), np.float32)

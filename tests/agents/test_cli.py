@@ -186,6 +186,11 @@ def test_a_mistake_in_a_process(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+def hear_hang_up() -> None:
+    """A process inherits that SIGHUP is ignored, as where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start(run: Path, *more: str) -> subprocess.Popen:
     arguments = [
         "train",
@@ -203,7 +208,12 @@ def start(run: Path, *more: str) -> subprocess.Popen:
         *more,
     ]
     return subprocess.Popen(
-        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        preexec_fn=hear_hang_up,
     )
 
 
@@ -249,7 +259,10 @@ def test_a_signal_saves_and_says_how_to_go_on(number: signal.Signals, tmp_path: 
     process = start(tmp_path / "my run", "--steps", "1000000")
     wait_for(lambda: (tmp_path / "my run" / "metrics.csv").exists() or process.poll() is not None)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 128 + number, err
     assert f"`minigrad resume '{tmp_path / 'my run'}'` goes on" in out
     assert len(list(tmp_path.glob("my run/checkpoints/step-*"))) == 1

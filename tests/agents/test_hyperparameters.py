@@ -30,7 +30,7 @@ from envs import UsageError
         ("batch_size", 2.5, "batch_size must be a whole number, got 2.5"),
         ("batch_size", True, "batch_size must be a whole number, got True"),
         ("hidden", (64, 0), "every number in hidden must be at least 1, got 0"),
-        ("hidden", 64, "hidden must be a tuple, got 64"),
+        ("hidden", 64, r"hidden must be a tuple, such as \(64, 64\), got 64"),
         ("dueling", "yes", "dueling must be True or False, got 'yes'"),
         ("noisy", 1, "noisy must be True or False, got 1"),
         ("value_min", float("nan"), "value_min must be finite, got nan"),
@@ -47,6 +47,7 @@ def test_refused(name: str, value, message: str) -> None:
 def test_plain_values_come_back() -> None:
     h = DQNHyperparameters.of({"hidden": (32, 16), "loss": "mse"})
     assert DQNHyperparameters.of({**h.plain(), "hidden": [32, 16]}) == h
+    assert DQNHyperparameters.of({**h.plain(), "hidden": np.array([32, 16])}).plain() == h.plain()
 
 
 def test_presets_fit_their_algorithms() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -212,6 +213,20 @@ def test_no_environment_is_imported_because_a_file_names_it(own: Path, capsys: p
         assert load("run").learn(50, run="run").steps == 350
     finally:
         gym.registry.pop(f"{own.stem}/Grid-v0")
+
+
+def test_the_commands_that_a_run_suggests_can_be_typed(own: Path) -> None:
+    """They name again what no file may name."""
+    env = f"{own.stem}:{own.stem}/Grid-v0"
+    line = ["train", "--agent", f"{own.name}:Hasty", "--env", env, "--steps", "50", "--quiet", "--run", "my run"]
+    done = in_new_process(f"import sys, agents.cli; sys.exit(agents.cli.main({line!r}))", own.parent)
+    assert done.returncode == 0, done.stderr
+    (suggested,) = [text for text in done.stdout.splitlines() if text.startswith("next")]
+    program, *words = shlex.split(suggested.removeprefix("next"))
+    assert (program, *words[:2]) == ("minigrad", "evaluate", "my run")
+    done = in_new_process(f"import sys, agents.cli; sys.exit(agents.cli.main({words!r}))", own.parent)
+    assert done.returncode == 0, done.stderr
+    assert "step 50: " in done.stdout
 
 
 def test_a_scripts_run_goes_on_from_the_command_line(own: Path, capsys: pytest.CaptureFixture) -> None:

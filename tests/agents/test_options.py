@@ -17,6 +17,7 @@ import pytest
 
 from agents import cli, load
 from agents.cli.ablation import AblationOptions
+from agents.cli.check_env import CheckEnvOptions
 from agents.cli.listing import ListOptions
 from agents.cli.probe import ProbeOptions
 from agents.cli.show import EvaluateOptions, PlotOptions, RecordOptions
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Any] = {
     "plot": PlotOptions,
     "list": ListOptions,
     "probe": ProbeOptions,
+    "check-env": CheckEnvOptions,
     "ablation": AblationOptions,
 }
 ENV = "minigrad/GridWorld-v0"
@@ -347,6 +349,19 @@ def what_is_probed(session: Session) -> None:
     assert asked == [("ppo", 3), ("dqn", 0)]
 
 
+@entry("check-env", "env", "env_option")
+def which_environment_is_checked(session: Session) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    session.monkeypatch.setattr("agents.cli.check_env.examine", lambda make: make() and [])
+    session.monkeypatch.setattr(
+        "agents.cli.check_env.find_learners", lambda env, options: asked.append((env, options)) or (["dqn"], "")
+    )
+    assert "agents  dqn\n" in session.out("check-env", ENV)
+    session.out("check-env", ENV, "--env-option", "slip=0.5", "--env-option", "stay=True")
+    assert asked == [(ENV, {}), (ENV, {"slip": 0.5, "stay": True})]
+    assert "has no option 'slop'" in session.err("check-env", ENV, "--env-option", "slop=1", code=2)
+
+
 @entry("ablation", "env", "steps", "seeds", "jobs", "output")
 def what_is_studied(session: Session) -> None:
     asked: list[tuple] = []
@@ -364,3 +379,39 @@ def what_is_studied(session: Session) -> None:
 @pytest.mark.parametrize("show", dict.fromkeys(ENTRIES.values()), ids=lambda show: show.__name__)
 def test_what_an_option_changes(show: Callable[[Session], None], session: Session) -> None:
     show(session)
+
+
+FAULTY = """
+import gymnasium as gym
+import numpy as np
+
+
+class Faulty(gym.Env):
+    observation_space = gym.spaces.Box(0, 1, (2,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.full(2, 5, np.float32), {}  # 5 is not in the space
+
+    def step(self, action):
+        return np.full(2, 5, np.float32), 0.0, False, True, {}
+
+
+gym.register("Faulty-v0", Faulty, max_episode_steps=10)
+"""
+
+
+@entry("check-env", "env")
+def the_environment_that_is_checked(session: Session) -> None:
+    """One in which something must be mended, and one in which nothing must."""
+    Path("faulty_environment.py").write_text(FAULTY)
+    assert "nothing has to be mended" in session.out("check-env", ENV)
+    assert "fault" in session.out("check-env", "faulty_environment:Faulty-v0", code=1)
+
+
+@entry("check-env", "env_option")
+def the_options_of_the_environment_that_is_checked(session: Session) -> None:
+    said = session.err("check-env", "FrozenLake-v1", "--env-option", "is_slipery=False", code=2)
+    assert "is_slippery" in said
+    session.out("check-env", "FrozenLake-v1", "--env-option", "is_slippery=False")

@@ -15,6 +15,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from agents import Agent, ExactPolicyGradient
 from agents.memory.rollout import Rollout, Steps, Trajectories, joined, spread
 from envs import Environments, Transition, make_environments
+from envs.seeding import spawn_seeds
 from tests.agents.conftest import arrays_of
 from tests.agents.families import POLICY_GRADIENT
 
@@ -125,7 +126,7 @@ def test_whole_episodes(kind: str) -> None:
     assert len(taken) == 6
     for env in range(3):
         alone = Countdown()
-        observation, _ = alone.reset(seed=env)
+        observation, _ = alone.reset(seed=spawn_seeds(0, 3)[env])
         for trajectory in taken[2 * env : 2 * env + 2]:
             for at in range(len(trajectory.reward)):
                 np.testing.assert_array_equal(trajectory.observation[at], observation)

@@ -434,7 +434,7 @@ def test_after_an_exception_of_the_environment_the_run_goes_on(tmp_path: Path) -
     assert 100 < steps < 2000
     assert note == (
         f"The environment {ENV} raised this after step {steps:,}; the run is saved there, and "
-        f"`minigrad resume '{tmp_path / 'my run'}'` goes on."
+        f"`agents.load({str(tmp_path / 'my run')!r}, env=...).learn(steps, run={str(tmp_path / 'my run')!r})` goes on."
     )
 
 
@@ -493,3 +493,11 @@ def test_ctrl_c_in_python_saves(tmp_path: Path) -> None:
     assert np.isfinite(agent.state_dict()["total_steps"])
     with pytest.raises(KeyboardInterrupt):  # without a run there is nothing to save
         Interrupted(ENV).learn(300)
+
+
+def test_a_run_that_is_refused_leaves_the_agent_as_it_was(run: Path) -> None:
+    """Its total counts: the step size that falls to the end of a training goes by it."""
+    agent = QLearning(ENV, seed=5).learn(40)
+    with pytest.raises(UsageError, match="holds a run that is not this agent's"):
+        agent.learn(1_000, run=run)
+    assert (agent.steps, agent.total_steps) == (40, 40)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import DQN, Agent, DoubleDQN, QLearning, cli
+from agents import A3C, DQN, Agent, DoubleDQN, QLearning, cli
 from envs import UsageError
 from tests.agents.conftest import assert_same_state, env_of
 
@@ -46,8 +47,19 @@ def test_predict_takes_one_or_many(agent_type: type[Agent]) -> None:
     many = agent.predict(np.zeros((5, *shape)))
     assert many.tolist() == [one] * 5
     name, wrong = re.escape(env_of(agent_type)), (3, 2)
-    with pytest.raises(ValueError, match=rf"shape {re.escape(str(wrong))}, but {name} has {re.escape(str(shape))}"):
+    with pytest.raises(UsageError, match=rf"shape {re.escape(str(wrong))}, but {name} has {re.escape(str(shape))}"):
         agent.predict(np.zeros(wrong))
+
+
+def test_pickled(agent_type: type[Agent]) -> None:
+    agent = agent_type(env_of(agent_type), seed=2).learn(100)
+    if agent_type is A3C:
+        with pytest.raises(UsageError, match=r"a3c can't be copied or pickled.*agent\.save\(path\)"):
+            pickle.dumps(agent)
+        return
+    copy = pickle.loads(pickle.dumps(agent))
+    assert_same_state(agent, copy)
+    assert_same_state(agent.learn(50), copy.learn(50))
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "minigrad/Snake-v0", "minigrad/GridWorld-v0"])

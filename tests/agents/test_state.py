@@ -47,6 +47,7 @@ UNUSED = {
     r"/random/.*/(has_uint32|uinteger)": "half of a 64-bit draw, kept for the next of 32 bits, if there is any",
     r"/environments/env/attributes/(copy|num_envs)/value": "settings of the environments, which made them, too",
     r"/environments/env/attributes/_(observations|rewards|terminations|truncations)/value": "filled by the next step",
+    r"/metrics/taken": "how many updates there were: asked by callbacks, and where there was none",
     r"/optimizer/param_groups/0/lr": "annealed: set before every step",
     r"/optimizer/param_groups/0/decoupled_weight_decay": "how a decay of 0 would be done",
     r"/replay/ring/first": "a ring that is full starts after its last row: test_checkpoint.py has one that isn't",

@@ -160,7 +160,7 @@ def test_greedy_policy_is_optimal_on_the_grid_world(learner: type[Agent]) -> Non
 )
 def test_so_are_the_variants(learner: type[Agent], options: dict[str, Any]) -> None:
     for seed in range(3):
-        agent = learner(GRID, seed=seed, **options).learn(10_000)
+        agent = learner(GRID, seed=seed, **options).learn(20_000)
         assert start_value_of_greedy_policy(agent) == pytest.approx(0.9**4, abs=1e-12), (options, seed)
 
 

@@ -105,6 +105,12 @@ def test_what_predict_is_not_given() -> None:
             QLearning("FrozenLake8x8-v1").predict(state)
     with pytest.raises(UsageError, match=r"this is \(observation, info\), as reset returns it"):
         DQN("CartPole-v1").predict(gym.make("CartPole-v1").reset())
+    with pytest.raises(UsageError, match=r"FrozenLake-v1: this is an observation with 2\.7 in it, which int64 can't"):
+        QLearning("FrozenLake-v1").predict(2.7)  # it is not state 2
+    with pytest.raises(UsageError, match=r"CartPole-v1: this is a str, not numbers.*give an observation of that space"):
+        DQN("CartPole-v1").predict("left")
+    with pytest.raises(UsageError, match="CartPole-v1: this is a list of 2, and its parts don't make one array"):
+        DQN("CartPole-v1").predict([[0, 0, 0, 0], [0, 0]])
 
 
 def test_it_resumes() -> None:

@@ -142,7 +142,7 @@ def check_that_all_is_well() -> None:
     """Recording is on, nobody observes, and a training step gives the right gradient."""
     assert mg.is_grad_enabled()
     assert not mg.autograd.is_anomaly_enabled()
-    assert modes.marks.get(modes.get_ident()) is None
+    assert modes.threads[modes.get_ident()][1] is None
     assert not modes.rules_see_tensors
     assert not modes.paused, "no later call need ask which thread this is"
     assert not modes.observers

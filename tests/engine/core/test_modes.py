@@ -232,6 +232,22 @@ def test_a_block_inside_an_undecorated_generator_lasts_while_the_caller_runs():
     assert mg.is_grad_enabled()
 
 
+def test_a_block_that_ended_long_ago_is_not_taken_for_its_like():
+    """Two blocks that were entered alike, one after the other. The end of the first one is not the second one's."""
+
+    def leave_open():
+        with mg.enable_grad():
+            yield
+
+    generator = leave_open()
+    with mg.no_grad():
+        next(generator)
+    with mg.no_grad(), mg.enable_grad():
+        generator.close()
+        assert mg.is_grad_enabled()
+    assert mg.is_grad_enabled()
+
+
 # -- anomaly detection ------------------------------------------------------------------------------------
 
 

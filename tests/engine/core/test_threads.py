@@ -196,6 +196,67 @@ def test_an_object_of_no_grad_may_be_used_by_two_threads_at_once():
     assert run_in_threads(leave_first, leave_last) == [[False, USUAL]] * 2
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_another_thread_may_use_the_same_object_between_any_two_lines_of_this_one(stays):
+    def meet(number: int) -> bool:
+        """Another thread enters before the line of this number. Whether there was such a line."""
+        mode, entered, may_leave, lines, seen = mg.no_grad(), threading.Event(), threading.Event(), 0, []
+
+        def enter_and_leave() -> None:
+            with mode:
+                entered.set()
+                assert may_leave.wait(10)
+                seen.append(mg.is_grad_enabled())
+            seen.append(mg.is_grad_enabled())
+
+        def trace(frame: Any, event: str, argument: Any) -> Callable | None:
+            nonlocal lines
+            lines += event == "line"
+            if event == "line" and lines == number:
+                other.start()
+                assert entered.wait(10)
+                if not stays:
+                    may_leave.set()
+                    other.join(10)
+            return trace if "minigrad" in frame.f_code.co_filename else None
+
+        other, before = threading.Thread(target=enter_and_leave), sys.gettrace()
+        sys.settrace(trace)
+        try:
+            with mode:
+                seen.append(mg.is_grad_enabled())
+            seen.append(mg.is_grad_enabled())
+        finally:
+            sys.settrace(before)
+            may_leave.set()
+        if other.ident is None:
+            return False
+        other.join(10)
+        assert sorted(seen) == [False, False, True, True], f"before line {number}"
+        assert not modes.paused, f"before line {number}"
+        return True
+
+    number = 1
+    while meet(number):
+        number += 1
+    assert number > 15
+
+
+def test_a_block_that_outlives_its_thread_puts_nothing_back():
+    """Another thread may have the number by then: mostly the next one gets it."""
+    mode = mg.no_grad()
+    run_in_threads(mode.__enter__)
+    assert not modes.paused
+
+    def leave_the_other() -> bool:
+        with mg.no_grad():
+            mode.__exit__()
+            return mg.is_grad_enabled()
+
+    assert run_in_threads(leave_the_other) == [False]
+    assert look() == USUAL
+
+
 def test_a_block_that_another_thread_ends_leaves_nobody_unrecorded():
     """As when the garbage collector closes a generator that was left inside of a block."""
 

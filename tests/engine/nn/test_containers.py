@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -101,6 +103,48 @@ def test_another_forward_of_linear_or_relu_is_the_one_that_counts(monkeypatch):
             net = linear_and_relu()
             net(x)
     assert len(calls) == 6
+
+
+def shift(input):
+    """Another forward."""
+    return input[:, :1] + mg.arange(4.0)
+
+
+class Shift(nn.Module):
+    def forward(self, input):
+        return shift(input)
+
+
+def become(module, kind):
+    module.__class__ = type(kind.__name__, (kind,), {"forward": lambda self, input: shift(input)})
+
+
+CHANGES = {
+    "an attribute": lambda net, i: setattr(net[i], "forward", shift),
+    "past the module": lambda net, i: object.__setattr__(net[i], "forward", shift),
+    "an entry of the dict": lambda net, i: net[i].__dict__.update(forward=shift),
+    "another dict": lambda net, i: setattr(net[i], "__dict__", {**net[i].__dict__, "forward": shift}),
+    "another class": lambda net, i: become(net[i], type(net[i])),
+    "another module": lambda net, i: net.__setitem__(i, Shift()),
+    "a hook": lambda net, i: net[i].register_forward_hook(lambda module, args, output: shift(output)),
+    "a hook before": lambda net, i: net[i].register_forward_pre_hook(lambda module, args: shift(args[0])[:, : 3 + i]),
+}
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_after_the_first_call_counts(change, place, copied):
+    net, x = linear_and_relu(), mg.randn(6, 3)
+    before = net(x).array
+    CHANGES[change](net, place)
+    net = copy.deepcopy(net) if copied else net
+    expected = x
+    for layer in net:
+        expected = layer(expected)
+    assert not np.array_equal(expected.array, before)
+    np.testing.assert_array_equal(net(x).array, expected.array)
+    np.testing.assert_array_equal(net[:2](x).array, net[1](net[0](x)).array)
 
 
 def test_anomaly_mode_sees_what_relu_would_hide():

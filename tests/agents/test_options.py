@@ -381,7 +381,7 @@ def test_what_an_option_changes(show: Callable[[Session], None], session: Sessio
     show(session)
 
 
-FAULTY = '''
+FAULTY = """
 import gymnasium as gym
 import numpy as np
 
@@ -399,7 +399,7 @@ class Faulty(gym.Env):
 
 
 gym.register("Faulty-v0", Faulty, max_episode_steps=10)
-'''
+"""
 
 
 @entry("check-env", "env")

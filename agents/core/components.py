@@ -44,10 +44,13 @@ class Seam:
     name         the hyper-parameter that chooses one; the names of their settings begin with it
     methods      what an object of the user's own must have to stand here; () if it is a function
     from_agent   whether what is in the table makes the component, of the agent; else it is the component, a function
+    own          what a user may give where no methods are named, for the message of an error
     """
 
-    def __init__(self, name: str, methods: tuple[str, ...] = (), from_agent: bool = True) -> None:
-        self.name, self.methods, self.from_agent = name, methods, from_agent
+    def __init__(
+        self, name: str, methods: tuple[str, ...] = (), from_agent: bool = True, own: str = "a function"
+    ) -> None:
+        self.name, self.methods, self.from_agent, self.own = name, methods, from_agent, own
         self.options: dict[str, Option] = {}
 
     def option(self, name: str, settings: type[Hyperparameters] = Hyperparameters) -> Callable[[C], C]:
@@ -87,7 +90,7 @@ class Seam:
         elif not isinstance(chosen, type):  # what it makes is looked at once it is made
             missing = [f"{name}()" for name in self.methods if not callable(getattr(chosen, name, None))]
             if missing or not (self.methods or callable(chosen)):
-                wanted = f"an object with {', '.join(self.methods)}" if self.methods else "a function"
+                wanted = f"an object with {', '.join(self.methods)}" if self.methods else self.own
                 raise UsageError(
                     f"{self.name} must be one of {', '.join(self.options)}, or {wanted}, got {chosen!r}"
                     + (f", which has no {', '.join(missing)}" if missing else "")

@@ -312,7 +312,7 @@ def test_a_class_is_made_of_the_agent() -> None:
         ("target", 5, r"target must be one of copied, soft, averaged, or an object with start, .*, got 5"),
         ("replay", Frozen(), r"replay must be .*, which has no draw\(\), added\(\)"),
         ("next_action", 3, "next_action must be one of target, online, or a function, got 3"),
-        ("network", 3, r"network must be one of plain, .*, or a function, got 3"),
+        ("network", 3, r"network must be one of plain, .*, or a Module, or a function \(.*\) that makes one, got 3"),
         ("loss", "hubris", "loss must be one of huber, mse, got 'hubris'"),
     ],
 )

@@ -75,7 +75,7 @@ def test_a_class_is_a_function_of_the_spaces() -> None:
         (nn.Linear(3, 2), r"network: it can't take observations of shape \(1, 4\): .*in_features"),
         (lambda observation_space, action_space: 3, r"network: the function must return an nn\.Module, got 3"),
         (lambda observation_space: nn.Linear(4, 2), r"network: the function was called with the observation space and"),
-        (5, "network must be one of plain, dueling, noisy, noisy-dueling, or a function, got 5"),
+        (5, r"network must be one of plain, dueling, noisy, noisy-dueling, or a Module, or a function .*, got 5"),
     ],
 )
 def test_what_does_not_fit_is_refused(network, message: str) -> None:

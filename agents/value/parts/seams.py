@@ -31,5 +31,5 @@ from ...core.components import Seam
 HEAD = Seam("head", ("values", "preferences", "of_action", "target", "loss", "mean", "error"))
 NEXT_ACTION = Seam("next_action", from_agent=False)
 LOSS = Seam("loss", from_agent=False)
-NETWORK = Seam("network")
+NETWORK = Seam("network", own="a Module, or a function (observation_space, action_space) that makes one")
 TARGET = Seam("target", ("start", "forward", "follow", "modules", "state_dict", "load_state_dict"))

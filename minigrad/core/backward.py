@@ -156,7 +156,7 @@ def run_rules(node: Node, g: Any, create_graph: bool, wanted: Any, cotangents: d
     kept = connect_kept(node, node.kept) if create_graph else node.kept
     if node.plan.shared is not None:
         arrived, g = g, node.plan.shared(g, kept)
-        if not hasattr(g, "shape"):
+        if not hasattr(g, "shape") and not isinstance(g, tuple):  # of several arrays, for all rules of the row
             raise errors.rule_does_not_fit(node.plan.operation.name, node, g)
         tell("ran", node, None, arrived, g)
     for i, rule in node.plan.rules:

@@ -114,6 +114,22 @@ def test_a_rule_for_the_output_that_returns_no_array_is_refused(returned, words)
         own(mg.ones(2, requires_grad=True)).sum().backward()
 
 
+@pytest.mark.parametrize("walk", ["backward", "grad", "create_graph", "observed"])
+def test_a_rule_for_the_output_may_return_several_arrays(walk):
+    """All rules of the row get them: of a·b with s = g·2, they are s·b/2 and s·a/2."""
+    rules = dict(y=lambda g: (g * 2, g * 0), a=lambda g, b: g[0] * b / 2 + g[1], b=lambda g, a: g[0] * a / 2 + g[1])
+    own = mg.operation(lambda a, b: a * b, vjp=rules, name="own")
+    a, b = mg.tensor([2.0, 3.0], requires_grad=True), mg.tensor([5.0, 7.0], requires_grad=True)
+    with Block(observer=Observer() if walk == "observed" else None):
+        loss = own(a, b).sum()
+        if walk == "grad":
+            slopes = mg.autograd.grad(loss, (a, b))
+        else:
+            loss.backward(create_graph=walk == "create_graph")
+            slopes = a.grad, b.grad
+    assert [slope.tolist() for slope in slopes] == [[5.0, 7.0], [2.0, 3.0]]
+
+
 def test_an_error_inside_a_rule_comes_as_it_is():
     def rule(g):
         raise TypeError("what the rule itself says")

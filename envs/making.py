@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -120,12 +121,16 @@ def find_spec(env_id: str) -> Any:
     if module:
         import_module_of(env_id)
     try:
-        namespace, name, version = parse_env_id(plain)
-        if version is None:  # the newest, as `gym.make` takes it
-            version = find_highest_version(namespace, name)
-        return gym.spec(get_env_id(namespace, name, version))
+        return gym.spec(complete_id(plain))
     except gym.error.Error as problem:
         raise unknown_id(env_id) from problem
+
+
+def complete_id(plain: str) -> str:
+    """The id with its version: the newest where none is given, as `gym.make` takes it. Raises `gym.error.Error` for
+    what can't be an id."""
+    namespace, name, version = parse_env_id(plain)
+    return get_env_id(namespace, name, find_highest_version(namespace, name) if version is None else version)
 
 
 def unknown_id(env_id: str) -> UsageError:
@@ -147,7 +152,6 @@ def import_module_of(env_id: str, in_working_folder: bool = False) -> None:
     if not module:
         return
     folder = os.getcwd()
-    path = list(sys.path)
     if in_working_folder:
         sys.path.insert(0, folder)
     try:
@@ -162,10 +166,9 @@ def import_module_of(env_id: str, in_working_folder: bool = False) -> None:
             raise UsageError(f"{env_id}: there is no module {missing!r} {where}") from problem
         raise UsageError(f"{env_id}: {module} needs the module {missing!r}, which is not installed") from problem
     finally:
-        if in_working_folder and folder in sys.path and folder not in path:
-            sys.path.remove(folder)
-        elif in_working_folder and sys.path[:1] == [folder]:
-            del sys.path[0]
+        if in_working_folder:
+            with suppress(ValueError):  # the module has taken it out
+                sys.path.remove(folder)
 
 
 # -- options
@@ -249,6 +252,27 @@ class Recipe:
                 f"env must be a function that makes an environment, but it returned {first!r}{old_gym(first)}"
             )
         return side_by_side(first, [self.make() for _ in range(self.num_envs - 1)], self)
+
+
+class HandOut:
+    """Makes environments as `make(**options)` does; the first one that it hands out is made already."""
+
+    def __init__(self, make: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        check_options(getattr(make, "__name__", type(make).__name__), make, options)
+        self.make, self.options = make, options
+        self.made = [make(**options)]
+
+    def __call__(self) -> Any:
+        return self.made.pop() if self.made else self.make(**self.options)
+
+
+def make_first(env: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """An environment to look at, and what to make environments from. A function is called once for that; a class is
+    not, because only `gym.make` gives an environment a spec. All else is both itself."""
+    if is_made(env) or isinstance(env, str | type) or not callable(env):
+        return env, env
+    hand_out = HandOut(env, options)
+    return hand_out.made[0], hand_out
 
 
 def old_gym(env: Any) -> str:

@@ -26,18 +26,19 @@ import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
 from envs.checking import shown
 from envs.errors import whole_number
-from envs.making import check_options, is_made, plain_options
+from envs.making import is_made, make_first, plain_options
 
-from ..networks.own import match_own_networks, name_of
+from ..networks.own import match_own_networks
 from ..presets import find_id, preset_for
 from ..runs.checkpoint import Checkpoints
 from ..runs.interruption import interruption
 from ..runs.progress import Progress, is_watched
 from ..runs.run import Run
-from ..runs.saved import class_name, environment_of, is_class, misfits_in_one_line, read_saved
+from ..runs.saved import check_class, environment_of, misfits_in_one_line, read_saved
 from .callbacks import Callback, describe_all, list_callbacks, restore
 from .hyperparameters import Hyperparameters
 from .metrics import Means
+from .names import qualified_name
 from .randomness import RandomTree
 from .training import train
 from .whereabouts import Whereabouts
@@ -268,9 +269,8 @@ class Agent:
     def __repr__(self) -> str:
         """`<DQN on CartPole-v1, seed 0, on cpu: 500 steps trained; hidden=(256,)>`, with the hyper-parameters that
         differ from the algorithm's defaults."""
-        defaults = self.Hyperparameters.of(
-            {}, preset_for(type(self), None).hyperparameters
-        )  # with a variant's components
+        variant = preset_for(type(self), None).hyperparameters  # its components
+        defaults = self.Hyperparameters.of({}, variant)
         values = self.hyperparameters.plain().items()
         changed = [f"{name}={value!r}" for name, value in values if value != getattr(defaults, name, None)]
         what = f"{type(self).__name__} on {self.environments.name}, seed {self.seed}, on {self.device.type}"
@@ -283,7 +283,7 @@ class Agent:
         """What it takes to make this agent again."""
         return {
             "algorithm": self.name,
-            "class": class_name(type(self)),
+            "class": qualified_name(type(self)),
             # The environment's own id, however it was named. A module's name stays: it has to be imported again.
             "env": self.env if isinstance(self.env, str) and ":" in self.env else self.environments.name,
             "env_options": self.env_options,
@@ -292,7 +292,7 @@ class Agent:
             "device": self.device.type,
             "steps": self.total_steps,
             "hyperparameters": self.hyperparameters.plain(),
-            **({"own": {name: name_of(network) for name, network in self.own.items()}} if self.own else {}),
+            **({"own": {name: qualified_name(network) for name, network in self.own.items()}} if self.own else {}),
         }
 
     def save(self, path: str | Path) -> None:
@@ -306,17 +306,8 @@ class Agent:
         again otherwise. `device` need not be the one it was trained on. `own` are the user's own components that it was
         trained with, `network=...`."""
         state = read_saved(path, best)
-        config = state["config"]
-        if config["algorithm"] != cls.name:
-            raise UsageError(
-                f"{path} holds a {config['algorithm']} agent, not {cls.name}; agents.load(path) finds its class"
-            )
-        if not is_class(cls, config.get("class", class_name(cls))):
-            raise UsageError(
-                f"{path} was trained by {config['class']}, not by {class_name(cls)}; load it by that class, or by "
-                f"agents.load(path), which finds it"
-            )
-        return cls.from_config({**config, "device": device}, env, state, path, own)
+        check_class(cls, state["config"], path)
+        return cls.from_config({**state["config"], "device": device}, env, state, path, own)
 
     @classmethod
     def from_config(
@@ -400,24 +391,3 @@ class Agent:
             "environments": self.environments,
             **self.parts(),
         }
-
-
-class HandOut:
-    """Makes environments as `make(**options)` does; the first one that it hands out is made already."""
-
-    def __init__(self, make: Callable[..., Any], options: Mapping[str, Any]) -> None:
-        check_options(getattr(make, "__name__", type(make).__name__), make, options)
-        self.make, self.options = make, options
-        self.made = [make(**options)]
-
-    def __call__(self) -> Any:
-        return self.made.pop() if self.made else self.make(**self.options)
-
-
-def make_first(env: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
-    """An environment to look at, and what to make environments from. A function is called once for that; a class is
-    not, because only `gym.make` gives an environment a spec. All else is both itself."""
-    if is_made(env) or isinstance(env, str | type) or not callable(env):
-        return env, env
-    hand_out = HandOut(env, options)
-    return hand_out.made[0], hand_out

@@ -38,6 +38,7 @@ from envs.errors import real_number, whole_number
 
 from ..runs.config import config_path, read_config
 from .contract import Learner
+from .names import qualified_name
 
 Figures = dict[str, Any]
 HOOKS = ("on_start", "on_update", "on_episode", "on_step", "on_evaluation", "on_end")
@@ -271,7 +272,7 @@ def describe(callback: Callback) -> dict[str, Any]:
         settings = {name: value for name, value in asdict(callback).items() if name[0] != "_"}  # type: ignore[call-overload]
         return {"name": kind.__name__, "settings": settings}
     what = callback.function if isinstance(callback, Every | CallFunction) else kind
-    return {"own": f"{what.__module__}:{getattr(what, '__qualname__', type(what).__qualname__)}"}
+    return {"own": qualified_name(what)}
 
 
 def make_again(described: list[dict[str, Any]], where: Any) -> list[Callback]:

@@ -19,7 +19,6 @@ seam's methods.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
@@ -29,6 +28,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar, get_type_h
 from envs.errors import UsageError
 
 from .hyperparameters import Hyperparameters, check
+from .names import qualified_name
 
 C = TypeVar("C")
 
@@ -126,7 +126,7 @@ class ComposedHyperparameters(Hyperparameters):
         for seam in cls.seams:
             chosen[seam.name] = merged.get(seam.name, getattr(cls, seam.name))
             seam.check(chosen[seam.name])
-        kind = cls._composed(
+        kind = cls._compose(
             tuple(seam.settings_of(chosen[seam.name]) for seam in cls.seams),
             tuple(tuple(seam.options) for seam in cls.seams),
         )
@@ -177,7 +177,7 @@ class ComposedHyperparameters(Hyperparameters):
 
     @classmethod
     @cache
-    def _composed(cls, settings: tuple[type[Hyperparameters], ...], options: tuple[tuple[str, ...], ...]) -> type[Self]:
+    def _compose(cls, settings: tuple[type[Hyperparameters], ...], options: tuple[tuple[str, ...], ...]) -> type[Self]:
         """A class with the fields of this one and of all `settings`. A seam's field lists its options, for --help."""
         bases = *(kind for kind in reversed(settings) if names_of(kind)), cls  # a dataclass begins with its last base
         choices = [
@@ -196,7 +196,7 @@ class ComposedHyperparameters(Hyperparameters):
     def plain(self) -> dict[str, Any]:
         own = {name for name, component in self.chosen().items() if not isinstance(component, str)}
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: {"own": full_name(value)} if name in own else value for name, value in values.items()}
+        return {name: {"own": qualified_name(value)} if name in own else value for name, value in values.items()}
 
     def chosen(self) -> dict[str, Any]:
         """What stands at each seam."""
@@ -209,9 +209,3 @@ def remake(kind: type[ComposedHyperparameters], values: dict[str, Any]) -> Compo
 
 def names_of(settings: type[Hyperparameters]) -> set[str]:
     return {field.name for field in fields(settings)}
-
-
-def full_name(value: Any) -> str:
-    """`module:qualname` of a class or function, or of an object's class."""
-    named = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
-    return f"{named.__module__}:{named.__qualname__}"

@@ -19,7 +19,7 @@ from envs.making import make_by_id
 
 from .contract import Player
 
-# Far from training seeds, which are small numbers counted up from the run's.
+# Nobody trains with it.
 EVALUATION_SEED = 1_000_000
 # Some environments have no step limit, and a greedy policy may walk into a wall for ever.
 LONGEST_EPISODE = 27_000

@@ -113,6 +113,6 @@ class PrioritizedSettings(Hyperparameters):
 
 
 @REPLAY.option("prioritized", PrioritizedSettings)
-def prioritized(agent: Any) -> Prioritized:
+def make_prioritized(agent: Any) -> Prioritized:
     h = agent.hyperparameters
     return Prioritized(h.replay_size, agent.random["replay"], alpha=h.replay_alpha, beta=h.replay_beta)

@@ -82,12 +82,6 @@ def refuse_output(
         )
 
 
-def name_of(given: Any) -> str:
-    """`module:qualname` of a user's function or class, or of an object's class: to be shown, never to be imported."""
-    named = given if hasattr(given, "__qualname__") else type(given)
-    return f"{named.__module__}:{named.__qualname__}"
-
-
 def match_own_networks(agent: str, saved: Mapping[str, str], names: Sequence[str], given: Mapping[str, Any]) -> None:
     """Raises `UsageError` unless the user's own networks among `names` that are `given` are those that an agent was
     `saved` with, by name. `agent` is its class."""

@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import find_highest_version, parse_env_id
 
 from envs import Environments
+from envs.making import complete_id, spec_of
 
 from . import policy_gradient, tabular, value
 from .preset import PROBES as PROBES
@@ -46,11 +46,10 @@ def find_id(env: Any) -> str | None:
     if isinstance(env, Environments):
         return env.name
     if not isinstance(env, str):
-        return env.spec.id if isinstance(env, gym.Env | gym.vector.VectorEnv) and env.spec is not None else None
+        spec = spec_of(env)
+        return None if spec is None else spec.id
     env_id = env.rpartition(":")[2]  # "module:Id" is Id; the module only registers it
     try:
-        namespace, name, version = parse_env_id(env_id)
-        highest = find_highest_version(namespace, name) if version is None else None
+        return complete_id(env_id)
     except gym.error.Error:  # a name that can't be: whoever makes the environment says so
         return env_id
-    return env_id if highest is None else f"{env_id}-v{highest}"

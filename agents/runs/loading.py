@@ -15,9 +15,10 @@ from typing import Any
 from envs.errors import UsageError, did_you_mean
 
 from ..core.agent import Agent
+from ..core.names import qualified_name
 from ..presets import find_id
 from ..registry import AGENTS, agent_class
-from .saved import class_name, is_class, misfits_in_one_line, read_saved
+from .saved import check_class, is_class, misfits_in_one_line, read_saved
 
 
 def load(
@@ -45,15 +46,10 @@ def load(
 
 def find_class(config: dict[str, Any], path: str | Path, given: type[Agent] | None = None) -> type[Agent]:
     """The class that the run at `path` was trained by; `given`, if it is that one."""
-    recorded = config.get("class")
     if given is not None:
-        if config["algorithm"] != given.name or not is_class(given, recorded or class_name(given)):
-            trained_by = recorded or config["algorithm"]
-            raise UsageError(
-                f"{path} was trained by {trained_by}, not by {class_name(given)}; load it by that class, or by "
-                f"agents.load(path), which finds it"
-            )
+        check_class(given, config, path)
         return given
+    recorded = config.get("class")
     if recorded is None:  # an older run
         with misfits_in_one_line(path):
             return agent_class(config["algorithm"])
@@ -62,7 +58,7 @@ def find_class(config: dict[str, Any], path: str | Path, given: type[Agent] | No
         return registered
     # Of two of one name the later: a cell of a notebook that was run again.
     for kind in reversed(subclasses(Agent)):
-        if class_name(kind) == recorded and kind.name == config["algorithm"]:
+        if qualified_name(kind) == recorded and kind.name == config["algorithm"]:
             return kind
     if recorded.startswith("agents."):  # damaged, or of another version
         with misfits_in_one_line(path):

@@ -101,9 +101,8 @@ class Run:
         self.keeps_time = True  # not where timing.csv can't be gone on with
         self.checkpoints = Checkpoints(directory / "checkpoints")
         self.best: dict[str, Any] | None = None
-        self.callbacks: tuple[
-            dict[str, Any], ...
-        ] = ()  # those of the checkpoint that it goes on from, with their states
+        # Those of the checkpoint that it goes on from, with their states.
+        self.callbacks: tuple[dict[str, Any], ...] = ()
         self._lock = lock(directory)
 
     @classmethod

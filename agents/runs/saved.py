@@ -18,6 +18,7 @@ import gymnasium as gym
 from envs.errors import UsageError
 from envs.making import find_spec
 
+from ..core.names import qualified_name
 from .checkpoint import MALFORMED, Checkpoints, reason_of
 from .config import are_same_class, check_config
 
@@ -61,12 +62,21 @@ def misfits_in_one_line(where: str | Path, kinds: tuple[type[Exception], ...] = 
         ) from problem
 
 
-def class_name(kind: type) -> str:
-    return f"{kind.__module__}:{kind.__qualname__}"
-
-
 def is_class(kind: type, recorded: str) -> bool:
-    return are_same_class(class_name(kind), recorded)
+    return are_same_class(qualified_name(kind), recorded)
+
+
+def check_class(kind: Any, config: dict[str, Any], path: str | Path) -> None:
+    """Raises `UsageError` unless `kind` is the class of the agent that `path` holds, as its config says."""
+    if config["algorithm"] != kind.name:
+        raise UsageError(
+            f"{path} holds a {config['algorithm']} agent, not {kind.name}; agents.load(path) finds its class"
+        )
+    if not is_class(kind, config.get("class", qualified_name(kind))):  # an older run has none
+        raise UsageError(
+            f"{path} was trained by {config['class']}, not by {qualified_name(kind)}; load it by that class, or by "
+            f"agents.load(path), which finds it"
+        )
 
 
 def check_id(known: str) -> None:

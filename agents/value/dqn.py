@@ -211,14 +211,14 @@ class DQN(Agent):
         best = preferences.argmax(1)
         if rng is None:
             return best
-        if len(best) == 1:  # the same without arrays: 5 µs less
+        if len(best) == 1:  # the same without arrays, which takes less time
             self.max_q = preferences[0, best[0]]
             if rng.random() < self.epsilon:
                 best[0] = rng.integers(self.action_space.n)
             return best
         self.max_q = preferences.max(1).mean()
         (explores,) = (rng.random(len(best)) < self.epsilon).nonzero()
-        if len(explores):  # seldom, and drawing what isn't needed would cost 6 µs a step
+        if len(explores):  # seldom: what isn't needed is not drawn
             best[explores] = rng.integers(self.action_space.n, size=len(explores))
         return best
 

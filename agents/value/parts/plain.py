@@ -62,7 +62,7 @@ class ExpectedValue:
 
 
 @HEAD.option("expected")
-def expected(agent: Any) -> ExpectedValue:
+def make_expected_value(agent: Any) -> ExpectedValue:
     return ExpectedValue(LOSS.make(agent))
 
 

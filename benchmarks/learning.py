@@ -172,7 +172,7 @@ def render(rows: list[Row], points: list[Row]) -> str:
     lines = [
         f"Greedy returns on {EPISODES} new episodes: median over seeds and its 95 % bootstrap interval. Each row is",
         "`python benchmarks/learning.py ALGORITHM ENV --seeds N --steps N`. Each algorithm trains with its own",
-        "[preset](../../agents/presets.py), so two may differ in more than their names.",
+        "[preset](../../agents/presets/), so two may differ in more than their names.",
         "",
         "During training: the mean of the greedy evaluations from the first to the last, which are a curve in",
         "[learning/](learning/). Of two agents that end alike, it is higher for the one that learned faster.",

@@ -3,9 +3,9 @@
     python benchmarks/variance.py [--batches N] [--seed N]
 
 Two fixed softmax policies on the 3×4 GridWorld, γ = 0.9, whose gradient is known exactly (agents/policy_gradient/
-exact.py). Batches of 100 episodes are played once, by the policy and by the uniform random one, and every estimator
-sees the same: the on-policy ones, each with a little less noise than the one before, and importance sampling from
-random play. Writes benchmarks/results/variance.{md,json,png}.
+exact_policy_gradient.py). Batches of 100 episodes are played once, by the policy and by the uniform random one, and
+every estimator sees the same: the on-policy ones, each with a little less noise than the one before, and importance
+sampling from random play. Writes benchmarks/results/variance.{md,json,png}.
 
 The variance is the trace of the covariance matrix of a batch's estimate, times the number of its episodes: that of one
 episode, where episodes are averaged. The bias is the length of the difference between the mean over all batches and the

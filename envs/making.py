@@ -324,11 +324,13 @@ def check_number(num_envs: int, env: gym.vector.VectorEnv) -> None:
 
 
 def spec_of(env: Any) -> Any:
-    """gymnasium's spec, `None` where there is none: a wrapper makes its own on the way, and may fail."""
+    """gymnasium's spec, `None` where there is none: a wrapper makes its own on the way, and may fail. What is not made
+    yet (a class, a function) has none: a wrapper's class answers with the property itself."""
     try:
-        return env.spec
+        spec = env.spec
     except Exception:
         return None
+    return spec if hasattr(spec, "id") else None
 
 
 def name_of(env: Any) -> str:

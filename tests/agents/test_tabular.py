@@ -11,7 +11,6 @@ import pytest
 from gymnasium import spaces
 
 from agents import (
-    AGENTS,
     Agent,
     DynaQ,
     ExpectedSarsa,
@@ -19,7 +18,6 @@ from agents import (
     MonteCarloPrediction,
     NStepSarsa,
     NStepTDPrediction,
-    OffPolicyMonteCarlo,
     OffPolicySarsa,
     QLearning,
     Sarsa,
@@ -31,113 +29,29 @@ from agents.core.training import train
 from agents.presets import preset_for
 from agents.runs.progress import Returns
 from agents.tabular.monte_carlo import RandomStart
-from agents.tabular.parts.control import TabularControl, epsilon_greedy
-from agents.tabular.parts.prediction import TabularPrediction
-from envs import Transition, UsageError
-from envs.model import Model, model_of
+from agents.tabular.parts.control import epsilon_greedy
+from envs import UsageError
+from envs.model import Model
 from tests.agents.conftest import assert_same_state
-
-GRID = "minigrad/GridWorld-v0"
-CLIFF = "minigrad/CliffWalking-v0"
-GAMMA = 0.9
-
-LEARNERS = [learner for learner in AGENTS.values() if issubclass(learner, TabularControl | TabularPrediction)]
-CONTROL = [learner for learner in LEARNERS if issubclass(learner, TabularControl)]
-PREDICTION = [learner for learner in LEARNERS if issubclass(learner, TabularPrediction)]
-
-
-def named(learners: list[type[Agent]]) -> Any:
-    return pytest.mark.parametrize("learner", learners, ids=lambda learner: learner.name)
-
-
-def model() -> Model:
-    return model_of(gym.make(GRID))
-
-
-def exact_values(model: Model, policy: np.ndarray, gamma: float = GAMMA) -> np.ndarray:
-    """v_π = (I - γ P_π)⁻¹ r_π of π(a | s), (states, actions)."""
-    transition = np.einsum("sa,sat->st", policy, model.probability)
-    reward = np.einsum("sa,sa->s", policy, model.reward)
-    return np.linalg.solve(np.eye(len(policy)) - gamma * transition, reward)
-
-
-def exact_action_values(model: Model, policy: np.ndarray, gamma: float = GAMMA) -> np.ndarray:
-    return model.reward + gamma * model.probability @ exact_values(model, policy, gamma)
-
-
-def uniform(model: Model) -> np.ndarray:
-    return np.full(model.reward.shape, 1 / model.reward.shape[1])
-
-
-def start_value_of_greedy_policy(agent: Agent) -> float:
-    known = model()
-    policy = np.eye(4)[agent.predict_batch(np.arange(len(known.terminal)))]
-    return float(known.start @ exact_values(known, policy))
-
-
-# -- environments
-
-
-class Chain(gym.Env):
-    """From `first` on to the next state and the next, `length` steps, whatever one does; the last pays 1."""
-
-    def __init__(self, length: int = 3, first: int = 0, states: int = 12, start: int = 0) -> None:
-        self.length, self.first, self.at = length, first, 0
-        self.observation_space = spaces.Discrete(states, start=start)
-        self.action_space = spaces.Discrete(2)
-
-    def observation(self) -> int:
-        return int(self.observation_space.start) + self.first + min(self.at, self.length - 1)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        super().reset(seed=seed)
-        self.at = 0
-        return self.observation(), {}
-
-    def step(self, action: int):
-        self.at += 1
-        ended = self.at == self.length
-        return self.observation(), float(ended), ended, False, {}
-
-
-class CutOff(gym.Env):
-    """State 0 leads to state 1, which pays 1 and leads to itself for ever; every episode is cut off at its second step:
-    V(1) = 1 / (1 - γ), V(0) = γ V(1)."""
-
-    observation_space, action_space = spaces.Discrete(2), spaces.Discrete(2)
-
-    def __init__(self) -> None:
-        self.at = 0
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        super().reset(seed=seed)
-        self.at = 0
-        return 0, {}
-
-    def step(self, action: int):
-        self.at += 1
-        return 1, float(self.at == 2), False, self.at == 2, {}
-
-
-class RandomWalk(gym.Env):
-    """Example 6.2 of Sutton & Barto: five states in a row, from the middle one a step to either side; to the right of
-    the last one is a reward of 1. Walking at random, V = 1/6, 2/6, ..., 5/6."""
-
-    observation_space, action_space = spaces.Discrete(5), spaces.Discrete(2)
-
-    def __init__(self) -> None:
-        self.at = 2
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        super().reset(seed=seed)
-        self.at = 2
-        return self.at, {}
-
-    def step(self, action: int):
-        self.at += 1 if action else -1
-        ended = not 0 <= self.at < 5
-        return min(max(self.at, 0), 4), float(self.at == 5), ended, False, {}
-
+from tests.agents.tabular_worlds import (
+    CLIFF,
+    CONTROL,
+    FOUR,
+    GAMMA,
+    GREEDY,
+    GRID,
+    PREDICTION,
+    RANDOM,
+    RandomWalk,
+    exact_action_values,
+    exact_values,
+    model,
+    named,
+    recorded,
+    same_table,
+    start_value_of_greedy_policy,
+    uniform,
+)
 
 # -- control
 
@@ -313,17 +227,6 @@ def test_weighted_importance_sampling_varies_less() -> None:
 # -- learners that must be equal
 
 
-def same_table(a: Agent, b: Agent) -> None:
-    assert a.table.value.any()
-    np.testing.assert_array_equal(a.table.value, b.table.value)
-    np.testing.assert_array_equal(a.table.weight, b.table.weight)
-
-
-GREEDY = {"epsilon_start": 0.0, "epsilon_end": 0.0}
-RANDOM = {"epsilon_start": 1.0, "epsilon_end": 1.0}
-FOUR = {"epsilon_start": 0.4, "epsilon_end": 0.4}
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -364,280 +267,6 @@ def test_an_optimistic_start_tries_everything_without_exploring(learner: type[Ag
         for value in (0.0, 5.0)
     }
     assert found == {0.0: {0, 1}, 5.0: {1}}
-
-
-# -- one update, by hand
-
-
-def meet(agent: Agent, state: int, action: int, reward: float, following: int, **ends: bool) -> None:
-    """Gives the agent one step of its only environment."""
-    row = (state, action, reward, ends.get("terminated", False), ends.get("truncated", False), following, 0)
-    agent.observe(Transition(*(np.array([each]) for each in row)))
-
-
-def prepared(learner: type[Agent], env: Any = RandomWalk, **options: Any) -> Agent:
-    """α = 0.1 and γ = 0.5; Q(2) = 1, 2, Q(3) = 4, 6, Q(4) = 8, 10, or V(2), V(3), V(4) = 1, 6, 10."""
-    options = {"gamma": 0.5, "learning_rate": 0.1, "step_size": "constant", **options}
-    agent = learner(env, seed=0, **options)
-    rows = [[1, 2], [4, 6], [8, 10]] if agent.table.value.ndim == 2 else [1, 6, 10]
-    agent.table.value[2:5] = rows
-    return agent
-
-
-def choose_always(agent: Agent, action: int) -> None:
-    agent.choose = lambda observation, rng: np.full(len(observation), action)  # type: ignore[method-assign]
-
-
-def test_q_learning_by_hand() -> None:
-    """The target is 3 + 0.5 · 6, whatever comes next."""
-    agent = prepared(QLearning)
-    meet(agent, 2, 0, 3.0, 3)
-    assert agent.table.value[2].tolist() == pytest.approx([1 + 0.1 * (6 - 1), 2])
-    meet(agent, 3, 1, 2.0, 4, terminated=True)  # nothing follows
-    assert agent.table.value[3].tolist() == pytest.approx([4, 6 + 0.1 * (2 - 6)])
-
-
-def test_dyna_q_by_hand() -> None:
-    """The one pair that it knows is learned from twice."""
-    agent = prepared(DynaQ, planning_steps=1)
-    meet(agent, 2, 0, 3.0, 3)
-    assert agent.table.value[2, 0] == pytest.approx(1.5 + 0.1 * (6 - 1.5))
-
-
-def test_dyna_qs_model_keeps_the_last_outcome() -> None:
-    agent = prepared(DynaQ, planning_steps=0, learning_rate=0.0)
-    meet(agent, 2, 0, 0.0, 3)
-    meet(agent, 2, 0, 1.0, 4, terminated=True)
-    assert agent.model.pairs == [2 * 2 + 0]
-    assert agent.model.outcomes[4] == [1.0, True, 4]
-
-
-def test_sarsa_by_hand() -> None:
-    """a' is 0, which is not the best: 3 + 0.5 · 4."""
-    agent = prepared(Sarsa)
-    choose_always(agent, 0)
-    meet(agent, 2, 0, 3.0, 3)
-    assert agent.table.value[2, 0] == pytest.approx(1 + 0.1 * (5 - 1))
-    choose_always(agent, 1)
-    assert agent.act(np.array([3])).tolist() == [0]  # as it was learned from
-
-
-def test_expected_sarsa_by_hand() -> None:
-    """ε = 0.4: Σ π Q = 0.6 · 6 + 0.4 · (4 + 6) / 2 = 5.6."""
-    agent = prepared(ExpectedSarsa, **FOUR)
-    meet(agent, 2, 0, 3.0, 3)
-    assert agent.table.value[2, 0] == pytest.approx(1 + 0.1 * (3 + 0.5 * 5.6 - 1))
-
-
-def test_n_step_sarsa_by_hand() -> None:
-    """3 + 0.5 · 1 + 0.25 · 8, when the second step is there."""
-    agent = prepared(NStepSarsa, n=2)
-    choose_always(agent, 0)
-    meet(agent, 2, 0, 3.0, 3)
-    assert agent.table.value[2, 0] == 1
-    meet(agent, 3, 0, 1.0, 4)
-    assert agent.table.value[2, 0] == pytest.approx(1 + 0.1 * (5.5 - 1))
-    assert agent.table.value[3, 0] == 4
-
-
-def test_off_policy_sarsa_by_hand() -> None:
-    """b is ε-greedy with ε = 0.5, so its best action has 0.75 and weighs 1 / 0.75; another one weighs nothing."""
-    agent = prepared(OffPolicySarsa, epsilon_start=0.5, epsilon_end=0.5)
-    choose_always(agent, 1)
-    meet(agent, 2, 0, 3.0, 3)
-    assert agent.table.value[2, 0] == pytest.approx(1 + 0.1 / 0.75 * (6 - 1))
-    choose_always(agent, 0)
-    meet(agent, 2, 1, 3.0, 3)
-    assert agent.table.value[2, 1] == 2
-
-
-def test_off_policy_sarsa_weighs_the_action_after_a_truncation() -> None:
-    """Four actions, all as likely: b = 0.25 and π = 1, so that Q moves by α · 4 · error. After an end there is none."""
-    for ends, moved in (({"truncated": True}, 0.4), ({"terminated": True}, 0.1)):
-        agent = OffPolicySarsa(GRID, gamma=0.5, learning_rate=0.1, step_size="constant", **RANDOM)
-        agent.table.value[9] = [0, 0, 6, 0]
-        choose_always(agent, 2)
-        meet(agent, 8, 3, 1.0, 9, **ends)
-        target = 4.0 if "truncated" in ends else 1.0
-        assert agent.table.value[8, 3] == pytest.approx(moved * target)
-
-
-def test_monte_carlo_by_hand() -> None:
-    """The returns are 1 and 3 + 0.5 · 1; nothing is learned before the end."""
-    agent, prediction = prepared(MonteCarlo), prepared(MonteCarloPrediction)
-    for each in (agent, prediction):
-        meet(each, 2, 0, 3.0, 3)
-        assert each.table.value[2].tolist() in ([1, 2], 1)
-        meet(each, 3, 1, 1.0, 4, terminated=True)
-    assert agent.table.value[2:4].ravel().tolist() == pytest.approx([1 + 0.1 * (3.5 - 1), 2, 4, 6 + 0.1 * (1 - 6)])
-    assert prediction.table.value[2:4].tolist() == pytest.approx([1 + 0.1 * (3.5 - 1), 6 + 0.1 * (1 - 6)])
-
-
-def test_off_policy_monte_carlo_by_hand() -> None:
-    """The last action weighs 1 and its value is 9, the best. Taking it had 0.75, so the step before weighs 1 / 0.75, as
-    much as all that came before it: the estimate moves half of the way to 3 + 0.5 · 9."""
-    agent = prepared(OffPolicyMonteCarlo, step_size="average", epsilon_start=0.5, epsilon_end=0.5)
-    agent.table.weight[2, 0] = 1 / 0.75
-    for state, action, reward, ends in ((2, 0, 3.0, False), (3, 1, 9.0, True)):
-        agent.act(np.array([state]))
-        meet(agent, state, action, reward, state + 1, terminated=ends)
-    assert agent.table.value[2:4].ravel().tolist() == pytest.approx([1 + 0.5 * (7.5 - 1), 2, 4, 9])
-
-
-def test_td_by_hand() -> None:
-    """One step: 3 + 0.5 · 6. Two: 3 + 0.5 · 1 + 0.25 · 10."""
-    one, two = prepared(TDPrediction), prepared(NStepTDPrediction, n=2)
-    meet(one, 2, 0, 3.0, 3)
-    assert one.table.value[2] == pytest.approx(1 + 0.1 * (6 - 1))
-    meet(two, 2, 0, 3.0, 3)
-    assert two.table.value[2] == 1
-    meet(two, 3, 1, 1.0, 4)
-    assert two.table.value[2:4].tolist() == pytest.approx([1 + 0.1 * (6 - 1), 6])
-
-
-def test_every_algorithm_is_one_class_away_from_agent_or_two() -> None:
-    for learner in LEARNERS:
-        between = [kind for kind in learner.__mro__[1:] if issubclass(kind, Agent) and kind is not Agent]
-        assert len(between) <= 1, learner
-        assert len(learner.__mro__) - len(between) == 3, learner  # itself, Agent and object: no mixins
-
-
-# -- the contract: ends, several environments, several episodes
-
-
-def everywhere(agent: Agent) -> np.ndarray:
-    """V or Q of every state, (states, actions or 1)."""
-    return agent.table.value.reshape(len(agent.table.value), -1)
-
-
-@named(LEARNERS)
-@pytest.mark.parametrize("vector", [False, True], ids=["bare", "vector"])
-def test_a_truncated_episode_would_have_gone_on(learner: type[Agent], vector: bool) -> None:
-    """Taking it for the end would give V(1) = 1; going on with the state after the reset 1 / (1 - γ²) = 4/3."""
-    env = (lambda: gym.vector.SyncVectorEnv([CutOff] * 2)) if vector else CutOff
-    agent = learner(env, gamma=0.5, step_size="constant", learning_rate=0.1).learn(4_000)
-    learned = everywhere(agent)
-    np.testing.assert_allclose(learned[1], 2.0, atol=1e-2)
-    np.testing.assert_allclose(learned[0], 1.0, atol=2e-2)
-
-
-@named(LEARNERS)
-@pytest.mark.parametrize("mode", list(gym.vector.AutoresetMode))
-def test_every_environment_has_its_own_trajectory(learner: type[Agent], mode: gym.vector.AutoresetMode) -> None:
-    """Chains of different lengths in different states, side by side: α = 1 learns them exactly, γ to the power of the
-    steps that are left, if nothing gets mixed up."""
-    make = lambda: gym.vector.SyncVectorEnv([lambda: Chain(3, 0), lambda: Chain(5, 3)], autoreset_mode=mode)
-    agent = learner(make, gamma=0.5, step_size="constant", learning_rate=1.0, **only_explores(learner)).learn(800)
-    expected = [0.25, 0.5, 1.0, 0.0625, 0.125, 0.25, 0.5, 1.0]
-    np.testing.assert_array_equal(everywhere(agent)[:8].max(1), expected)
-    if learner.name != "off-policy-monte-carlo":  # which learns little but of the greedy action
-        np.testing.assert_array_equal(everywhere(agent)[:8].min(1), expected)
-    assert not everywhere(agent)[8:].any()
-
-
-def only_explores(learner: type[Agent]) -> dict[str, float]:
-    return {"epsilon_end": 1.0} if issubclass(learner, TabularControl) else {}
-
-
-@named(LEARNERS)
-def test_states_that_count_from_elsewhere(learner: type[Agent]) -> None:
-    from_zero, from_seven = (learner(lambda first=first: Chain(start=first)).learn(200) for first in (0, 7))
-    same_table(from_zero, from_seven)
-    assert from_zero.predict(1) == from_seven.predict(8)
-
-
-@named([Sarsa, NStepSarsa, OffPolicySarsa])
-def test_an_action_chosen_ahead_is_forgotten_when_the_episode_is_cut_off(learner: type[Agent]) -> None:
-    """It was chosen for the state in which the episode ended."""
-    agent = learner(CutOff, learning_rate=0.0, **GREEDY)
-    agent.table.value[:] = np.eye(2)  # in state 0 action 0, in state 1 action 1
-    transitions, observe = [], agent.observe
-    agent.observe = lambda transition: (transitions.append(transition), observe(transition))
-    agent.learn(20)
-    taken = [(int(t.observation[0]), int(t.action[0])) for t in transitions]
-    assert taken == [(0, 0), (1, 1)] * 10
-
-
-@named([NStepSarsa, NStepTDPrediction, OffPolicySarsa])
-def test_n_steps_by_the_book(learner: type[Agent]) -> None:
-    """Sutton & Barto's pseudocode with its τ and T (sections 7.1 to 7.3), on what the agent went through."""
-    n, gamma, alpha = 3, 0.9, 0.2
-    kind: dict[str, Any] = {"epsilon_end": 1.0} if issubclass(learner, TabularControl) else {}
-    agent = learner(RandomWalk, seed=2, gamma=gamma, learning_rate=alpha, n=n, **kind)
-    episodes = recorded(agent, 30)
-    values = np.zeros_like(agent.table.value)
-    for states, actions, rewards in episodes:
-        T = len(rewards)
-        for t in range(T + n - 1):
-            tau = t - n + 1
-            if tau < 0:
-                continue
-            last = min(tau + n, T)
-            G = sum(gamma ** (i - tau - 1) * rewards[i - 1] for i in range(tau + 1, last + 1))
-            rho = 1.0
-            if tau + n < T:
-                at = (states[tau + n], actions[tau + n]) if values.ndim == 2 else states[tau + n]
-                G += gamma**n * values[at]
-            if learner is OffPolicySarsa:
-                for i in range(tau + 1, min(tau + n, T - 1) + 1):
-                    best = values[states[i]] == values[states[i]].max()
-                    rho *= (best / best.sum())[actions[i]] / 0.5
-            place = (states[tau], actions[tau]) if values.ndim == 2 else states[tau]
-            values[place] += min(1.0, alpha * rho) * (G - values[place])
-    np.testing.assert_allclose(agent.table.value, values, rtol=1e-12, atol=1e-15)
-    assert agent.table.value.any()
-
-
-def recorded(agent: Agent, episodes: int) -> list[tuple[list[int], list[int], list[float]]]:
-    """What whole episodes were made of, with the agent learning from them."""
-    agent.total_steps, found, current = 10**9, [], ([], [], [])
-    observe = agent.observe
-
-    def watched(transition) -> None:
-        nonlocal current
-        for kept, rows in zip(current, (transition.observation, transition.action, transition.reward), strict=True):
-            kept.append(rows[0].item())
-        if transition.terminated[0]:
-            found.append(current)
-            current = ([], [], [])
-        observe(transition)
-
-    agent.observe = watched
-    train(agent, stop=lambda: agent.episodes >= episodes)
-    return found
-
-
-@pytest.mark.parametrize("visits", ["first", "every"])
-@pytest.mark.parametrize(("learner", "options"), [(MonteCarloPrediction, {}), (MonteCarlo, RANDOM)])
-def test_monte_carlo_averages_returns(learner: type[Agent], options: dict[str, float], visits: str) -> None:
-    agent = learner(RandomWalk, seed=1, gamma=0.8, visits=visits, **options)
-    returns: dict[Any, list[float]] = {place: [] for place in np.ndindex(agent.table.value.shape)}
-    for states, actions, rewards in recorded(agent, 40):
-        places = [(s, a)[: agent.table.value.ndim] for s, a in zip(states, actions, strict=True)]
-        for t, place in enumerate(places):
-            if visits == "every" or place not in places[:t]:
-                returns[place].append(sum(0.8**k * reward for k, reward in enumerate(rewards[t:])))
-    for place, found in returns.items():
-        assert agent.table.value[place] == pytest.approx(np.mean(found), rel=1e-12), place
-        assert agent.table.weight[place] == len(found)
-
-
-def test_off_policy_control_by_the_book() -> None:
-    """Sutton & Barto's pseudocode with its C and W (section 5.7), on what the agent went through; b is 1/2."""
-    agent = OffPolicyMonteCarlo(RandomWalk, seed=1, gamma=0.8, **RANDOM)
-    Q, C = np.zeros((5, 2)), np.zeros((5, 2))
-    for states, actions, rewards in recorded(agent, 40):
-        G, W = 0.0, 1.0
-        for S, A, R in list(zip(states, actions, rewards, strict=True))[::-1]:
-            G = 0.8 * G + R
-            C[S, A] += W
-            Q[S, A] += W / C[S, A] * (G - Q[S, A])
-            if np.argmax(Q[S]) != A:
-                break
-            W *= 1 / 0.5
-    assert C.max() > 40
-    np.testing.assert_allclose(agent.table.value, Q, rtol=1e-12)
-    np.testing.assert_array_equal(agent.table.weight, C)
 
 
 # -- exploring starts

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -15,32 +14,21 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from envs import UsageError, make_environments
-from envs.cliff_walking import CliffWalking
 from envs.grid import Grid
-from envs.grid_pictures import draw, greedy_policy, policy_as_text, values_as_text
 from envs.gridworld import GridWorld, GridWorldVector
 from envs.model import Model, model_of
+from tests.envs.grids import (
+    DOWN,
+    LEFT,
+    MIXED_OPTIONS,
+    RIGHT,
+    UP,
+    ZHAO,
+    optimal_values,
+    walk,
+)
 
-UP, DOWN, LEFT, RIGHT, STAY = range(5)
 IDS = ["minigrad/GridWorld-v0", "minigrad/CliffWalking-v0"]
-# Everything at once: two starts, a wall, a bomb, a cliff, a hole, and steps that slip.
-MIXED = "S.#.G\n.HBC.\nS...."
-MIXED_OPTIONS: dict[str, Any] = {"map": MIXED, "slip": 0.3, "step_reward": -0.1, "cliff_reward": -5.0}
-
-
-def optimal_values(model: Model, gamma: float) -> np.ndarray:
-    """(states,) by value iteration (Sutton & Barto, equation 4.10), until nothing changes any more."""
-    values = np.zeros(len(model.terminal))
-    for _ in range(10_000):
-        before, values = values, (model.reward + gamma * model.probability @ values).max(axis=1)
-        if np.array_equal(before, values):
-            return values
-    raise AssertionError("value iteration doesn't converge")
-
-
-def walk(env: gym.Env, actions: list[int], start: int | None = None) -> list[tuple[int, float, bool]]:
-    env.reset(seed=0, options=None if start is None else {"state": start})
-    return [env.step(action)[:3] for action in actions]
 
 
 # What a step does
@@ -162,82 +150,6 @@ def test_the_optimal_return_past_the_cliff_is_minus_13() -> None:
     # Everywhere: straight down or along the edge.
     row, column = np.divmod(np.arange(36), 12)
     np.testing.assert_array_equal(values[:36], -((11 - column) + (3 - row)))
-
-
-# The grids of Zhao, "Mathematical Foundations of Reinforcement Learning" (2025): a forbidden cell can be entered, the
-# target goes on, an attempt to leave the map costs 1, and the agent can stay.
-ZHAO: dict[str, Any] = {"stay": True, "goal_ends": False, "boundary_reward": -1.0}
-ZHAO_TWO_BY_TWO = "SX\n.G"
-ZHAO_FIVE_BY_FIVE = """
-S....
-.XX..
-..X..
-.XGX.
-.X...
-"""
-
-
-def values_of(policy: np.ndarray, model: Model, gamma: float) -> np.ndarray:
-    """The closed form v = (I - γ P_π)⁻¹ r_π (Zhao, section 2.7); `policy` is (states, actions) probabilities."""
-    transition = np.einsum("sa,sat->st", policy, model.probability)
-    reward = (policy * model.reward).sum(1)
-    return np.linalg.solve(np.eye(len(reward)) - gamma * transition, reward)
-
-
-def test_zhaos_first_examples() -> None:
-    """Section 2.4: down from the two upper cells, to the right, and to stay: 9, 10, 10, 10. Where the first cell's
-    policy is as likely to go right, over the forbidden cell, its value is 8.5."""
-    model = Grid(ZHAO_TWO_BY_TWO, **ZHAO).model()
-    assert not model.terminal.any()
-    policy = np.eye(5)[[DOWN, DOWN, RIGHT, STAY]]
-    np.testing.assert_allclose(values_of(policy, model, 0.9), [9, 10, 10, 10], rtol=1e-12)
-    policy[0, [RIGHT, DOWN]] = 0.5
-    np.testing.assert_allclose(values_of(policy, model, 0.9), [8.5, 10, 10, 10], rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("forbidden_reward", "published"),
-    [
-        (-1.0, "5.8 5.6 6.2 6.5 5.8  6.5 7.2 8 7.2 6.5  7.2 8 10 8 7.2  8 10 10 10 8  7.2 9 10 9 8.1"),
-        (-10.0, "3.5 3.9 4.3 4.8 5.3  3.1 3.5 4.8 5.3 5.9  2.8 2.5 10 5.9 6.6  2.5 10 10 10 7.3  2.3 9 10 9 8.1"),
-    ],
-)
-def test_zhaos_optimal_values(forbidden_reward: float, published: str) -> None:
-    """Section 3.5, figure 3.4: through forbidden cells where they cost 1, around them where they cost 10."""
-    model = Grid(ZHAO_FIVE_BY_FIVE, forbidden_reward=forbidden_reward, **ZHAO).model()
-    values = optimal_values(model, 0.9)
-    np.testing.assert_allclose(values, [float(number) for number in published.split()], atol=0.05)
-    policy = greedy_policy(model.reward + 0.9 * model.probability @ values)
-    np.testing.assert_allclose(values_of(policy, model, 0.9), values, rtol=1e-9)
-
-
-@pytest.mark.parametrize("many", [False, True], ids=["one by one", "many at once"])
-def test_zhaos_grid_step_by_step(many: bool) -> None:
-    options = {"map": ZHAO_TWO_BY_TWO, "forbidden_reward": -3.0, "goal_reward": 2.0, **ZHAO}
-    vector, env = GridWorldVector(num_envs=1, **options), GridWorld(**options)
-    assert env.action_space.n == vector.single_action_space.n == 5
-    (vector if many else env).reset(seed=0)
-    steps = []
-    # The boundary, a free cell, a forbidden one: entered, left, stayed in; its boundary; the target, and on.
-    for action in (UP, STAY, RIGHT, STAY, RIGHT, DOWN, STAY, DOWN, LEFT):
-        if many:
-            (state,), (reward,), (ended,), *_ = vector.step(np.array([action]))
-        else:
-            state, reward, ended, *_ = env.step(action)
-        steps.append((int(state), float(reward), bool(ended)))
-    rewards = [-1.0, 0.0, -3.0, -3.0, -1.0, 2.0, 2.0, -1.0, 0.0]
-    assert steps == [(s, r, False) for s, r in zip([0, 0, 1, 1, 1, 3, 3, 3, 2], rewards, strict=True)]
-
-
-def test_each_option_alone() -> None:
-    plain = Grid("S#\n.G")
-    assert Grid("S#\n.G", stay=True).entered[:, STAY].tolist() == [0, 1, 2, 3]
-    assert np.array_equal(Grid("S#\n.G", stay=True).entered[:, :STAY], plain.entered)
-    # Off the map at the top and on the left; the wall on the right is on the map.
-    assert Grid("S#\n.G", boundary_reward=-7.0).gained[0].tolist() == [-7.0, 0.0, -7.0, 0.0]
-    assert plain.gained[0].tolist() == [0.0] * 4
-    assert Grid("S#\n.G", goal_ends=False).model().terminal.tolist() == [False, True, False, False]
-    assert plain.model().terminal.tolist() == [False, True, False, True]
 
 
 # The model
@@ -516,119 +428,3 @@ def test_an_action_that_is_none_is_refused(action: int) -> None:
         vector.step(np.array([0, action]))
     with pytest.raises(UsageError, match="actions must be 2 numbers from 0 to 3"):
         vector.step(np.array([[0], [0]]))
-
-
-# Text and pictures
-
-
-def test_values_policies_and_visits_as_text() -> None:
-    env = gym.make("minigrad/GridWorld-v0")
-    model = model_of(env)
-    values = optimal_values(model, 0.9)
-    policy = greedy_policy(model.reward + 0.9 * model.probability @ values)
-    assert values_as_text(env, values).splitlines() == [
-        "0.81  0.90  1.00     G",
-        "0.73     #  0.90  1.00",
-        "0.66  0.73  0.81  0.73",
-    ]
-    assert policy_as_text(env, policy).splitlines() == [
-        " →   →   →   G",
-        " ↑   #   ↑   ↑",
-        "↑→   →   ↑   ←",
-    ]
-    assert policy_as_text(env, np.full(12, DOWN)).splitlines() == ["↓  ↓  ↓  G", "↓  #  ↓  ↓", "↓  ↓  ↓  ↓"]
-    assert values_as_text(env.unwrapped.grid, np.arange(12)).splitlines()[2] == " 8   9  10  11"
-    assert values_as_text(env, np.full(12, -0.001)).splitlines()[2] == "0.00  0.00  0.00  0.00"
-
-
-def test_a_policy_that_stays_is_a_ring() -> None:
-    grid = Grid(ZHAO_TWO_BY_TWO, **ZHAO)
-    policy = np.array([DOWN, DOWN, RIGHT, STAY])
-    assert policy_as_text(grid, policy).splitlines() == ["↓  ↓", "→  ○"]
-    assert values_as_text(grid, np.array([9, 10, 10, 10])).splitlines() == [" 9  10", "10  10"]
-    moving, staying = (draw(grid, policy=np.append(policy[:3], last)).astype(int) for last in (UP, STAY))
-    changed = np.argwhere((moving != staying).any(axis=2))
-    middle = np.array(moving.shape[:2]) / 4 * 3
-    assert len(changed)
-    assert np.abs(changed - middle).max() < 40  # in the last cell alone
-
-
-def test_equally_good_actions_share_the_greedy_policy() -> None:
-    action_values = np.array([[1.0, 1.0 + 1e-12, 0.0, 1.0], [-3.0, -2.0, -2.5, -4.0], [0.0] * 4])
-    np.testing.assert_array_equal(greedy_policy(action_values), [[1 / 3, 1 / 3, 0, 1 / 3], [0, 1, 0, 0], [0.25] * 4])
-
-
-def test_frames() -> None:
-    env = gym.make("minigrad/GridWorld-v0", render_mode="ansi")
-    env.reset(seed=0)
-    assert env.render() == "...G\n.#.B\nA..."
-    env.step(UP)
-    assert env.render() == "...G\nA#.B\nS..."
-    vector = gym.make_vec("minigrad/GridWorld-v0", num_envs=2, render_mode="rgb_array")
-    vector.reset(seed=0)
-    vector.step(np.array([UP, RIGHT]))
-    first, second = vector.render()
-    assert first.shape == second.shape == (144, 192, 3)
-    assert first.dtype == np.uint8
-    changed = (first != second).any(axis=2).reshape(3, 48, 4, 48).any(axis=(1, 3))
-    np.testing.assert_array_equal(changed, [[False] * 4, [True, False, False, False], [False, True, False, False]])
-    with pytest.raises(UsageError, match="render_mode"):
-        GridWorld().render()
-
-
-def brightness_by_cell(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """(rows, columns, 3) the median colour of each cell, which is its background."""
-    height, width = picture.shape[0] // rows, picture.shape[1] // columns
-    cells = picture[: rows * height, : columns * width].reshape(rows, height, columns, width, 3)
-    return np.median(cells, axis=(1, 3))
-
-
-def test_a_picture_of_values_is_blue_where_they_are_high_and_red_where_they_are_low(tmp_path: Path) -> None:
-    from matplotlib.image import imread
-
-    env = CliffWalking()
-    values = optimal_values(env.model(), 1.0)
-    path = tmp_path / "new" / "values.png"
-    picture = draw(env, values=values, policy=np.full((48, 4), 0.25), path=path)
-    np.testing.assert_array_equal((imread(path)[..., :3] * 255).round().astype(np.uint8), picture)
-    red, _, blue = np.moveaxis(brightness_by_cell(picture, 4, 12), 2, 0)
-    blueness = (blue - red)[:3]
-    assert (np.diff(blueness, axis=1) >= 0).all()  # nearer to the goal
-    assert blueness[0, 0] < -100
-    assert blueness[2, 11] > 50
-
-
-def test_a_picture_of_visits_is_darker_the_more_there_are() -> None:
-    grid = Grid()
-    visits = np.zeros(12, np.int64)
-    visits[[8, 4, 0, 1, 2]] = [100, 50, 20, 5, 1]
-    light = brightness_by_cell(draw(grid, visits=visits, title="visits"), 3, 4).sum(axis=2).ravel()
-    assert (np.diff(light[[8, 4, 0, 1, 2, 6]]) > 0).all()
-
-
-def test_a_picture_of_a_policy_points_where_it_goes() -> None:
-    """Its ink lies on the side of the cell that the action goes to."""
-    grid = Grid("...\n.S.\n..G")
-    for action, (down, right) in enumerate([(-1, 0), (1, 0), (0, -1), (0, 1)]):
-        picture = draw(grid, policy=np.full(9, action)).astype(int).sum(axis=2)
-        middle = picture[5 : 5 + 96, 5 + 96 : 5 + 192][5:-5, 5:-5]  # the first row's middle cell, without its border
-        at = np.argwhere(middle < 300).mean(axis=0) - 43
-        assert abs(at @ [right, down]) < 1
-        assert at @ [down, right] > 5
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: draw("GridWorld"), "expected a Grid or an environment on one"),
-        (lambda: draw(gym.make("CartPole-v1")), "expected a Grid or an environment on one"),
-        (lambda: draw(Grid(), values=np.zeros(12), visits=np.zeros(12)), "draw two pictures"),
-        (lambda: values_as_text(Grid(), np.zeros((12, 4))), r"values\.max\(axis=1\)"),
-        (lambda: values_as_text(Grid(), np.zeros(11)), r"must have shape \(12,\)"),
-        (lambda: policy_as_text(Grid(), np.full(12, 4)), "a policy is"),
-        (lambda: policy_as_text(Grid(), np.zeros((12, 4))), "greedy_policy"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(call: Any, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        call()

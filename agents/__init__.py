@@ -10,11 +10,11 @@ An agent is registered here, by its import, and nowhere else. Each family is in 
 """
 
 from .core.agent import Agent as Agent
+from .core.built_in_callbacks import Every as Every
+from .core.built_in_callbacks import SaveEvery as SaveEvery
+from .core.built_in_callbacks import StopAtReturn as StopAtReturn
+from .core.built_in_callbacks import StopWithoutImprovement as StopWithoutImprovement
 from .core.callbacks import Callback as Callback
-from .core.callbacks import Every as Every
-from .core.callbacks import SaveEvery as SaveEvery
-from .core.callbacks import StopAtReturn as StopAtReturn
-from .core.callbacks import StopWithoutImprovement as StopWithoutImprovement
 from .core.evaluation import Evaluation as Evaluation
 from .core.evaluation import evaluate as evaluate
 from .core.training import train as train

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import gymnasium as gym
 
 from ..core.agent import Agent
-from ..presets import PRESETS
+from ..presets import all_presets
 from ..registry import AGENTS
 from .parsing import parse
 
@@ -28,7 +28,7 @@ def command_list(arguments: list[str]) -> None:
         print(f"  {name:<26} {doc(agent_type)} [{takes}]")
     print("environments with presets, and their steps (any other gymnasium id works too)")
     by_env: dict[str, list[str]] = {}
-    for (algorithm, env), preset in PRESETS.items():
+    for (algorithm, env), preset in all_presets().items():
         by_env.setdefault(env, []).append(f"{algorithm} {preset.steps:,}")
     for env, presets in by_env.items():
         print(textwrap.fill(", ".join(presets), 120, initial_indent=f"  {env:<28} ", subsequent_indent=" " * 31))

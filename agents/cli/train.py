@@ -16,7 +16,8 @@ from envs.errors import UsageError
 from envs.making import import_module_of, parse_option
 
 from ..core.agent import Agent
-from ..core.callbacks import Callback, StopAtReturn, describe_all, make_again, restore
+from ..core.built_in_callbacks import StopAtReturn
+from ..core.callbacks import Callback
 from ..core.components import ComposedHyperparameters
 from ..core.evaluation import evaluate
 from ..core.training import train
@@ -25,9 +26,11 @@ from ..registry import AGENTS, agent_class
 from ..runs.config import config_path
 from ..runs.files import size_of
 from ..runs.interruption import interruption
+from ..runs.kept_callbacks import describe_all, make_again, restore
 from ..runs.loading import find_class, import_agent, name_again
 from ..runs.progress import Progress, duration
 from ..runs.run import Run, command_for, command_line, unused_directory
+from ..runs.saved import make_agent
 from .listing import doc
 from .parsing import AgentOption, EnvOption, RunArgument, parse, take_option
 
@@ -196,7 +199,7 @@ def command_resume(arguments: list[str]) -> int:
         run.check_unchanged(saved)
         agent_type = find_class(run.config, options.run, import_agent(options.agent))
         where = config_path(run.directory)
-        agent = agent_type.from_config(run.config, name_again(run.config, options.env, options.run), saved.agent, where)
+        agent = make_agent(agent_type, run.config, name_again(run.config, options.env, options.run), saved.agent, where)
         total = total_steps(run, options.steps)
         if agent.stopped is not None and total == run.config["steps"]:
             longer = command_for(run.config, "resume", options.run, "--steps", 2 * total)

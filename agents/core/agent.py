@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import gymnasium as gym
 import numpy as np
@@ -28,20 +28,18 @@ from envs.checking import shown
 from envs.errors import whole_number
 from envs.making import is_made, make_first, plain_options
 
-from ..networks.own import match_own_networks
-from ..presets import find_id, preset_for
-from ..runs.checkpoint import Checkpoints
-from ..runs.interruption import interruption
-from ..runs.progress import Progress, is_watched
-from ..runs.run import Run
-from ..runs.saved import check_class, environment_of, misfits_in_one_line, read_saved
-from .callbacks import Callback, describe_all, list_callbacks, restore
+from ..presets import preset_for
+from .callbacks import Callback, make_callbacks
 from .hyperparameters import Hyperparameters
 from .metrics import Means
 from .names import qualified_name
+from .process import is_watched
 from .randomness import RandomTree
 from .training import train
 from .whereabouts import Whereabouts
+
+if TYPE_CHECKING:
+    from ..runs.run import Run
 
 
 class Agent:
@@ -189,35 +187,35 @@ class Agent:
         of the whole."""
         whole = int(steps) if isinstance(steps, float) and steps % 1 == 0 else steps  # 1e5 is one, too
         total = self.steps + whole_number("steps", whole, least=1)
-        made = list_callbacks(callbacks, run)
-        before, self.total_steps, self.stopped = self.total_steps, total, None
-        opened = None
-        if run is not None:
-            try:
-                opened = Run.begin(run, self, preset=self.preset_values(), callbacks=describe_all(made))
-            except UsageError:
-                self.total_steps = before
-                raise
-            restore(made, opened.callbacks)
+        if run is None:  # there is nothing to save, and Ctrl-C ends at once
+            made = make_callbacks(callbacks or [])
+            self.total_steps = total
+            self._train(None, progress, made)
+        else:
+            from ..runs.opened import open_run  # what keeps a training on disk is a third of the agents' code
+
+            with open_run(run, self, total, callbacks) as (opened, made, interrupted):
+                self._train(opened, progress, made, interrupted)
+        return self
+
+    def _train(
+        self, run: Run | None, progress: bool | None, callbacks: Sequence[Callback], stop: Callable[[], bool] = bool
+    ) -> None:
+        """Up to `total_steps`, with the progress on the screen if somebody looks."""
+        self.stopped = None
         if self.whereabouts is not None:
             self.whereabouts.go_back(self.seed + self.steps)
-        show = is_watched() if progress is None else progress
-        shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps) if show else None
+        shown = None
+        if is_watched() if progress is None else progress:
+            from ..runs.progress import Progress
+
+            shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps)
         try:
-            if opened is None:  # there is nothing to save, and Ctrl-C ends at once
-                train(self, None, shown, callbacks=made)
-            else:
-                with interruption() as interrupted:
-                    train(self, opened, shown, stop=interrupted, callbacks=made)
+            train(self, run, shown, stop, callbacks)
         finally:
             self.note_whereabouts()
             if shown is not None:
                 shown.close()
-            if opened is not None:
-                opened.close()
-        if opened is not None:
-            interrupted.deliver()
-        return self
 
     def stop(self, reason: str) -> None:
         """Ends the training when this step is done; for callbacks. `stopped` has the reason afterwards."""
@@ -297,6 +295,8 @@ class Agent:
 
     def save(self, path: str | Path) -> None:
         """Saves everything, replay and random generators too, in the directory `path`."""
+        from ..runs.checkpoint import Checkpoints
+
         Checkpoints(Path(path), keep=1).save(self.steps, {"agent": self.state_dict()})
 
     @classmethod
@@ -305,44 +305,9 @@ class Agent:
         evaluated `best`. `env` is needed only where the agent was not trained on an id: it can't be found
         again otherwise. `device` need not be the one it was trained on. `own` are the user's own components that it was
         trained with, `network=...`."""
-        state = read_saved(path, best)
-        check_class(cls, state["config"], path)
-        return cls.from_config({**state["config"], "device": device}, env, state, path, own)
+        from ..runs.saved import load_agent
 
-    @classmethod
-    def from_config(
-        cls,
-        config: dict[str, Any],
-        env: Any = None,
-        state: dict[str, Any] | None = None,
-        where: str | Path = "what was saved",
-        own: Mapping[str, Any] | None = None,
-    ) -> Self:
-        """The agent that `config` describes, in `state` if one is given, with the user's own components. An error says
-        `where` the two are from."""
-        # Options say how an environment is made; one that is given made, or another id, has none of them.
-        is_same = env is None or (find_id(env) == find_id(config["env"]) if isinstance(env, str) else not is_made(env))
-        own = own or {}
-        match_own_networks(cls.__name__, config.get("own", {}), cls.own_networks, own)
-        networks = {name: network for name, network in own.items() if name in cls.own_networks}
-        components = {name: component for name, component in own.items() if name not in cls.own_networks}
-        with misfits_in_one_line(where, (MemoryError,)):
-            # As a preset: an older config has settings of components that were not chosen.
-            hyperparameters = cls.Hyperparameters.of(components, config["hyperparameters"])
-            agent = cls(
-                environment_of(config, env),
-                env_options=config.get("env_options") if is_same else None,
-                seed=config["seed"],
-                num_envs=config["num_envs"],
-                device=config.get("device", "cpu"),
-                **vars(hyperparameters),
-                **networks,
-            )
-        agent.total_steps = config["steps"]
-        if state is not None:
-            with misfits_in_one_line(where):
-                agent.load_state_dict(state)
-        return agent
+        return load_agent(cls, path, env, best, device, own)
 
     def state_dict(self) -> dict[str, Any]:
         return {

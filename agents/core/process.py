@@ -1,10 +1,12 @@
-"""Settings of the whole process that make a training faster: freed memory is kept, and BLAS has one thread."""
+"""What belongs to the whole process. Two settings make a training faster: freed memory is kept, and BLAS has one
+thread. Its terminal says whether somebody looks."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import platform
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,3 +60,8 @@ def one_blas_thread() -> Iterator[None]:
         yield
     finally:
         blas_limit.leave()
+
+
+def is_watched() -> bool:
+    """Whether somebody looks at stderr in a terminal. A daemon may have no stderr at all."""
+    return sys.stderr is not None and sys.stderr.isatty()

@@ -8,17 +8,19 @@ no random number, so a run is the same with and without it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from envs import UsageError
 
-from ..runs.progress import Progress, Returns
-from ..runs.recorder import Recorder
-from ..runs.run import Run
 from .callbacks import Callback, Callbacks
 from .contract import Learner
 from .divergence import divergence_named, refuse_divergence
 from .hints import warn_without_update
 from .process import keep_freed_memory, one_blas_thread
+
+if TYPE_CHECKING:
+    from ..runs.progress import Progress, Returns
+    from ..runs.run import Run
 
 
 def train(
@@ -33,7 +35,11 @@ def train(
     environments = agent.environments
     listeners = Callbacks(agent, callbacks)
     hears_steps, hears_updates = bool(listeners.on_step), bool(listeners.on_update)
-    recorder = Recorder(agent, run, listeners) if run is not None else None
+    recorder = None
+    if run is not None:
+        from ..runs.recorder import Recorder  # not read where nothing is kept
+
+        recorder = Recorder(agent, run, listeners)
     due = recorder.due if recorder else agent.total_steps
     keep_freed_memory()
     with one_blas_thread(), agent.random.engine(), agent.training(), divergence_named(agent):

@@ -1,10 +1,11 @@
-"""Hyper-parameters that work, by algorithm and environment. There is a file for each family. A variant without its own
-takes its parent's."""
+"""Hyper-parameters that work, by algorithm and environment. There is a file for each family, named as its folder. A
+variant without its own takes its parent's."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from importlib import import_module
 from typing import Any
 
 import gymnasium as gym
@@ -12,12 +13,21 @@ import gymnasium as gym
 from envs import Environments
 from envs.making import complete_id, spec_of
 
-from . import policy_gradient, tabular, value
 from .preset import PROBES as PROBES
 from .preset import Preset as Preset
 
-# An environment is an id, or a pattern for a family of ids; of several that fit, the first counts.
-PRESETS: dict[tuple[str, str], Preset] = {**tabular.PRESETS, **value.PRESETS, **policy_gradient.PRESETS}
+FAMILIES = ("tabular", "value", "policy_gradient")
+
+
+def presets_of(family: str) -> dict[tuple[str, str], Preset]:
+    """The presets of a family, by algorithm and environment: an id, or a pattern for several ids. Of several that fit,
+    the first counts. Another package's family has none."""
+    presets: dict[tuple[str, str], Preset] = import_module(f".{family}", __name__).PRESETS if family in FAMILIES else {}
+    return presets
+
+
+def all_presets() -> dict[tuple[str, str], Preset]:
+    return {key: preset for family in FAMILIES for key, preset in presets_of(family).items()}
 
 
 def preset_for(agent: type, env: Any) -> Preset:
@@ -29,7 +39,9 @@ def preset_for(agent: type, env: Any) -> Preset:
     variant: dict[str, Any] = {}  # the components of the classes looked at so far, the nearest first
     for ancestor in agent.__mro__:
         own = vars(ancestor)
-        for (algorithm, pattern), preset in PRESETS.items():
+        package, _, path = ancestor.__module__.partition(".")
+        family = path.partition(".")[0] if package == "agents" else ""
+        for (algorithm, pattern), preset in presets_of(family).items():
             if found is None and algorithm == own.get("name") and fnmatchcase(env_id or "", pattern):
                 tuned = {name: value for name, value in preset.hyperparameters.items() if name not in variant}
                 found = replace(preset, source=f"{algorithm} on {pattern}", tuned=tuned)

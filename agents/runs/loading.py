@@ -18,7 +18,7 @@ from ..core.agent import Agent
 from ..core.names import qualified_name
 from ..presets import find_id
 from ..registry import AGENTS, agent_class
-from .saved import check_class, is_class, misfits_in_one_line, read_saved
+from .saved import check_class, is_class, make_agent, misfits_in_one_line, read_saved
 
 
 def load(
@@ -41,7 +41,7 @@ def load(
     Raises `UsageError` if its class does not exist in this process: define or import it first."""
     state = read_saved(path, best)
     config = state["config"]
-    return find_class(config, path, agent).from_config({**config, "device": device}, env, state, path, own)
+    return make_agent(find_class(config, path, agent), {**config, "device": device}, env, state, path, own)
 
 
 def find_class(config: dict[str, Any], path: str | Path, given: type[Agent] | None = None) -> type[Agent]:

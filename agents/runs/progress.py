@@ -8,13 +8,10 @@ import time
 from collections import deque
 from typing import Any
 
+from ..core.process import is_watched
+
 REFRESH_SECONDS = 0.2
 LINE_SECONDS = 5.0
-
-
-def is_watched() -> bool:
-    """Whether somebody looks at stderr in a terminal. A daemon may have no stderr at all."""
-    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class Progress:

@@ -11,6 +11,7 @@ from envs.errors import UsageError
 from ..core.callbacks import Callbacks
 from ..core.contract import Learner
 from ..core.evaluation import Evaluation, evaluate
+from .kept_callbacks import describe_with_states
 from .run import Run, way_to_go_on
 
 
@@ -72,7 +73,7 @@ class Recorder:
             raise
 
     def save(self) -> None:
-        self.run.save(self.agent.steps, self.agent.state_dict(), self.listeners.state_dict())
+        self.run.save(self.agent.steps, self.agent.state_dict(), describe_with_states(self.listeners.all))
         self.saved_at = self.agent.steps
 
     def close(self, finished: bool) -> None:

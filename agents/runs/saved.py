@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from typing import Any
 import gymnasium as gym
 
 from envs.errors import UsageError
-from envs.making import find_spec
+from envs.making import find_spec, is_made
 
 from ..core.names import qualified_name
+from ..networks.own import match_own_networks
+from ..presets import find_id
 from .checkpoint import MALFORMED, Checkpoints, reason_of
 from .config import are_same_class, check_config
 
@@ -45,6 +47,48 @@ def read_saved(path: str | Path, best: bool = False) -> dict[str, Any]:
         state: dict[str, Any] = tree["agent"]
         check_config(state["config"], "config")
     return state
+
+
+def load_agent(kind: Any, path: str | Path, env: Any, best: bool, device: Any, own: Mapping[str, Any]) -> Any:
+    """What `Agent.load` returns: an agent of the class `kind` from `path`."""
+    state = read_saved(path, best)
+    check_class(kind, state["config"], path)
+    return make_agent(kind, {**state["config"], "device": device}, env, state, path, own)
+
+
+def make_agent(
+    kind: Any,
+    config: dict[str, Any],
+    env: Any = None,
+    state: dict[str, Any] | None = None,
+    where: str | Path = "what was saved",
+    own: Mapping[str, Any] | None = None,
+) -> Any:
+    """The agent of the class `kind` that `config` describes, in `state` if one is given, with the user's `own`
+    components. An error says `where` the two are from."""
+    # Options say how an environment is made; one that is given made, or another id, has none of them.
+    is_same = env is None or (find_id(env) == find_id(config["env"]) if isinstance(env, str) else not is_made(env))
+    own = own or {}
+    match_own_networks(kind.__name__, config.get("own", {}), kind.own_networks, own)
+    networks = {name: network for name, network in own.items() if name in kind.own_networks}
+    components = {name: component for name, component in own.items() if name not in kind.own_networks}
+    with misfits_in_one_line(where, (MemoryError,)):
+        # As a preset: an older config has settings of components that were not chosen.
+        hyperparameters = kind.Hyperparameters.of(components, config["hyperparameters"])
+        agent = kind(
+            environment_of(config, env),
+            env_options=config.get("env_options") if is_same else None,
+            seed=config["seed"],
+            num_envs=config["num_envs"],
+            device=config.get("device", "cpu"),
+            **vars(hyperparameters),
+            **networks,
+        )
+    agent.total_steps = config["steps"]
+    if state is not None:
+        with misfits_in_one_line(where):
+            agent.load_state_dict(state)
+    return agent
 
 
 @contextmanager

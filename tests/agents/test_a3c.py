@@ -27,6 +27,7 @@ from agents import A2C, A3C
 from agents.memory.rollout import Steps
 from agents.policy_gradient.a3c import seed_of
 from agents.presets import preset_for
+from agents.runs.saved import make_agent
 from agents.runs.tables import read_table
 from agents.runs.workers import PATIENCE
 from envs import Episode, UsageError
@@ -181,7 +182,7 @@ def test_any_number_of_workers_goes_on_with_what_another_has_learned(tmp_path: P
     state = agent.state_dict()
     for workers in (1, 3):
         settings = {**agent.hyperparameters.plain(), "workers": workers}
-        loaded = A3C.from_config({**agent.config(), "hyperparameters": settings}, state=state)
+        loaded = make_agent(A3C, {**agent.config(), "hyperparameters": settings}, state=state)
         np.testing.assert_array_equal(loaded.shared.parameters, agent.shared.parameters)
         np.testing.assert_array_equal(loaded.shared.square_average, agent.shared.square_average)
         assert loaded.shared.square_average.any()

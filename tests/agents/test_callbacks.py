@@ -13,17 +13,10 @@ import pytest
 
 import agents
 from agents import DQN, PPO, Agent, QLearning, cli
-from agents.core.callbacks import (
-    Callback,
-    CallFunction,
-    Every,
-    SaveEvery,
-    StopAtReturn,
-    StopWithoutImprovement,
-    describe,
-    make_callbacks,
-)
+from agents.core.built_in_callbacks import Every, SaveEvery, StopAtReturn, StopWithoutImprovement
+from agents.core.callbacks import Callback, CallFunction, make_callbacks
 from agents.core.training import train
+from agents.runs.kept_callbacks import describe
 from agents.runs.run import Run
 from envs import UsageError
 from tests.agents.conftest import assert_same_state, env_of

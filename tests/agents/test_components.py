@@ -16,6 +16,7 @@ import minigrad.nn as nn
 from agents import C51, DQN, DoubleDQN, NoisyDQN, Rainbow, cli
 from agents.cli.train import parse_train_options
 from agents.core.components import Seam
+from agents.runs.saved import make_agent
 from agents.value.dqn import DQNHyperparameters
 from agents.value.parts.plain import ExpectedValue
 from agents.value.parts.seams import LOSS, NEXT_ACTION, TARGET
@@ -58,7 +59,7 @@ def name_of(choice: dict[str, str]) -> str:
 def check_that_it_trains_and_goes_on(choice: dict[str, Any]) -> None:
     """It learns, says finite values, and one that takes over its state goes on the same."""
     agent = DQN(ENV, **SMALL, n_step=2, **choice).learn(12)
-    again = DQN.from_config(agent.config(), state=copy.deepcopy(agent.state_dict()))
+    again = make_agent(DQN, agent.config(), state=copy.deepcopy(agent.state_dict()))
     assert_same_state(agent, again)
     assert_same_state(agent.learn(8), again.learn(8))
     values = agent.action_values(np.array([[-1.0], [1.0]], np.float32))
@@ -185,7 +186,7 @@ def test_a_config_of_before_there_were_components() -> None:
     config = DQN(ENV, target_every=7).config()
     old = dict(dueling=False, noisy=True, noise_sigma=0.1, atoms=51, value_min=-10.0, risk_to=1.0, priority_alpha=0.5)
     before = {name: value for name, value in config["hyperparameters"].items() if name != "network"}
-    h = DQN.from_config({**config, "hyperparameters": {**before, **old}}).hyperparameters
+    h = make_agent(DQN, {**config, "hyperparameters": {**before, **old}}).hyperparameters
     assert (h.network, h.noise_sigma, h.target_every, h.head) == ("noisy", 0.1, 7, "expected")
 
 

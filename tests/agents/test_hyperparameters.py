@@ -10,7 +10,7 @@ import pytest
 
 from agents import DQN, PPO, Agent, DoubleDQN, NoisyDQN, QLearning, Rainbow
 from agents.core.schedules import linear
-from agents.presets import PRESETS, Preset, preset_for
+from agents.presets import Preset, all_presets, preset_for, presets_of
 from agents.registry import AGENTS, agent_class
 from agents.runs.tables import read_table
 from agents.tabular.parts.table import move_estimate
@@ -51,14 +51,14 @@ def test_plain_values_come_back() -> None:
 
 
 def test_presets_fit_their_algorithms() -> None:
-    for (algorithm, _), preset in PRESETS.items():
+    for (algorithm, _), preset in all_presets().items():
         AGENTS[algorithm].Hyperparameters.of({}, preset.hyperparameters)
 
 
 def test_no_preset_hides_behind_one_for_a_larger_family() -> None:
     """Of several that fit the first counts, so "MinAtar/Asterix-*" has to stand before "MinAtar/*"."""
     seen: list[tuple[str, str]] = []
-    for algorithm, pattern in PRESETS:
+    for algorithm, pattern in all_presets():
         hidden_by = [before for name, before in seen if name == algorithm and fnmatchcase(pattern, before)]
         assert not hidden_by, f"{algorithm}: {pattern} is never reached, behind {hidden_by}"
         seen.append((algorithm, pattern))
@@ -66,7 +66,7 @@ def test_no_preset_hides_behind_one_for_a_larger_family() -> None:
 
 
 def test_a_variant_takes_its_parents_preset() -> None:
-    parents = PRESETS["dqn", "CartPole-v1"]
+    parents = all_presets()["dqn", "CartPole-v1"]
     assert preset_for(DoubleDQN, "CartPole-v1").steps == parents.steps
     assert preset_for(DoubleDQN, "CartPole-v1").hyperparameters == {**parents.hyperparameters, "next_action": "online"}
     assert preset_for(DoubleDQN, "Nowhere-v0").hyperparameters == {"next_action": "online"}
@@ -74,9 +74,9 @@ def test_a_variant_takes_its_parents_preset() -> None:
 
 def test_what_makes_a_variant_wins_over_its_parents_preset(monkeypatch) -> None:
     """Noisy DQN doesn't explore by ε, whatever DQN's preset says; a preset of its own may say so."""
-    monkeypatch.setitem(PRESETS, ("dqn", "X-v0"), Preset(5, 1, {"epsilon_end": 0.1, "gamma": 0.5}))
+    monkeypatch.setitem(presets_of("value"), ("dqn", "X-v0"), Preset(5, 1, {"epsilon_end": 0.1, "gamma": 0.5}))
     assert preset_for(NoisyDQN, "X-v0").hyperparameters == {**NoisyDQN.components, "gamma": 0.5}
-    monkeypatch.setitem(PRESETS, ("noisy-dqn", "X-v0"), Preset(7, 1, {"epsilon_end": 0.2}))
+    monkeypatch.setitem(presets_of("value"), ("noisy-dqn", "X-v0"), Preset(7, 1, {"epsilon_end": 0.2}))
     assert preset_for(NoisyDQN, "X-v0") == Preset(7, 1, {**NoisyDQN.components, "epsilon_end": 0.2})
 
 

@@ -13,7 +13,7 @@ import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 
 from agents import C51, DQN, PPO, Agent, DoubleDQN, QLearning, Rainbow, cli
-from agents.presets import PRESETS, find_id
+from agents.presets import all_presets, find_id
 from envs import UsageError, make_environments
 
 ENV = "CartPole-v1"
@@ -39,7 +39,7 @@ WAYS = {
 @pytest.mark.parametrize("env", WAYS.values(), ids=WAYS)
 @pytest.mark.filterwarnings("ignore:.*the latest versioned environment")
 def test_one_environment_has_one_preset(algorithm: type[Agent], env: Any) -> None:
-    preset = PRESETS[algorithm.name, ENV]
+    preset = all_presets()[algorithm.name, ENV]
     agent = algorithm(env, seed=0)
     assert agent.hyperparameters == algorithm.Hyperparameters.of({}, preset.hyperparameters)
     if not isinstance(env, type(WAYS["environments"])):
@@ -58,7 +58,7 @@ def test_a_function_is_called_once_for_each_environment() -> None:
 
     PPO(make, seed=0)
     # And once more for each, to see whether an evaluation can have others.
-    assert len(made) == 2 * PRESETS["ppo", ENV].num_envs
+    assert len(made) == 2 * all_presets()["ppo", ENV].num_envs
     assert len({id(env) for env in made}) == len(made)
 
 
@@ -85,8 +85,8 @@ def test_what_is_the_presets_and_what_the_users() -> None:
     agent = DoubleDQN(ENV, seed=0, gamma=0.5)
     values = agent.preset_values()
     not_there = {"gamma", "value_min", "value_max"}
-    assert values == {k: v for k, v in PRESETS["dqn", ENV].hyperparameters.items() if k not in not_there}
-    assert C51(ENV, seed=0).preset_values() == PRESETS["dqn", ENV].hyperparameters
+    assert values == {k: v for k, v in all_presets()["dqn", ENV].hyperparameters.items() if k not in not_there}
+    assert C51(ENV, seed=0).preset_values() == all_presets()["dqn", ENV].hyperparameters
     assert agent.describe_preset().startswith("preset of dqn on CartPole-v1: learning_rate 0.0015, anneal_")
     assert not set(Rainbow.components) & set(Rainbow(ENV, seed=0).preset_values())
 

@@ -21,6 +21,7 @@ from agents import DQN, PPO, Agent, QLearning, train
 from agents.memory.ring import Ring
 from agents.runs.checkpoint import Checkpoints, pack, unpack
 from agents.runs.run import Run
+from agents.runs.saved import make_agent
 from agents.runs.tables import read_table
 from tests.agents.conftest import arrays_of
 
@@ -163,7 +164,7 @@ def test_the_best_before_the_stop_stays_the_best(tmp_path: Path, monkeypatch: py
     for total, best in ((500, 200), (700, 600)):  # the later of two equals
         run = Run.open(tmp_path / "run")
         saved = run.read_newest()
-        agent = QLearning.from_config(run.config, state=saved.agent)
+        agent = make_agent(QLearning, run.config, state=saved.agent)
         run.go_back_to(saved)
         run.lengthen(total)
         agent.total_steps = total

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +43,26 @@ def test_an_agent_is_at_most_three_classes_deep(kind):
     """Agent, at most one class that several share, the algorithm. Mixins count."""
     between = [parent for parent in kind.__mro__ if parent not in (kind, Agent, object)]
     assert len(between) <= 1, between
+
+
+def test_a_reader_of_dqn_has_little_to_read():
+    """All that a training without a run imports of agents/ and envs/. The other agents are not among it."""
+    code = """
+import sys, types
+package = types.ModuleType("agents")
+package.__path__ = ["agents"]  # without its __init__, which imports every agent
+sys.modules["agents"] = package
+from agents.value.dqn import DQN
+# It has no preset: one of DQN's speaks of C51, too.
+DQN("MountainCarContinuous-v0", seed=0, learning_starts=50).learn(100)
+names = [name for name in sys.modules if name.partition(".")[0] in ("agents", "envs")]
+files = {file for name in names if (file := getattr(sys.modules[name], "__file__", None))}
+print(sum(len(open(file).readlines()) for file in files))
+print(*sorted(files))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    lines, files = done.stdout.splitlines()
+    assert int(lines) <= 4_600, files
+    assert "runs" not in files, files

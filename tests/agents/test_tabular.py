@@ -28,6 +28,7 @@ from agents.core.randomness import draw
 from agents.core.training import train
 from agents.presets import preset_for
 from agents.runs.progress import Returns
+from agents.runs.saved import make_agent
 from agents.tabular.monte_carlo import RandomStart
 from agents.tabular.parts.control import epsilon_greedy
 from envs import UsageError
@@ -403,4 +404,4 @@ def test_estimates_that_are_none_are_refused(table: dict) -> None:
     """Or the agent would begin anew, or fail at its first step."""
     agent = QLearning("minigrad/GridWorld-v0")
     with pytest.raises(UsageError, match="does not hold what this agent saves"):
-        QLearning.from_config(agent.config(), state={**agent.state_dict(), "table": table})
+        make_agent(QLearning, agent.config(), state={**agent.state_dict(), "table": table})

@@ -323,6 +323,19 @@ def check_number(num_envs: int, env: gym.vector.VectorEnv) -> None:
         raise UsageError(f"num_envs is {num_envs} but {name_of(env)} brings its own {env.num_envs}; leave it out")
 
 
+# gymnasium.make's own, and those that only look.
+NOT_TOLD = ("OrderEnforcing", "PassiveEnvChecker", "RecordEpisodeStatistics", "RecordVideo", "HumanRendering")
+
+
+def list_wrappers(environments: Environments) -> list[str]:
+    """The wrappers, from the outside in, that gymnasium.make would not put around these environments by their id, and
+    that change what an agent sees or is given."""
+    names = [name for layer in environments.layers() if (name := type(layer).__name__) not in NOT_TOLD]
+    if names and names[-1] == "TimeLimit":  # the innermost is of the spec
+        del names[-1]
+    return names
+
+
 def spec_of(env: Any) -> Any:
     """gymnasium's spec, `None` where there is none: a wrapper makes its own on the way, and may fail. What is not made
     yet (a class, a function) has none: a wrapper's class answers with the property itself."""

@@ -26,7 +26,7 @@ import minigrad as mg
 from envs import Environments, Transition, UsageError, make_environments
 from envs.checking import shown
 from envs.errors import whole_number
-from envs.making import is_made, make_first, plain_options
+from envs.making import is_made, list_wrappers, make_first, plain_options
 
 from ..presets import preset_for
 from .callbacks import Callback, make_callbacks
@@ -279,12 +279,14 @@ class Agent:
 
     def config(self) -> dict[str, Any]:
         """What it takes to make this agent again."""
+        wrappers = [] if isinstance(self.env, str) else list_wrappers(self.environments)
         return {
             "algorithm": self.name,
             "class": qualified_name(type(self)),
             # The environment's own id, however it was named. A module's name stays: it has to be imported again.
             "env": self.env if isinstance(self.env, str) and ":" in self.env else self.environments.name,
             "env_options": self.env_options,
+            **({"wrappers": wrappers} if wrappers else {}),
             "seed": self.seed,
             "num_envs": self.num_envs,
             "device": self.device.type,

@@ -25,6 +25,10 @@ def is_kind(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kinds)
 
 
+def is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
 def is_callback(value: Any) -> bool:
     """Whether it describes a callback: a built-in one, or one of the user's own."""
     if not isinstance(value, dict):
@@ -49,6 +53,7 @@ NEEDED: dict[str, tuple[Callable[[Any], bool], str]] = {
 OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "class": (lambda value: isinstance(value, str) and bool(re.fullmatch(".+:.+", value)), "MODULE:CLASS"),
     "env_options": (is_kind(dict), "names and values of the environment's options"),
+    "wrappers": (is_names, "the names of wrappers"),
     "own": (is_kind(dict), "names of the user's own networks"),
     "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
     "checkpoint_every": (is_whole(0), "a whole number from 0 up"),

@@ -141,6 +141,11 @@ def environment_of(config: dict[str, Any], env: Any = None) -> Any:
         return env
     if ":" not in known:
         check_id(known)
+        if wrappers := config.get("wrappers"):
+            raise UsageError(
+                f"the agent was trained in {known} wrapped in {', '.join(wrappers)}, which no file can make again; "
+                f"give the environment again from Python, env=..."
+            )
         return known
     module, _, registered = known.partition(":")
     if module in sys.modules:  # imported already, by whoever wanted to

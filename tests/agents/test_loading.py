@@ -178,6 +178,22 @@ def test_an_environment_without_an_id_is_asked_for(tmp_path: Path, capsys: pytes
     assert load(tmp_path / "run", make).steps == 30
 
 
+def test_a_wrapper_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Its id alone would go on in another environment than it was trained in."""
+    make = lambda: gym.wrappers.TransformReward(gym.make(ENV), lambda reward: -reward)
+    QLearning(make).learn(30, run=tmp_path / "run")
+    message = f"trained in {ENV} wrapped in TransformReward, which no file can make again"
+    with pytest.raises(UsageError, match=message):
+        load(tmp_path / "run")
+    assert cli.main(["evaluate", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err
+    again = load(tmp_path / "run", make).learn(30, run=tmp_path / "run")
+    assert (again.steps, again.config()["wrappers"]) == (60, ["TransformReward"])
+    # These change nothing: the id is enough.
+    QLearning(lambda: gym.wrappers.RecordEpisodeStatistics(gym.make(ENV))).learn(30).save(tmp_path / "watched")
+    assert load(tmp_path / "watched").steps == 30
+
+
 def test_an_exception_in_the_file_is_its_own(own: Path) -> None:
     own.write_text("1 / 0")
     for _ in range(2):

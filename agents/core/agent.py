@@ -28,9 +28,10 @@ from envs.checking import shown
 from envs.errors import whole_number
 from envs.making import is_made, list_wrappers, make_first, plain_options
 
+from ..networks.own import check_names
 from ..presets import preset_for
 from .callbacks import Callback, make_callbacks
-from .hyperparameters import Hyperparameters
+from .hyperparameters import Hyperparameters, names_of
 from .metrics import Means
 from .names import qualified_name
 from .process import is_watched
@@ -84,6 +85,7 @@ class Agent:
         # On the CPU a tensor shares the array's memory, at no further cost.
         self.tensor = mg.from_numpy if self.device.type == "cpu" else lambda array: mg.from_numpy(array).to(self.device)
         given = {name: hyperparameters.pop(name, None) for name in self.own_networks}
+        check_names(self.name, self.own_networks, hyperparameters, names_of(self.Hyperparameters))
         self.own = {name: network for name, network in given.items() if network is not None}
         self.env, self.seed = env, seed
         # A function's environment shows only when it is made what it is, and so which preset it has.

@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar, get_type_h
 
 from envs.errors import UsageError
 
-from .hyperparameters import Hyperparameters, check
+from .hyperparameters import Hyperparameters, check, names_of
 from .names import qualified_name
 
 C = TypeVar("C")
@@ -205,7 +205,3 @@ class ComposedHyperparameters(Hyperparameters):
 
 def remake(kind: type[ComposedHyperparameters], values: dict[str, Any]) -> ComposedHyperparameters:
     return kind.of(values)
-
-
-def names_of(settings: type[Hyperparameters]) -> set[str]:
-    return {field.name for field in fields(settings)}

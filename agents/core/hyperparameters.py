@@ -59,7 +59,7 @@ class Hyperparameters:
         """From plain values (keywords, JSON), and a preset's for what they leave out; a name that doesn't exist is an
         error with the close ones."""
         values = {**(preset or {}), **values}
-        known = {field.name for field in fields(cls)}
+        known = names_of(cls)
         for name in values:
             if name not in known:
                 raise UsageError(f"no hyper-parameter is called {name!r}{did_you_mean(name, known)}")
@@ -71,6 +71,10 @@ class Hyperparameters:
 
     def with_values(self, **values: Any) -> Self:
         return replace(self, **values)
+
+
+def names_of(hyperparameters: type[Hyperparameters]) -> set[str]:
+    return {field.name for field in fields(hyperparameters)}
 
 
 def check(name: str, value: Any, hint: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -12,6 +12,9 @@ import numpy as np
 import minigrad as mg
 import minigrad.nn as nn
 from envs import UsageError
+
+# What agents call them.
+OWN_NETWORKS = ("network", "policy", "value")
 
 
 def make_own_network(
@@ -93,3 +96,14 @@ def match_own_networks(agent: str, saved: Mapping[str, str], names: Sequence[str
             )
         if name not in saved and given.get(name) is not None:
             raise UsageError(f"this agent was trained with the {name} that {agent} makes; leave {name} out")
+
+
+def check_names(agent: str, names: Sequence[str], given: Collection[str], known: Collection[str]) -> None:
+    """Raises `UsageError` where one of the `given` keywords is what another agent calls a network of the user's own.
+    `names` are what this one calls its own, `known` its other keywords."""
+    wrong = [name for name in OWN_NETWORKS if name in given and name not in known]
+    if wrong:
+        takes = [*names, *(["network"] if "network" in known else [])]
+        words = " and ".join(f"{name}=..." for name in takes)
+        hint = f"it takes {words}" if words else "it takes no network of your own"
+        raise UsageError(f"{agent} has no {wrong[0]}=...; {hint}")

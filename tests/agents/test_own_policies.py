@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from gymnasium import spaces
 
 import minigrad as mg
 import minigrad.nn as nn
-from agents import A2C, A3C, DQN, PPO, PPOKL, TRPO, ActorCritic, Reinforce, ReinforceWithBaseline
+from agents import A2C, A3C, DQN, PPO, PPOKL, TRPO, ActorCritic, QLearning, Reinforce, ReinforceWithBaseline
 from envs import UsageError
 from minigrad.distributions import Categorical, Distribution, Independent, Normal, SquashedNormal
 from tests.agents.conftest import assert_same_state
@@ -193,9 +195,14 @@ def test_a_saved_agent_asks_for_what_it_had_and_nothing_else(tmp_path) -> None:
 
 
 def test_who_takes_none_says_so() -> None:
-    for kind, own in ((DQN, {"policy": make_logits}), (Reinforce, {"value": make_value})):
-        with pytest.raises(UsageError, match=f"no hyper-parameter is called '{next(iter(own))}'"):
-            kind("CartPole-v1", **own)
+    for kind, name, takes in (
+        (DQN, "policy", "it takes network=..."),
+        (PPO, "network", "it takes policy=... and value=..."),
+        (Reinforce, "value", "it takes policy=..."),
+        (QLearning, "network", "it takes no network of your own"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(f"{kind.name} has no {name}=...; {takes}")):
+            kind("minigrad/GridWorld-v0", **{name: make_value})
     with pytest.raises(UsageError, match="a constant baseline has no network"):
         ReinforceWithBaseline("CartPole-v1", baseline="constant", value=make_value)
 

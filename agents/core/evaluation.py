@@ -181,6 +181,6 @@ def warn_of_normalizers(environments: Environments) -> None:
             warnings.warn(
                 f"{environments.name} is wrapped in {name}. Every copy of it has statistics of its own, so the {kind} "
                 f"of an evaluation are not those of the training; leave the wrapper out, and give the agent "
-                f"normalize_{kind}=True, which ppo, ppo-kl and trpo have",
+                f"normalize_{kind}=True, which a2c, ppo, ppo-kl and trpo have",
                 stacklevel=3,
             )

@@ -33,7 +33,9 @@ from .parts.rollout_agent import RolloutAgent, RolloutHyperparameters
 
 
 @dataclass(frozen=True)
-class A2CHyperparameters(RolloutHyperparameters):
+class AdvantageHyperparameters(RolloutHyperparameters):
+    """A2C's and A3C's."""
+
     learning_rate: Positive = 7e-4
     """Step size of RMSprop."""
     anneal_learning_rate: bool = False
@@ -64,6 +66,14 @@ class A2CHyperparameters(RolloutHyperparameters):
     """RMSprop: added to the denominator; large against PyTorch's 1e-8, so that rare gradients make no leap."""
 
 
+@dataclass(frozen=True)
+class A2CHyperparameters(AdvantageHyperparameters):
+    normalize_observations: bool = False
+    """Whether observations are brought to mean 0 and variance 1, by running statistics."""
+    normalize_rewards: bool = False
+    """Whether rewards are divided by the standard deviation of the returns, by running statistics."""
+
+
 class Losses(NamedTuple):
     total: mg.Tensor  # () what is minimised
     policy: mg.Tensor  # ()
@@ -82,15 +92,17 @@ class A2C(RolloutAgent):
     def learn_from(self, steps: Steps) -> None:
         h = self.hyperparameters
         set_learning_rate(self.optimizer, h, self.progress)
+        steps = self.normalize_rewards(steps)
         losses, explained = judge_and_weigh(self, steps)
         norm = descend(losses.total, self.optimizer, self.weights, h.max_gradient_norm)
+        self.learn_observations(steps)
         self.metrics.add(losses.policy.item(), losses.value.item(), losses.entropy.item(), explained, norm)
 
 
 def judge_and_weigh(agent: RolloutAgent, steps: Steps) -> tuple[Losses, float]:
     """The losses of a rollout, and how much of the returns V explains."""
     h, valid = agent.hyperparameters, steps.valid
-    distribution, value = agent.network(agent.tensor(steps.observation[valid]))  # value: (valid steps,)
+    distribution, value = agent.network(agent.see(steps.observation[valid]))  # value: (valid steps,)
     predicted, next_value = mg.to_numpy(value), agent.state_values(steps.next_observation[valid])
     advantage = rollout_advantage(steps, predicted, next_value, h.gamma, h.gae_lambda)
     target = predicted + advantage
@@ -117,5 +129,5 @@ def a2c_losses(
     return Losses(total, policy_loss, value_loss, entropy)
 
 
-def rmsprop(weights: list[nn.Parameter], h: A2CHyperparameters) -> optim.Optimizer:
+def rmsprop(weights: list[nn.Parameter], h: AdvantageHyperparameters) -> optim.Optimizer:
     return optim.RMSprop(weights, lr=h.learning_rate, alpha=h.rmsprop_alpha, eps=h.rmsprop_epsilon)

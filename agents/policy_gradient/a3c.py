@@ -45,12 +45,12 @@ from ..core.schedules import set_learning_rate
 from ..core.training import train
 from ..memory.rollout import Steps
 from ..runs.workers import SPAWN, Work, Workers
-from .a2c import A2C, A2CHyperparameters, judge_and_weigh, rmsprop
+from .a2c import A2C, AdvantageHyperparameters, judge_and_weigh, rmsprop
 from .parts.rollout_agent import RolloutAgent
 
 
 @dataclass(frozen=True)
-class A3CHyperparameters(A2CHyperparameters):
+class A3CHyperparameters(AdvantageHyperparameters):
     workers: Count = 2
     """Processes that learn at the same time, best one a core. With more than one, no two runs are the
     same, nor is a resumed one the uninterrupted one."""

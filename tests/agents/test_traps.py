@@ -21,6 +21,7 @@ from agents import (
     SimplePolicyGradient,
 )
 from agents.memory.rollout import Rollout, Steps, Trajectories
+from agents.networks.normalization import RewardNormalizer
 from agents.policy_gradient import ppo
 from agents.policy_gradient.parts.gae import rollout_advantage
 from agents.policy_gradient.parts.trust_region import Batch, judge_rollout
@@ -343,10 +344,15 @@ def plain(kind: type) -> dict[str, bool]:
 # -- normalisation
 
 
-def test_empty_places_are_not_in_the_statistics() -> None:
+# One epoch, where the algorithm has epochs.
+NORMALIZING = [(A2C, {}), (PPO, {"epochs": 1})]
+
+
+@pytest.mark.parametrize(("kind", "passes"), NORMALIZING)
+def test_empty_places_are_not_in_the_statistics(kind: type, passes: dict[str, int]) -> None:
     ids = ("minigrad/ProbeTruncation-v0", "minigrad/ProbeConstant-v0")
     env = SyncVectorEnv([lambda name=name: gym.make(name) for name in ids], autoreset_mode=AutoresetMode.NEXT_STEP)
-    agent = PPO(env, rollout_steps=30, epochs=1, normalize_observations=True, normalize_rewards=True).learn(42)
+    agent = kind(env, rollout_steps=30, normalize_observations=True, normalize_rewards=True, **passes).learn(42)
     # Of six steps of the vector environment, the first sees 0, 1, -, 0, 1, - and the second 0, -, 0, -, 0, -; a step
     # without any transition has no place in the rollout.
     observations, rewards = agent.observation_normalizer.statistics, agent.reward_normalizer.statistics
@@ -356,12 +362,13 @@ def test_empty_places_are_not_in_the_statistics() -> None:
 
 
 @pytest.mark.parametrize("steps", [64, 90])
-def test_everything_that_is_normalised_with_is_saved(tmp_path, steps: int) -> None:
+@pytest.mark.parametrize(("kind", "passes"), NORMALIZING)
+def test_everything_that_is_normalised_with_is_saved(kind: type, passes: dict[str, int], tmp_path, steps: int) -> None:
     """At a rollout's end and in the middle of one; with both statistics and the returns under way."""
-    settings = dict(rollout_steps=16, epochs=2, normalize_observations=True, normalize_rewards=True)
-    agent = PPO("CartPole-v1", num_envs=2, hidden=(8,), **settings).learn(steps)
+    settings = dict(rollout_steps=16, normalize_observations=True, normalize_rewards=True, **passes)
+    agent = kind("CartPole-v1", num_envs=2, hidden=(8,), **settings).learn(steps)
     agent.save(tmp_path / "agent")
-    loaded = PPO.load(tmp_path / "agent")
+    loaded = kind.load(tmp_path / "agent")
     for mine, theirs in (
         (agent.observation_normalizer.statistics, loaded.observation_normalizer.statistics),
         (agent.reward_normalizer.statistics, loaded.reward_normalizer.statistics),
@@ -384,6 +391,30 @@ def test_a_constant_baseline_is_kept_in_part_and_saved(tmp_path) -> None:
     baseline.products = lambda one, returns: (100.0, 40.0)  # type: ignore[method-assign]
     baseline.learn_from(every_trajectory()[:2], [np.zeros(3)] * 2)
     assert (baseline.ab, baseline.bb) == (0.75 * 8 + 0.25 * 100, 0.75 * 4 + 0.25 * 40)
+
+
+def test_a2c_learns_from_normalised_steps() -> None:
+    """Its update is the one without normalisers on steps that were normalised by hand; the observations' statistics
+    grow only afterwards."""
+    settings = dict(num_envs=2, gamma=0.9, hidden=(4,), seed=1)
+    agent = A2C(ENV, normalize_observations=True, normalize_rewards=True, **settings)
+    by_hand = A2C(ENV, **settings)
+    agent.observation_normalizer.learn_from(np.array([[0.0], [1.0], [3.0]]))
+    steps = cut_in_the_middle(0.0)
+    normalizer = RewardNormalizer(2, 0.9)
+    normalizer.learn_from(steps.reward, steps.terminated | steps.truncated, steps.valid)
+    see = lambda observation: ((observation - 4 / 3) / np.sqrt(14 / 9)).astype(np.float32)  # mean and variance of 0 1 3
+    by_hand.learn_from(
+        steps._replace(
+            observation=see(steps.observation),
+            next_observation=see(steps.next_observation),
+            reward=normalizer(steps.reward),
+        )
+    )
+    agent.learn_from(steps)
+    for mine, theirs in zip(agent.weights, by_hand.weights, strict=True):
+        np.testing.assert_allclose(mine.array, theirs.array, rtol=1e-5, atol=1e-6)
+    assert agent.observation_normalizer.statistics.count == 3 + steps.valid.sum()
 
 
 def test_the_first_rewards_are_normalised_with_their_own_statistics() -> None:

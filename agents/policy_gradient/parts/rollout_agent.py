@@ -139,5 +139,17 @@ class RolloutAgent(Agent):
         if self.rollout.full:
             self.learn_from(self.rollout.take())
 
+    def normalize_rewards(self, steps: Steps) -> Steps:
+        """The rollout with its rewards as the value sees them. Their statistics learn from it first."""
+        if self.reward_normalizer is None:
+            return steps
+        self.reward_normalizer.learn_from(steps.reward, steps.terminated | steps.truncated, steps.valid)
+        return steps._replace(reward=self.reward_normalizer(steps.reward))
+
+    def learn_observations(self, steps: Steps) -> None:
+        """The statistics of observations learn from a rollout, once the networks have seen it."""
+        if self.observation_normalizer is not None:
+            self.observation_normalizer.learn_from(steps.observation[steps.valid])
+
     def schedules(self) -> dict[str, float]:
         return {**super().schedules(), **list_learning_rate(self.hyperparameters, self.progress)}

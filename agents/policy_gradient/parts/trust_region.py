@@ -97,17 +97,14 @@ def judge_rollout(agent: RolloutAgent, steps: Steps) -> Batch:
     are still the ones that acted, and a pass over many costs a fraction of many passes over few. The normalisers learn
     from the steps."""
     h, valid = agent.hyperparameters, steps.valid
-    if agent.reward_normalizer is not None:
-        agent.reward_normalizer.learn_from(steps.reward, steps.terminated | steps.truncated, valid)
-        steps = steps._replace(reward=agent.reward_normalizer(steps.reward))
+    steps = agent.normalize_rewards(steps)
     observation, action = agent.see(steps.observation[valid]), steps.action[valid]
     with mg.no_grad():
         distribution, predicted = agent.network(observation)
         log_prob = mg.to_numpy(distribution.log_prob(agent.tensor(action)))
     value, next_value = mg.to_numpy(predicted), agent.state_values(steps.next_observation[valid])
     advantage = rollout_advantage(steps, value, next_value, h.gamma, h.gae_lambda)  # detail 5
-    if agent.observation_normalizer is not None:
-        agent.observation_normalizer.learn_from(steps.observation[valid])
+    agent.learn_observations(steps)
     policy = agent.network.policy.head.numbers_of(distribution)
     return Batch(mg.to_numpy(observation), action, log_prob, value, advantage, value + advantage, policy)
 

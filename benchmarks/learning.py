@@ -1,11 +1,14 @@
 """How well an agent learns: returns over several seeds, with an interval, beside the published figure.
 
-    python benchmarks/learning.py ALGORITHM ENV [--seeds N] [--steps N] [--jobs N]
+    python benchmarks/learning.py ALGORITHM ENV [--seeds N] [--steps N] [--jobs N] [--runs DIR]
 
 Trains with the presets and evaluates greedily on 100 new episodes: the final weights, and the checkpoint that
 evaluated best during training. Adds the rows to benchmarks/results/learning.csv, renders all of it as
 benchmarks/results/learning.md, and keeps the evaluations during training, with a picture for each environment, in
 benchmarks/results/learning/. Rows of the same name that another preset gave are dropped: no median mixes two.
+
+With --runs, each seed's run stays in DIR, and one that was interrupted goes on from its last checkpoint: the result is
+the same, to the bit. Its seconds are then those since.
 
 ALGORITHM may be a combination: double-dqn+prioritized-dqn is Double DQN with prioritised replay."""
 
@@ -63,6 +66,14 @@ PUBLISHED = {
     ("double-dqn", "Pendulum-v1"): "−279 @200 episodes (Hands-on-RL, training returns, one seed)",
     ("double-dqn+prioritized-dqn", "LunarLander-v3"): "266 @300k (SLM-Lab, final moving average)",
     ("a2c", "CartPole-v1"): "500 ± 0 @500k (RL Zoo, one run)",
+    ("a2c", "Acrobot-v1"): "−83.4 ± 17 @500k (RL Zoo, one run)",
+    ("a2c", "MountainCar-v0"): "−111 ± 24 @1M (RL Zoo, one run)",
+    ("a2c", "LunarLander-v3"): "156 ± 80 @200k (RL Zoo, v2, one run)",
+    ("ppo", "MountainCar-v0"): "−110 ± 19.5 @1M (RL Zoo, one run)",
+    ("ppo", "BipedalWalker-v3"): "213 ± 129 @5M (RL Zoo, one run)",
+    ("ppo", "Hopper-v5"): "2410 ± 10 @1M (RL Zoo, v3, one run)",
+    ("ppo", "Walker2d-v5"): "3479 ± 822 @1M (RL Zoo, v3, one run)",
+    ("ppo", "Ant-v5"): "1327 ± 452 @1M (RL Zoo, v3, one run)",
     ("ppo", "CartPole-v1"): "500 ± 0 @100k (RL Zoo, one run); 490 ± 6 @500k (CleanRL, training returns, 3 seeds)",
     ("ppo", "Acrobot-v1"): "−73.5 ± 18 @1M (RL Zoo, one run); −86.4 @500k (CleanRL, training returns, 3 seeds)",
     ("ppo", "Pendulum-v1"): "−172 ± 104 @100k (RL Zoo, one run)",
@@ -86,16 +97,24 @@ def preset_digest(algorithm: str, env: str) -> str:
     return f"{crc32(repr(settings).encode()):08x}"
 
 
-def train_and_evaluate(algorithm: str, env: str, seed: int, steps: int, changes: dict[str, Any]) -> tuple[Row, Row]:
+def train_and_evaluate(
+    algorithm: str, env: str, seed: int, steps: int, changes: dict[str, Any], runs: str | None
+) -> tuple[Row, Row]:
     """The result, and the curve: a row of greedy evaluations during training."""
     agent_type, components = combined(algorithm)
     changes = {**components, **changes}
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as temporary:
+        run = Path(runs or temporary, f"{algorithm}-{env}-{steps}-{seed}".replace("/", "-"))
         started = time.perf_counter()
-        agent = agent_type(env, seed=seed, **changes).learn(steps, run=f"{directory}/run", progress=False)
+        if (run / "checkpoints").exists():
+            agent = agent_type.load(run)
+        else:
+            agent = agent_type(env, seed=seed, **changes)
+        if agent.steps < steps:
+            agent.learn(steps - agent.steps, run=run, progress=False)
         seconds = time.perf_counter() - started
-        best = agent_type.load(f"{directory}/run", best=True)
-        curve = read_table(Path(directory, "run", "evaluations.csv"))
+        best = agent_type.load(run, best=True)
+        curve = read_table(run / "evaluations.csv")
     result = {
         "algorithm": algorithm,
         "env": env,
@@ -242,6 +261,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
+    parser.add_argument("--runs", metavar="DIR", help="keep the runs there, and go on with those that are there")
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="try other hyper-parameters; records nothing"
     )
@@ -252,7 +272,7 @@ def main() -> None:
     CURVES.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         runs = [
-            pool.submit(train_and_evaluate, options.algorithm, options.env, seed, steps, changes)
+            pool.submit(train_and_evaluate, options.algorithm, options.env, seed, steps, changes, options.runs)
             for seed in range(options.seeds)
         ]
         for run in as_completed(runs):

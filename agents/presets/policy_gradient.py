@@ -1,4 +1,7 @@
-"""Presets of the policy gradients."""
+"""Presets of the policy gradients.
+
+"Zoo" are the settings that RL Baselines3 Zoo publishes, each of a tuned run, as far as this project has them. It has no
+state-dependent exploration (gSDE)."""
 
 from __future__ import annotations
 
@@ -126,6 +129,70 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "normalize_rewards": True,
         },
     ),
+    # Zoo.
+    ("ppo", "MountainCar-v0"): Preset(
+        steps=1_000_000,
+        num_envs=16,
+        hyperparameters={
+            "gae_lambda": 0.98,
+            "rollout_steps": 16,
+            "epochs": 4,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    # Zoo.
+    ("ppo", "BipedalWalker-v3"): Preset(
+        steps=5_000_000,
+        num_envs=32,
+        hyperparameters={
+            "gamma": 0.999,
+            "clip": 0.18,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    # Zoo.
+    ("ppo", "Hopper-v5"): Preset(
+        steps=1_000_000,
+        hyperparameters={
+            "learning_rate": 9.8e-5,
+            "gamma": 0.999,
+            "gae_lambda": 0.99,
+            "rollout_steps": 512,
+            "batch_size": 32,
+            "epochs": 5,
+            "entropy_coefficient": 0.0023,
+            "value_coefficient": 0.84,
+            "max_gradient_norm": 0.7,
+            "hidden": (256, 256),
+            "activation": "relu",
+            "orthogonal": False,
+            "initial_std": 0.135,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    # Zoo.
+    ("ppo", "Walker2d-v5"): Preset(
+        steps=1_000_000,
+        hyperparameters={
+            "learning_rate": 5e-5,
+            "rollout_steps": 512,
+            "batch_size": 32,
+            "epochs": 20,
+            "clip": 0.1,
+            "entropy_coefficient": 5.9e-4,
+            "value_coefficient": 0.87,
+            "max_gradient_norm": 1.0,
+            "normalize_observations": True,
+            "normalize_rewards": True,
+        },
+    ),
+    # Zoo: the defaults, normalised.
+    ("ppo", "Ant-v5"): Preset(
+        steps=1_000_000, hyperparameters={"normalize_observations": True, "normalize_rewards": True}
+    ),
     # Greedily a mean length of about 18 of 36, in 30 seconds on one core.
     ("ppo", "minigrad/Snake-v0"): Preset(
         steps=500_000,
@@ -184,6 +251,26 @@ PRESETS: dict[tuple[str, str], Preset] = {
         },
     ),
     ("a2c", "CartPole-v1"): Preset(steps=500_000, num_envs=8),
+    # Zoo.
+    ("a2c", "LunarLander-v3"): Preset(
+        steps=200_000,
+        num_envs=8,
+        hyperparameters={
+            "learning_rate": 8.3e-4,
+            "anneal_learning_rate": True,
+            "gamma": 0.995,
+            "entropy_coefficient": 1e-5,
+        },
+    ),
+    # Zoo.
+    **{
+        ("a2c", env): Preset(
+            steps=steps,
+            num_envs=16,
+            hyperparameters={"normalize_observations": True, "normalize_rewards": True},
+        )
+        for env, steps in (("Acrobot-v1", 500_000), ("MountainCar-v0", 1_000_000))
+    },
     **{
         (learner, probe): Preset(
             steps=3_000,

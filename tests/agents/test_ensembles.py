@@ -24,7 +24,7 @@ def test_it_is_its_members(shared: bool) -> None:
         for mine, whole in zip((member[0], member[2]), (ensemble[0], ensemble[2]), strict=True):
             mine.load_state_dict({"weight": whole.weight[m].T, "bias": whole.bias[m, 0]})
         own = member(x if shared else x[m])
-        np.testing.assert_allclose(out[m].numpy(force=True), own.numpy(force=True), rtol=1e-12)
+        np.testing.assert_allclose(out[m].detach().numpy(), own.detach().numpy(), rtol=1e-12)
         (own * weight[m]).sum().backward()
         for mine, whole in zip((member[0], member[2]), (ensemble[0], ensemble[2]), strict=True):
             np.testing.assert_allclose(whole.weight.grad[m].numpy(), mine.weight.grad.numpy().T, rtol=1e-10)
@@ -33,7 +33,7 @@ def test_it_is_its_members(shared: bool) -> None:
 
 def test_members_start_apart_and_as_a_layer_does() -> None:
     layer = ensemble_body(200, (16, 8))[0]
-    weight = layer.weight.numpy(force=True)
+    weight = layer.weight.detach().numpy()
     assert weight.shape == (200, 16, 8)
     assert np.abs(weight).max() <= 1 / 4
     assert weight.std() == pytest.approx(1 / 4 / 3**0.5, rel=0.02)  # of a uniform distribution

@@ -65,6 +65,11 @@ from .policy_gradient.trpo import TRPO as TRPO
 from .policy_gradient.ppo_kl import PPOKL as PPOKL
 from .policy_gradient.ppo import PPO as PPO
 
+# Policies over continuous actions that learn from a replay.
+from .continuous.ddpg import DDPG as DDPG
+from .continuous.td3 import TD3 as TD3
+from .continuous.sac import SAC as SAC
+
 from .registry import AGENTS as AGENTS
 from .registry import register
 

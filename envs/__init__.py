@@ -8,7 +8,7 @@ from .errors import UsageError
 from .making import make_environments
 from .transitions import Environments, Episode, Transition
 
-for _probe in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation"):
+for _probe in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation", "Continuous"):
     register(f"minigrad/Probe{_probe}-v0", entry_point=f"envs.probes:Probe{_probe}")
 for _name, _view in (("Snake", "features"), ("SnakeImage", "image")):
     register(

@@ -1,6 +1,6 @@
 """Probe environments: each isolates one thing an agent must get right, and has an exactly known answer.
 
-Train on them in order. The first probe that an agent gets wrong says where its fault is; all but the last
+Train on them in order. The first probe that an agent gets wrong says where its fault is; all but the last two
 after Andy Jones, "Debugging Reinforcement Learning Systems" (2021).
 
 | probe              | what it isolates                                    | Q(s, a)                       |
@@ -11,6 +11,7 @@ after Andy Jones, "Debugging Reinforcement Learning Systems" (2021).
 | `ProbeAction`      | choosing: the reward depends on the action alone    | Q(0) = -1, Q(1) = 1           |
 | `ProbeBoth`        | both at once: the action must match the observation | 1 if they match, else -1      |
 | `ProbeTruncation`  | truncation: the reward goes on after the cut        | Q(0) = γ Q(1), Q(1) = 1/(1-γ) |
+| `ProbeContinuous`  | an action that is a number: it must be 0.6 s        | 1 - (a - 0.6 s)²              |
 """
 
 from __future__ import annotations
@@ -149,3 +150,23 @@ class ProbeTruncation(Probe):
     @staticmethod
     def action_values(gamma: float) -> dict[float, list[float]]:
         return {0.0: [gamma / (1 - gamma)], 1.0: [1 / (1 - gamma)]}
+
+
+class ProbeContinuous(ProbeObservation):
+    """The best action is a known function of the observation. It is among 11 actions from -1 to 1, and among 6."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def step(self, action: Any) -> Step:
+        return observe(self.position), 1.0 - float(action[0] - self.best_action(self.position)) ** 2, True, False, {}
+
+    @staticmethod
+    def best_action(state: float) -> float:
+        return 0.6 * state
+
+    @staticmethod
+    def action_values(gamma: float) -> dict[float, list[float]]:
+        """Of the best action alone."""
+        return {-1.0: [1.0], 1.0: [1.0]}

@@ -13,10 +13,11 @@ import gymnasium as gym
 from envs import Environments
 from envs.making import complete_id, spec_of
 
+from .preset import CONTINUOUS_PROBE as CONTINUOUS_PROBE
 from .preset import PROBES as PROBES
 from .preset import Preset as Preset
 
-FAMILIES = ("tabular", "value", "policy_gradient")
+FAMILIES = ("tabular", "value", "policy_gradient", "continuous")
 
 
 def presets_of(family: str) -> dict[tuple[str, str], Preset]:

@@ -5,7 +5,7 @@ state-dependent exploration (gSDE)."""
 
 from __future__ import annotations
 
-from .preset import PROBES, Preset
+from .preset import CONTINUOUS_PROBE, PROBES, Preset
 
 PRESETS: dict[tuple[str, str], Preset] = {
     # V of the start is 0.655 then, of 0.6561: a softmax policy comes near the best one as slowly as 1 / updates.
@@ -223,7 +223,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
             },
         )
         for proximal in ("trpo", "ppo-kl", "ppo")
-        for probe in PROBES
+        for probe in (*PROBES, CONTINUOUS_PROBE)
     },
     ("actor-critic", "CartPole-v1"): Preset(steps=300_000, num_envs=8),
     # From random play alone: greedily 257 to 361, the median 270, over five seeds. With 300,000 steps it is less again.
@@ -294,6 +294,6 @@ PRESETS: dict[tuple[str, str], Preset] = {
             },
         )
         for learner, alone in (("a2c", {}), ("a3c", {"workers": 1}))
-        for probe in PROBES
+        for probe in (*PROBES, CONTINUOUS_PROBE)
     },
 }

@@ -21,6 +21,8 @@ class Preset:
     tuned: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
+# Those whose actions are choices, in the order of their use, and the one whose action is a number.
 PROBES = [
     f"minigrad/Probe{name}-v0" for name in ("Constant", "Observation", "Discount", "Action", "Both", "Truncation")
 ]
+CONTINUOUS_PROBE = "minigrad/ProbeContinuous-v0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .preset import PROBES, Preset
+from .preset import CONTINUOUS_PROBE, PROBES, Preset
 
 SNAKE = Preset(
     steps=100_000,
@@ -187,9 +187,10 @@ PRESETS: dict[tuple[str, str], Preset] = {
                 "learning_starts": 100,
                 "target_every": 20,
                 "epsilon_end": 1.0,
+                **more,
             },
         )
-        for probe in PROBES
+        for probe, more in (*((probe, {}) for probe in PROBES), (CONTINUOUS_PROBE, {"actions": 6}))
     },
     **{
         ("neural-q-learning", probe): Preset(

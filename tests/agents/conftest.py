@@ -15,6 +15,8 @@ from agents import AGENTS, DQN, Agent
 
 def env_of(agent_type: type[Agent]) -> str:
     """A small environment that the agent can learn in: a probe, or a table's where it needs one."""
+    if spaces.Discrete not in (agent_type.action_spaces or (spaces.Discrete,)):
+        return "minigrad/ProbeContinuous-v0"
     return "FrozenLake-v1" if learns_tables(agent_type) else "minigrad/ProbeBoth-v0"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from agents import (
     A2C,
+    AGENTS,
     DQN,
     PPO,
     PPOKL,
@@ -20,23 +21,32 @@ from agents import (
 )
 from agents.memory.replay import Replay
 from agents.memory.rollout import Rollout, Trajectories
-from agents.presets import PROBES, preset_for
-from agents.runs.probing import probed, report
+from agents.presets import CONTINUOUS_PROBE, PROBES, preset_for
+from agents.runs.probing import list_probes, probed, report
 from envs import Transition
 from envs.bare import BareEnvironments
+from tests.agents.conftest import learns_tables
 
 
 def trained(agent_type: type[Agent], env_id: str) -> Agent:
     return agent_type(env_id, seed=0).learn(preset_for(agent_type, env_id).steps)
 
 
-@pytest.mark.parametrize("env_id", PROBES)
-def test_probe(deep_agent_type: type[Agent], env_id: str) -> None:
-    agent = trained(deep_agent_type, env_id)
+@pytest.mark.parametrize(
+    ("kind", "env_id"),
+    [(kind, env_id) for kind in AGENTS.values() if not learns_tables(kind) for env_id in list_probes(kind)],
+)
+def test_probe(kind: type[Agent], env_id: str) -> None:
+    agent = trained(kind, env_id)
     found = probed(agent)
     np.testing.assert_allclose(found.learned, found.exact, atol=0.05)
-    for state, values in gym.make(env_id).unwrapped.action_values(0.5).items():
-        assert agent.predict(np.array([state])) == np.argmax(values)
+    probe = gym.make(env_id).unwrapped
+    for state, values in probe.action_values(0.5).items():
+        does = agent.predict(np.array([state]))
+        if env_id == CONTINUOUS_PROBE:
+            assert does == pytest.approx([probe.best_action(state)], abs=0.05)
+        else:
+            assert does == np.argmax(values)
     assert found.right
 
 

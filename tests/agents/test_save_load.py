@@ -45,7 +45,7 @@ def test_predict_takes_one_or_many(agent_type: type[Agent]) -> None:
     one = agent.predict(np.zeros(shape))
     assert agent.action_space.contains(one)
     many = agent.predict(np.zeros((5, *shape)))
-    assert many.tolist() == [one] * 5
+    np.testing.assert_allclose(many, [one] * 5, rtol=1e-5)
     name, wrong = re.escape(env_of(agent_type)), (3, 2)
     with pytest.raises(UsageError, match=rf"shape {re.escape(str(wrong))}, but {name} has {re.escape(str(shape))}"):
         agent.predict(np.zeros(wrong))

@@ -1,0 +1,1 @@
+"""Policies over continuous actions that learn from a replay."""

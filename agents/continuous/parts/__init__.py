@@ -1,0 +1,1 @@
+"""What the algorithms of this family are made of."""

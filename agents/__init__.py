@@ -69,6 +69,7 @@ from .policy_gradient.ppo import PPO as PPO
 from .continuous.ddpg import DDPG as DDPG
 from .continuous.td3 import TD3 as TD3
 from .continuous.sac import SAC as SAC
+from .continuous.sac_discrete import SACDiscrete as SACDiscrete
 
 from .registry import AGENTS as AGENTS
 from .registry import register

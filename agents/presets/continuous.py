@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .preset import CONTINUOUS_PROBE, Preset
+from .preset import CONTINUOUS_PROBE, PROBES, Preset
 
 SMALL = {"hidden": (64, 64), "batch_size": 128}
 
@@ -24,6 +24,23 @@ PRESETS: dict[tuple[str, str], Preset] = {
             "target_rate": 0.05,
         },
     ),
+    **{
+        ("sac-discrete", probe): Preset(
+            steps=1_000,
+            hyperparameters={
+                "learning_rate": 1e-2,
+                "gamma": 0.5,
+                "hidden": (16,),
+                "batch_size": 32,
+                "learning_starts": 100,
+                "target_rate": 0.1,
+                "alpha": 1e-3,
+                "learn_alpha": False,
+            },
+        )
+        for probe in PROBES
+    },
+    ("sac-discrete", "CartPole-v1"): Preset(steps=50_000, hyperparameters={**SMALL, "target_rate": 0.01}),
     ("ddpg", "Pendulum-v1"): Preset(steps=20_000, hyperparameters={**SMALL, "gamma": 0.98}),
     ("td3", "Pendulum-v1"): Preset(steps=20_000, hyperparameters={**SMALL, "gamma": 0.98}),
     ("sac", "Pendulum-v1"): Preset(steps=20_000, hyperparameters={**SMALL, "gamma": 0.98}),

@@ -18,6 +18,8 @@ from .core.callbacks import Callback as Callback
 from .core.evaluation import Evaluation as Evaluation
 from .core.evaluation import evaluate as evaluate
 from .core.training import train as train
+from .memory.recorded import read_steps as read_steps
+from .runs.collecting import collect as collect
 from .runs.films import record as record
 from .runs.loading import load as load
 from .runs.plots import plot_runs as plot_runs
@@ -70,6 +72,9 @@ from .continuous.ddpg import DDPG as DDPG
 from .continuous.td3 import TD3 as TD3
 from .continuous.sac import SAC as SAC
 from .continuous.sac_discrete import SACDiscrete as SACDiscrete
+
+# Policies that do as somebody did.
+from .imitation.bc import BC as BC
 
 from .registry import AGENTS as AGENTS
 from .registry import register

@@ -38,6 +38,11 @@ class DiscreteActions(MappedActions):
     def for_env(self, action: Any) -> Any:
         return self._grid.take(action, 0)  # a copy, of a single one too
 
+    def for_agent(self, action: np.ndarray) -> np.ndarray:
+        """The nearest of the choices, (k,)."""
+        distances = self._grid[None] - action.astype(np.float64)[:, None]
+        return np.square(distances).reshape(len(action), len(self._grid), -1).sum(2).argmin(1)
+
 
 def grid(name: str, space: Any, n: int) -> np.ndarray:
     """The actions in the box `space`, (actions, ...) of its shape and dtype; the last dimension varies

@@ -21,6 +21,9 @@ class MappedActions(WrappedEnvironments):
     def for_env(self, action: Any) -> Any:
         raise NotImplementedError
 
+    def for_agent(self, action: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
     def step(self, action: np.ndarray) -> Transition:
         transition = super().step(action)
         return transition._replace(action=action[transition.env])

@@ -52,6 +52,11 @@ class ScaledActions(MappedActions):
             scaled = np.rint(scaled)  # a cast alone cuts off towards 0: -0.9 and 0.9 would be the same
         return scaled.astype(space.dtype)
 
+    def for_agent(self, action: np.ndarray) -> np.ndarray:
+        # A dimension of no width has one action, which is 0 to the agent.
+        half_width = np.where(self._half_width > 0, self._half_width, 1.0)
+        return ((action - self._center) / half_width).astype(np.float32)
+
 
 def has_two_bounds(space: spaces.Box) -> np.ndarray:
     """(...) bool: the dimensions that can be scaled."""

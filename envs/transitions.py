@@ -192,6 +192,10 @@ class Environments:
         """Actions as the environment itself takes them: agents count them from 0."""
         return action + self._first_action if self._first_action else action
 
+    def for_agent(self, action: np.ndarray) -> np.ndarray:
+        """Actions (k, ...) of the environment as agents see them: what `for_env` undoes."""
+        return action - self._first_action if self._first_action else action
+
     def _count(self, i: int, reward: float, ended: bool) -> None:
         """Adds a step to environment `i`'s episode."""
         # NaN spreads from one bad reward to every weight; refused here, it still has a name.

@@ -45,6 +45,9 @@ class WrappedEnvironments(Environments):
         self._show()
         return is_back
 
+    def for_agent(self, action: np.ndarray) -> np.ndarray:
+        return self._inner.for_agent(action)
+
     def reset(self, seed: int) -> None:
         self._inner.reset(seed)
         self._show()

@@ -4,6 +4,7 @@
     minigrad resume RUN [--steps N]
     minigrad evaluate RUN [--episodes N] [--best]
     minigrad record RUN [--episodes N] [--best] [--output FILE]
+    minigrad collect RUN --output FILE [--episodes N]
     minigrad plot RUN... [--metric NAME] [--output FILE]
     minigrad list
     minigrad probe ALGORITHM [--seed N]
@@ -28,7 +29,7 @@ from .ablation import command_ablation
 from .check_env import command_check_env
 from .listing import command_list
 from .probe import command_probe
-from .show import command_evaluate, command_plot, command_record
+from .show import command_collect, command_evaluate, command_plot, command_record
 from .streams import forgiving_streams
 from .train import command_resume, command_train
 
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "resume": command_resume,
     "evaluate": command_evaluate,
     "record": command_record,
+    "collect": command_collect,
     "plot": command_plot,
     "list": command_list,
     "probe": command_probe,

@@ -1,4 +1,4 @@
-"""What is done with a trained run: `minigrad evaluate`, `record` and `plot`."""
+"""What is done with a trained run: `minigrad evaluate`, `record`, `collect` and `plot`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
 
 from envs.errors import UsageError
 
 from ..core.agent import Agent
 from ..core.evaluation import EVALUATION_SEED, evaluate
+from ..runs.collecting import collect
 from ..runs.config import read_config
 from ..runs.films import record
 from ..runs.loading import import_agent, load, name_again
@@ -50,6 +52,24 @@ class RecordOptions:
 
 
 @dataclass(frozen=True)
+class CollectOptions:
+    run: RunArgument
+    """A run directory."""
+    output: Path
+    """The file to write, .safetensors."""
+    episodes: int = 10
+    """Episodes to play."""
+    seed: int = EVALUATION_SEED
+    """Seed of the environment they are played in."""
+    stochastic: bool = False
+    """Actions drawn from the policy, instead of the best ones."""
+    best: bool = False
+    """The checkpoint that evaluated best during training, instead of the newest."""
+    agent: AgentOption = None
+    env: EnvOption = None
+
+
+@dataclass(frozen=True)
 class PlotOptions:
     runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RUN")]
     """Run directories; those that differ only in their seed become one line with an interval."""
@@ -72,7 +92,16 @@ def command_evaluate(arguments: list[str]) -> None:
     )
 
 
-def load_run(options: EvaluateOptions | RecordOptions) -> Agent:
+def command_collect(arguments: list[str]) -> None:
+    description = "Records the steps of a trained agent, for others to learn from: `minigrad train bc --data FILE`."
+    options = parse(CollectOptions, arguments, "collect", None, description)
+    agent = load_run(options)
+    steps = collect(agent, options.output, options.episodes, options.seed, not options.stochastic)
+    mean = np.mean(steps.about["returns"])
+    print(f"{options.output}: {len(steps):,} steps of {options.episodes} episodes, mean return {mean:g}")
+
+
+def load_run(options: EvaluateOptions | RecordOptions | CollectOptions) -> Agent:
     """The agent that a run trained."""
     env = name_again(read_config(options.run), options.env, options.run)
     return load(options.run, env, best=options.best, agent=import_agent(options.agent))

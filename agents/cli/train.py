@@ -52,6 +52,8 @@ class TrainOptions(Generic[H]):
     """Where the networks are: cuda pays for large ones only, and needs an NVIDIA GPU and CuPy (docs/gpu.md)."""
     env_option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """An option of the environment, NAME=VALUE, such as is_slippery=False; may be given several times."""
+    data: Path | None = None
+    """Recorded steps to learn from, a file that `minigrad collect` wrote."""
     run: Path | None = None
     """Where the run goes: a new directory. Left out, one under runs/."""
     checkpoint_every: int = 0
@@ -105,6 +107,7 @@ def command_train(arguments: list[str]) -> int:
         env_options=dict(map(parse_option, options.env_option)),
         seed=options.seed,
         num_envs=options.num_envs,
+        data=options.data,
         device=options.device,
         **options.hyperparameters.plain(),
     )

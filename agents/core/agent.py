@@ -40,6 +40,7 @@ from .training import train
 from .whereabouts import Whereabouts
 
 if TYPE_CHECKING:
+    from ..memory.recorded import DataFile
     from ..runs.run import Run
 
 
@@ -50,6 +51,7 @@ class Agent:
     env_options         what the id, the class or the function takes: {"is_slippery": False}
     seed                everything random follows from it
     num_envs            environments side by side
+    data                a file of recorded steps to learn from, which `collect` writes (agents/memory/recorded.py)
     device              where its networks are: "cpu", or "cuda" for large ones (docs/gpu.md)
     hyperparameters     as keywords; what is left out comes from the environment's preset (agents/presets/)
     """
@@ -62,6 +64,9 @@ class Agent:
     metric_names: ClassVar[tuple[str, ...]] = ()
     # The networks that a user may give, as keywords: Modules, or functions of the observation and the action space.
     own_networks: ClassVar[tuple[str, ...]] = ()
+    # Whether it can learn from recorded steps, `data=FILE`, and whether it learns from nothing else.
+    takes_data: ClassVar[bool] = False
+    needs_data: ClassVar[bool] = False
     # Where the command line trains it if nobody says where.
     default_env: ClassVar[str] = "CartPole-v1"
     # The hyper-parameters that tell it from the algorithms that it shares them with.
@@ -75,6 +80,7 @@ class Agent:
         num_envs: int | None = None,
         device: Any = "cpu",
         env_options: Mapping[str, Any] | None = None,
+        data: str | Path | dict[str, str] | None = None,
         **hyperparameters: Any,
     ) -> None:
         seed = whole_number("seed", seed, least=0)
@@ -88,6 +94,18 @@ class Agent:
         check_names(self.name, self.own_networks, hyperparameters, names_of(self.Hyperparameters))
         self.own = {name: network for name, network in given.items() if network is not None}
         self.env, self.seed = env, seed
+        if data is not None and not self.takes_data:
+            raise UsageError(f"{self.name} learns from its own steps alone; leave data out, or take bc or dqn")
+        if data is None and self.needs_data:
+            raise UsageError(
+                f"{self.name} learns from recorded steps; give data=FILE (--data FILE), which `minigrad collect RUN` "
+                f"writes"
+            )
+        self.data: DataFile | None = None
+        if data is not None:
+            from ..memory.recorded import DataFile
+
+            self.data = DataFile(data)
         # A function's environment shows only when it is made what it is, and so which preset it has.
         self.env_options = plain_options(env_options or {})
         first, source = make_first(env, self.env_options)
@@ -96,6 +114,8 @@ class Agent:
         number = self.preset.num_envs if num_envs is None else whole_number("num_envs", num_envs)
         self.environments = self.make_environments(source, number)
         self.num_envs = self.environments.num_envs
+        if self.data is not None and self.data.is_new:
+            self.data.read().for_agent(self.environments)  # what doesn't fit is said before a run is made
         self.observation_space: Any = self.environments.observation_space
         self.action_space: Any = self.environments.action_space
         for what, space, allowed in (
@@ -158,6 +178,9 @@ class Agent:
         """Called after every step of the environments, when `self.steps` has grown by `new_steps`, one for
         each."""
         raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Called before the first step of all."""
 
     def training(self) -> AbstractContextManager:
         """What has to be there while the agent trains: A3C's other workers."""
@@ -291,6 +314,7 @@ class Agent:
             **({"wrappers": wrappers} if wrappers else {}),
             "seed": self.seed,
             "num_envs": self.num_envs,
+            **({"data": self.data.config()} if self.data is not None else {}),
             "device": self.device.type,
             "steps": self.total_steps,
             "hyperparameters": self.hyperparameters.plain(),

@@ -43,6 +43,8 @@ def train(
     due = recorder.due if recorder else agent.total_steps
     keep_freed_memory()
     with one_blas_thread(), agent.random.engine(), agent.training(), divergence_named(agent):
+        if agent.steps == 0:
+            agent.prepare()
         began = agent.metrics.mark()  # of the episode
         listeners.start(run.directory if run else None, recorder is not None and recorder.evaluates)
         while agent.steps < agent.total_steps and agent.stopped is None and not stop():

@@ -54,6 +54,10 @@ OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "class": (lambda value: isinstance(value, str) and bool(re.fullmatch(".+:.+", value)), "MODULE:CLASS"),
     "env_options": (is_kind(dict), "names and values of the environment's options"),
     "wrappers": (is_names, "the names of wrappers"),
+    "data": (
+        lambda value: isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("file", "sha256")),
+        "the file of recorded steps, and its sha256",
+    ),
     "own": (is_kind(dict), "names of the user's own networks"),
     "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
     "checkpoint_every": (is_whole(0), "a whole number from 0 up"),

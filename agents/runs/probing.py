@@ -13,6 +13,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from envs import UsageError
+
 from ..core.agent import Agent
 from ..presets import CONTINUOUS_PROBE, PROBES, preset_for
 
@@ -67,14 +69,18 @@ def probe(agent_type: type[Agent], env_id: str, seed: int = 0) -> Probed:
 def list_probes(agent_type: type[Agent]) -> list[str]:
     """Those whose actions the agent can take. The one with numbers for actions takes a policy gradient long that still
     explores: there it needs a preset."""
+    if agent_type.needs_data:
+        return []
     choices = PROBES if spaces.Discrete in agent_type.action_spaces else []
     return [*choices, *([CONTINUOUS_PROBE] if preset_for(agent_type, CONTINUOUS_PROBE).source else [])]
 
 
 def report(agent_type: type[Agent], seed: int = 0) -> str:
     """All probes in order, a line for each state."""
+    if not (probes := list_probes(agent_type)):
+        raise UsageError(f"{agent_type.name} is not for the probes: it learns from recorded steps, and they have none")
     lines = [f"{'probe':<18}{'state':>6}   {'learned':<18}{'exact':<18}does"]
-    for env_id in list_probes(agent_type):
+    for env_id in probes:
         found = probe(agent_type, env_id, seed)
         name = env_id.removeprefix("minigrad/").removesuffix("-v0")
         for i, state in enumerate(found.states):

@@ -130,6 +130,7 @@ class DQN(Agent):
     name = "dqn"
     Hyperparameters = DQNHyperparameters
     action_spaces = (spaces.Discrete, spaces.Box)
+    takes_data = True
     metric_names = ("loss", "q_value", "max_q", "gradient_norm")
 
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
@@ -229,6 +230,10 @@ class DQN(Agent):
             return mg.to_numpy(self.head.values(self.network(self.tensor(observation))))
 
     # -- learning
+
+    def prepare(self) -> None:
+        if self.data is not None:
+            self.replay.add_recorded(self.data.read().for_agent(self.environments))
 
     def observe(self, transition: Transition) -> None:
         self.replay.add(transition)

@@ -17,9 +17,10 @@ import signal
 import sys
 from pathlib import Path
 
-from agents import cli
+from agents import AGENTS, cli
 from agents.runs import run as runs
 from envs.bare import BareEnvironments
+from tests.agents.recordings import record_play
 
 SYSTEM_CALLS = ("fsync", "rename", "replace")
 
@@ -113,6 +114,8 @@ def main(algorithm: str, env: str, directory: Path) -> None:
         "--evaluation-episodes",
         "2",
     ]
+    if AGENTS[algorithm].needs_data:
+        train += ["--data", str(record_play(env, directory / "steps.safetensors"))]
     uninterrupted = directory / "uninterrupted"
     assert cli.main([*train, "--run", str(uninterrupted)]) == 0  # here, for what is imported on the way
     expected = contents(uninterrupted)

@@ -32,6 +32,8 @@ TRAININGS = {
     "reinforce": "--env CartPole-v1 --steps 3000",
     "a2c": "--env CartPole-v1 --steps 3000",
     "trpo": "--env Pendulum-v1 --steps 5000",
+    "sac": "--env Pendulum-v1 --steps 900 --hidden 16 --batch-size 32 --learning-starts 200 --replay-size 600",
+    "td3": "--env Pendulum-v1 --steps 900 --hidden 16 --batch-size 32 --learning-starts 200 --num-envs 3",
     "ppo": "--env CartPole-v1 --steps 3000",
 }
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from agents import cli, load
+from agents import BC, cli, collect, load, read_steps
 from agents.cli.ablation import AblationOptions
 from agents.cli.check_env import CheckEnvOptions
 from agents.cli.listing import ListOptions
 from agents.cli.probe import ProbeOptions
-from agents.cli.show import EvaluateOptions, PlotOptions, RecordOptions
+from agents.cli.show import CollectOptions, EvaluateOptions, PlotOptions, RecordOptions
 from agents.cli.train import ResumeOptions, TrainOptions
 from agents.runs.tables import read_table
 
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Any] = {
     "resume": ResumeOptions,
     "evaluate": EvaluateOptions,
     "record": RecordOptions,
+    "collect": CollectOptions,
     "plot": PlotOptions,
     "list": ListOptions,
     "probe": ProbeOptions,
@@ -216,6 +217,24 @@ def whether_there_is_progress(session: Session) -> None:
     assert session.err(*line, "quiet", "--quiet") == ""
 
 
+@entry("train", "data")
+def what_it_learns_from(session: Session) -> None:
+    line = ["--env", ENV, "--steps", "20", "--quiet", "--run"]
+    session.out("collect", "run", "--output", "steps.safetensors")
+    session.out("train", "bc", *line, "cloned", "--data", "steps.safetensors")
+    assert load("cloned").steps == 20
+    session.out("train", "dqn", *line, "helped", "--data", "steps.safetensors")
+    count = len(read_steps("steps.safetensors"))
+    assert len(load("helped").replay) == count + 20
+    session.monkeypatch.setattr(BC, "__init__", BC.__init__.__wrapped__)  # type: ignore[attr-defined]  # conftest.py
+    assert "bc learns from recorded steps; give data=FILE" in session.err("train", "bc", *line, "without", code=2)
+    assert "ppo learns from its own steps alone" in session.err(
+        "train", "ppo", *line, "own", "--data", "steps.safetensors", code=2
+    )
+    assert not Path("without").exists()
+    assert not Path("own").exists()
+
+
 @entry("resume", "run", "steps", "quiet")
 def what_is_gone_on_with(session: Session) -> None:
     assert "run is finished: 200 of 200 steps" in session.out("resume", "run")
@@ -229,16 +248,16 @@ def what_is_gone_on_with(session: Session) -> None:
 @entry("resume", "agent", "env")
 @entry("evaluate", "agent", "env")
 @entry("record", "agent", "env")
+@entry("collect", "agent", "env")
 def the_class_and_the_environment(session: Session) -> None:
     Path("mine_of_options.py").write_text("from agents import QLearning\nclass Mine(QLearning):\n    pass\n")
     session.monkeypatch.syspath_prepend(".")
-    for command in ("resume", "evaluate", "record"):
-        said = session.err(command, "run", "--agent", "mine_of_options.py:Mine", code=2)
+    for command in ("resume", "evaluate", "record", "collect"):
+        line = [command, "run", *(["--output", "steps"] if command == "collect" else [])]
+        said = session.err(*line, "--agent", "mine_of_options.py:Mine", code=2)
         assert "run was trained by agents." in said
         assert "not by mine_of_options:Mine" in said
-        assert f"run was trained on {ENV}, not on CartPole-v1" in session.err(
-            command, "run", "--env", "CartPole-v1", code=2
-        )
+        assert f"run was trained on {ENV}, not on CartPole-v1" in session.err(*line, "--env", "CartPole-v1", code=2)
     assert session.out("evaluate", "run", "--env", ENV) == session.out("evaluate", "run")
 
 
@@ -311,6 +330,32 @@ def what_is_recorded(session: Session) -> None:
         (inside, 1, 7),
         (Path("film.webp"), 1, EVALUATION_SEED),
     ]
+
+
+@entry("collect", "run", "output", "episodes", "seed", "stochastic", "best")
+def what_is_collected(session: Session) -> None:
+    from agents.core.evaluation import EVALUATION_SEED
+
+    assert "a/b.safetensors: " in session.out("collect", "run", "--output", "a/b.safetensors")
+    about = read_steps("a/b.safetensors").about
+    assert (about["episodes"], len(about["returns"]), about["seed"]) == (10, 10, EVALUATION_SEED)
+    session.out("collect", "run", "--output", "c", "--episodes", "3", "--seed", "7")
+    about = read_steps("c").about
+    assert (about["episodes"], len(about["returns"]), about["seed"]) == (3, 3, 7)
+    spoil_newest(session)
+    session.out("collect", "two", "--output", "newest")
+    session.out("collect", "two", "--output", "best", "--best")
+    assert [read_steps(name).about["agent_steps"] for name in ("newest", "best")] == [200, 100]
+    asked: list[bool] = []
+
+    def remember(agent: Any, output: Path, episodes: int, seed: int, deterministic: bool) -> Any:
+        asked.append(deterministic)
+        return collect(agent, output, episodes, seed, deterministic)
+
+    session.monkeypatch.setattr("agents.cli.show.collect", remember)
+    session.out("collect", "run", "--output", "d")
+    session.out("collect", "run", "--output", "d", "--stochastic")
+    assert asked == [True, False]
 
 
 @entry("plot", "runs", "output", "window", "metric")

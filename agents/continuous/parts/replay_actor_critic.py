@@ -65,6 +65,7 @@ class ReplayHyperparameters(ComposedHyperparameters):
 class ReplayActorCritic(Agent):
     action_spaces: ClassVar[tuple[type[gym.Space], ...]] = (spaces.Box,)
     default_env = "Pendulum-v1"
+    takes_data = True
 
     # -- what an algorithm defines
 
@@ -107,6 +108,10 @@ class ReplayActorCritic(Agent):
             stacked_frames=self.environments.stacked_frames,
         )
         self.build_networks()
+
+    def prepare(self) -> None:
+        if self.data is not None:
+            self.replay.add_recorded(self.data.read().for_agent(self.environments))
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         if self.steps < self.hyperparameters.learning_starts:

@@ -1,0 +1,1 @@
+"""Policies that do as somebody did."""

@@ -73,6 +73,9 @@ from .continuous.td3 import TD3 as TD3
 from .continuous.sac import SAC as SAC
 from .continuous.sac_discrete import SACDiscrete as SACDiscrete
 
+# A model of the environment that is learned, to plan with or to generate steps.
+from .model_based.pets import PETS as PETS
+
 # Policies that do as somebody did.
 from .imitation.bc import BC as BC
 

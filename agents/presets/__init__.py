@@ -17,7 +17,7 @@ from .preset import CONTINUOUS_PROBE as CONTINUOUS_PROBE
 from .preset import PROBES as PROBES
 from .preset import Preset as Preset
 
-FAMILIES = ("tabular", "value", "policy_gradient", "continuous", "imitation")
+FAMILIES = ("tabular", "value", "policy_gradient", "continuous", "model_based", "imitation")
 
 
 def presets_of(family: str) -> dict[tuple[str, str], Preset]:

@@ -1,0 +1,1 @@
+"""Agents that learn a model of the environment, and plan or generate steps with it."""

@@ -1,0 +1,1 @@
+"""What the model-based algorithms are made of."""

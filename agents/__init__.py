@@ -75,6 +75,7 @@ from .continuous.sac_discrete import SACDiscrete as SACDiscrete
 
 # A model of the environment that is learned, to plan with or to generate steps.
 from .model_based.pets import PETS as PETS
+from .model_based.mbpo import MBPO as MBPO
 
 # Policies that do as somebody did.
 from .imitation.bc import BC as BC

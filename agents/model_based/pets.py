@@ -21,7 +21,6 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-import minigrad.optim as optim
 from envs import Environments, Transition, UsageError
 
 from ..continuous.parts.replay_actor_critic import draw_actions
@@ -31,8 +30,8 @@ from ..core.state import State
 from ..memory.replay import Replay, Uniform
 from ..networks.policies import with_scaled_actions
 from .parts.cross_entropy_method import search
-from .parts.dynamics import Dynamics
-from .parts.fitting import ModelHyperparameters, check_elites, fit
+from .parts.fitting import ModelHyperparameters, fit
+from .parts.models import check_vectors, make_model
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,6 @@ class PETS(Agent):
 
     def build(self) -> None:
         h = self.hyperparameters
-        check_elites(h)
         if h.best > h.guesses:
             raise UsageError(f"best must be at most guesses, which is {h.guesses}, got {h.best}")
         check_vectors(self)
@@ -165,20 +163,3 @@ class PETS(Agent):
             "plans": self.plans,
             "replay": self.replay,
         }
-
-
-def check_vectors(agent: Agent) -> None:
-    """Raises `UsageError` unless observations are vectors of numbers: the model predicts how they change."""
-    space = agent.observation_space
-    if len(space.shape) != 1 or np.dtype(space.dtype).kind != "f":
-        raise UsageError(
-            f"{agent.name} predicts how an observation changes, which must be a vector of numbers, and "
-            f"{agent.environments.name} has {space}"
-        )
-
-
-def make_model(agent: Agent) -> tuple[Dynamics, optim.Optimizer]:
-    h = agent.hyperparameters
-    sizes = agent.observation_space.shape[0], int(np.prod(agent.action_space.shape))
-    model = Dynamics(*sizes, h.members, h.model_hidden).to(agent.device)
-    return model, optim.Adam(model.parameters(), lr=h.model_learning_rate, weight_decay=h.model_decay)

@@ -49,7 +49,8 @@ class Imagined(NamedTuple):
 
 
 class Dynamics(nn.Module):
-    """`members` networks from (s, a), D + A numbers, to the distribution of (s' - s, r)."""
+    """`members` networks from (s, a), D + A numbers, to the distribution of (s' - s, r). The best `elites` of them, else
+    all, are asked for single steps."""
 
     input_mean: mg.Tensor
     input_std: mg.Tensor
@@ -57,7 +58,9 @@ class Dynamics(nn.Module):
     target_std: mg.Tensor
     elites: mg.Tensor
 
-    def __init__(self, observations: int, actions: int, members: int, hidden: tuple[int, ...]) -> None:
+    def __init__(
+        self, observations: int, actions: int, members: int, hidden: tuple[int, ...], elites: int | None = None
+    ) -> None:
         super().__init__()
         self.members, self.targets = members, observations + 1
         inputs = observations + actions
@@ -70,7 +73,7 @@ class Dynamics(nn.Module):
         for name, size in (("input", inputs), ("target", self.targets)):
             self.register_buffer(f"{name}_mean", mg.zeros(size))
             self.register_buffer(f"{name}_std", mg.ones(size))
-        self.register_buffer("elites", mg.arange(members))  # the members that are asked, the best first
+        self.register_buffer("elites", mg.arange(elites or members))  # the members that are asked, the best first
 
     def take_statistics(self, inputs: np.ndarray, targets: np.ndarray) -> None:
         """Mean and deviation of (N, D + A) inputs and (N, D + 1) targets. What never changes keeps its units."""

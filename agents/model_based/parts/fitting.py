@@ -9,7 +9,6 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.optim as optim
-from envs import UsageError
 
 from ...core.hyperparameters import Count, Fraction, Hyperparameters, NonNegative, Positive, Sizes
 from ...memory.replay import Replay
@@ -32,9 +31,9 @@ class ModelHyperparameters(Hyperparameters):
     """Steps in an update of the model, for each member."""
     model_every: Count = 250
     """Steps of the environments between fits of the model."""
-    model_epochs: Count = 50
+    model_epochs: Count = 200
     """Passes over the steps in a fit, at most."""
-    patience: Count = 5
+    patience: Count = 10
     """A fit ends after so many passes in which no member became better on held-out steps."""
     held_out: Fraction = 0.1
     """The part of the steps that the model never learns from in a fit."""
@@ -89,7 +88,7 @@ def fit(model: Dynamics, optimizer: optim.Optimizer, replay: Replay, h: Any, rng
         best = np.where(better, now, best)
         without = 0 if better.any() else without + 1
     kept.give_back()
-    model.elites.copy_(mg.from_numpy(np.argsort(best)))
+    model.elites.copy_(mg.from_numpy(np.argsort(best)[: len(model.elites)]))
     return Fit(float(best.mean()), error_of(model, validation), model.disagreement(steps[0][held_out]), epochs)
 
 
@@ -122,8 +121,3 @@ class Weights:
         with mg.no_grad():
             for kept, weight in zip(self.kept, self.weights, strict=True):
                 weight.copy_(mg.from_numpy(kept))
-
-
-def check_elites(h: Any) -> None:
-    if h.elites > h.members:
-        raise UsageError(f"elites must be at most members, which is {h.members}, got {h.elites}")

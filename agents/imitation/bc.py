@@ -53,7 +53,7 @@ class BC(Agent):
     action_spaces = (spaces.Discrete, spaces.Box)
     own_networks = ("policy",)
     takes_data = needs_data = True
-    metric_names = ("loss", "held_out_loss")
+    metric_names = ("loss", "held_out_loss", "held_out_error")
 
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
         return with_scaled_actions(super().make_environments(env, num_envs))
@@ -97,14 +97,23 @@ class BC(Agent):
 
     def learn_from(self, steps: RecordedSteps, rows: np.ndarray, held_out: np.ndarray) -> None:
         h, rng = self.hyperparameters, self.random["batches"]
-        loss = self.loss(steps, rng.choice(rows, h.batch_size))
+        learned = rng.choice(rows, h.batch_size)
+        loss = self.loss(steps, learned)
         self.optimizer.zero_grad()
         loss.backward()
         set_learning_rate(self.optimizer, h, self.progress)
         self.optimizer.step()
+        others = rng.choice(held_out, h.batch_size) if len(held_out) else learned
         with mg.no_grad():
-            others = self.loss(steps, rng.choice(held_out, h.batch_size)).item() if len(held_out) else loss.item()
-        self.metrics.add(loss.item(), others)
+            self.metrics.add(loss.item(), self.loss(steps, others).item(), self.error(steps, others))
+
+    def error(self, steps: RecordedSteps, rows: np.ndarray) -> float:
+        """How far the clone is from the expert: the part of the steps in which it chooses something else; of numbers,
+        the root of the mean squared difference."""
+        done, expert = self.policy.choose(self.tensor(steps.observation[rows]), None), steps.action[rows]
+        if isinstance(self.action_space, spaces.Discrete):
+            return float((done != expert).mean())
+        return float(np.sqrt(np.square(done - expert).mean()))
 
     def loss(self, steps: RecordedSteps, rows: np.ndarray) -> mg.Tensor:
         features = self.policy.body(self.tensor(steps.observation[rows]))

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from envs import Transition
+from envs import Environments, Transition
 from envs.checking import shown
 from envs.errors import whole_number
+from envs.wrapped import WrappedEnvironments
 
-from ..core.evaluation import EVALUATION_SEED, LONGEST_EPISODE, environments_for, training_left_alone
+from ..core.evaluation import EVALUATION_SEED, environments_for, play, training_left_alone
 from ..core.names import qualified_name
 from ..memory.recorded import RecordedSteps, write_steps
 
@@ -25,16 +26,18 @@ def collect(
 ) -> RecordedSteps:
     """Plays `episodes` episodes as `evaluate` does, writes every step of them to the file `output`, and returns them.
 
-    An episode is cut off after 27,000 steps. `agents.train` and `--data` learn from such a file."""
+    An episode is cut off after 27,000 steps: it is truncated. `agents.train` and `--data` learn from such a file."""
     episodes, seed = whole_number("episodes", episodes, least=1), whole_number("seed", seed, least=0)
     environments = environments_for(agent, None)
+    # Below the agent's wrappers: what is recorded is what the environment shows and takes.
+    recorder = Recorder(environments.bottom)
     with training_left_alone(agent, environments, seed):
         try:
-            # Without the agent's wrappers: what is recorded is what the environment shows and takes.
-            transitions, returns = play(agent, environments.bottom, episodes, seed, deterministic)
+            play(agent, agent.make_environments(recorder), episodes, seed, deterministic)
         finally:
             if environments is not agent.environments:
                 environments.close()
+    played = recorder.take(episodes)
     about = {
         "env": environments.name,
         "env_options": agent.env_options,
@@ -44,35 +47,43 @@ def collect(
         "agent_steps": agent.steps,
         "seed": seed,
         "episodes": episodes,
-        "returns": returns,
+        "returns": [float(sum(step.reward[0] for step in episode)) for episode in played],
     }
-    steps = RecordedSteps.of(transitions, about)
+    steps = RecordedSteps.of([step for episode in played for step in episode], about)
     write_steps(Path(output), steps)
     return steps
 
 
-def play(agent: Any, environments: Any, episodes: int, seed: int, deterministic: bool) -> tuple[list[Transition], list]:
-    """The transitions of whole episodes, one after the other, and the return of each. Of several environments side by
-    side, each plays the next episode as it comes."""
-    under_way: list[list[Transition]] = [[] for _ in range(environments.num_envs)]
-    whole: list[Transition] = []
-    returns: list[float] = []
-    environments.reset(seed)
-    while len(returns) < episodes:
-        action = agent.predict(environments.observation, deterministic)
-        step = environments.step(environments.for_agent(action))
-        step = step._replace(action=environments.for_env(step.action))
-        for i, env in enumerate(step.env.tolist()):
-            row = Transition(*(field[i : i + 1] for field in step))
-            episode = under_way[env]
-            if len(episode) + 1 == LONGEST_EPISODE and not row.terminated[0]:
-                row = row._replace(truncated=np.ones(1, np.bool_))
-            episode.append(row)
-            if row.terminated[0] or row.truncated[0]:
-                if len(returns) < episodes:
-                    whole += episode
-                    returns.append(float(sum(each.reward[0] for each in episode)))
-                under_way[env] = []
-        if any(len(episode) >= LONGEST_EPISODE for episode in under_way):
-            environments.reset(seed + len(returns))
-    return whole, returns
+class Recorder(WrappedEnvironments):
+    """`environments`, and the steps of every episode that was played in each of them."""
+
+    def __init__(self, environments: Environments) -> None:
+        super().__init__(environments, environments.observation_space, environments.action_space)
+        self._episodes: list[list[list[Transition]]] = [[[]] for _ in range(self.num_envs)]
+
+    def reset(self, seed: int) -> None:
+        self._cut_off()
+        super().reset(seed)
+
+    def step(self, action: np.ndarray) -> Transition:
+        transition = super().step(action)
+        taken = transition._replace(action=self.for_env(transition.action))
+        for i, env in enumerate(transition.env.tolist()):
+            # A copy: a vector environment may hand out the same array at every step.
+            self._episodes[env][-1].append(Transition(*(np.array(field[i : i + 1]) for field in taken)))
+            if transition.terminated[i] or transition.truncated[i]:
+                self._episodes[env].append([])
+        return transition
+
+    def _cut_off(self) -> None:
+        """Ends the episodes that are under way."""
+        for episodes in self._episodes:
+            if episodes[-1]:
+                episodes[-1][-1] = episodes[-1][-1]._replace(truncated=np.ones(1, np.bool_))
+                episodes.append([])
+
+    def take(self, count: int) -> list[list[Transition]]:
+        """The steps of `count` episodes, of each environment its share, as `play` counts them."""
+        self._cut_off()
+        shares = [len(range(i, count, self.num_envs)) for i in range(self.num_envs)]
+        return [episode for of, share in zip(self._episodes, shares, strict=True) for episode in of[:share]]

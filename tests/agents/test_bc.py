@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from types import SimpleNamespace
 
+import double
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 import minigrad as mg
 from agents import BC, evaluate, load
+from agents.memory.recorded import RecordedSteps, write_steps
 from envs import UsageError
+from envs.checking import shown
 from tests.agents.conftest import assert_same_state
 from tests.agents.recordings import record_play
 
@@ -57,10 +64,82 @@ def test_it_does_as_the_rule_did(tmp_path: Path) -> None:
     np.testing.assert_allclose(agent.predict(seen), swing(seen), atol=0.3)
 
 
-def test_from_pictures(tmp_path: Path) -> None:
-    path = record_play("minigrad/SnakeImage-v0", tmp_path / "steps", 60)
-    agent = BC("minigrad/SnakeImage-v0", seed=0, data=path, hidden=(8,), batch_size=16).learn(30)
-    assert agent.metrics.take()["loss"] < 1.5  # a guess among three or four has more than 1.09
+class World(gym.Env):
+    """Ten steps of random observations."""
+
+    def __init__(self, observation_space: gym.Space, action_space: gym.Space) -> None:
+        self.observation_space, self.action_space = copy.deepcopy((observation_space, action_space))
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self.observation_space.seed(seed)
+        self.elapsed = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.elapsed += 1
+        return self.observation_space.sample(), 0.0, False, self.elapsed == 10, {}
+
+
+VECTORS, PICTURES = spaces.Box(-1, 1, (3,), np.float32), spaces.Box(0, 255, (6, 6, 1), np.uint8)
+TORQUES = spaces.Box(np.array([-2.0, 0.0], np.float32), np.array([2.0, 10.0], np.float32))
+TWO_OF_EACH: list[tuple[gym.Space, np.ndarray, np.ndarray]] = [
+    (VECTORS, np.array([-0.5, 0.1, 0.2], np.float32), np.array([0.5, 0.1, 0.2], np.float32)),
+    (PICTURES, np.full((6, 6, 1), 20, np.uint8), np.full((6, 6, 1), 200, np.uint8)),
+    (spaces.Discrete(4, start=2), np.array(2), np.array(5)),
+    (spaces.MultiDiscrete([3, 3]), np.array([0, 1]), np.array([2, 1])),
+]
+
+
+def clone_of(path: Path, observation_space, action_space, observation, action, **settings) -> BC:
+    """A clone in `World`, of an expert that saw and did this."""
+    last = np.arange(len(action)) == len(action) - 1
+    about = {"env": "World", "spaces": [shown(observation_space), shown(action_space)]}
+    fields = observation, action, np.zeros(len(action)), last, last & False, observation
+    write_steps(path, RecordedSteps(*fields, about=about))
+    return BC(lambda: World(observation_space, action_space), data=path, hidden=(16,), learning_rate=0.01, **settings)
+
+
+@pytest.mark.parametrize(("observation_space", "one", "other"), TWO_OF_EACH, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("action_space", [spaces.Discrete(2, start=-1), TORQUES])
+def test_a_clone_does_what_it_was_shown(observation_space, one, other, action_space, tmp_path: Path) -> None:
+    """Two observations, and for each of them an action. At the end it is right on those that were held out, too."""
+    low, high = (-1, 0) if isinstance(action_space, spaces.Discrete) else ([-1.0, 1.0], [1.0, 5.0])
+    observation, action = np.stack([one, other] * 50), np.array([low, high] * 50, action_space.dtype)
+    agent = clone_of(tmp_path / "steps", observation_space, action_space, observation, action).learn(150)
+    done = agent.predict(np.stack([one, other]))
+    np.testing.assert_allclose(done, [low, high], atol=0.2)
+    assert done.dtype == action_space.dtype
+    steps, _, held_out = agent.recorded()
+    assert agent.error(steps, held_out) < 0.05
+
+
+def test_the_error() -> None:
+    """By hand, of a policy that does what it sees."""
+    agent = SimpleNamespace(policy=SimpleNamespace(choose=lambda seen, _: mg.to_numpy(seen)), tensor=mg.from_numpy)
+    seen, done = np.array([0, 1, 2, 0]), np.array([0, 1, 1, 1])
+    agent.action_space = spaces.Discrete(3)
+    assert BC.error(agent, SimpleNamespace(observation=seen, action=done), np.arange(4)) == 0.5
+    assert BC.error(agent, SimpleNamespace(observation=seen, action=done), np.array([0, 1, 2])) == pytest.approx(1 / 3)
+    agent.action_space = TORQUES
+    seen, done = np.array([[0.3, 0.0], [0.0, -0.5]]), np.zeros((2, 2))
+    found = BC.error(agent, SimpleNamespace(observation=seen, action=done), np.arange(2))
+    assert found == pytest.approx(np.sqrt((0.09 + 0.25) / 4))
+
+
+@pytest.mark.parametrize("action_space", [spaces.Discrete(3), TORQUES])
+def test_on_the_double_of_a_gpu(action_space: gym.Space, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    observation = rng.uniform(-1, 1, (20, 3)).astype(np.float32)
+    is_choice = isinstance(action_space, spaces.Discrete)
+    action = rng.integers(3, size=20) if is_choice else rng.uniform([-2, 0], [2, 10], (20, 2)).astype(np.float32)
+    make = lambda device: clone_of(tmp_path / "steps", VECTORS, action_space, observation, action, device=device)
+    with double.installed():
+        there, here = make("cuda").learn(30), make("cpu").learn(30)
+        assert {weight.device for weight in there.policy.parameters()} == {mg.device("cuda:0")}
+        for a, b in zip(there.policy.parameters(), here.policy.parameters(), strict=True):
+            np.testing.assert_allclose(mg.to_numpy(a), mg.to_numpy(b), rtol=1e-4, atol=1e-6)
 
 
 def test_some_steps_are_held_out(tmp_path: Path) -> None:

@@ -223,3 +223,49 @@ def test_actions_that_are_none(action: np.ndarray, message: str, tmp_path: Path)
     spoil(box, action=np.full((20, 1), 2.5, np.float32))
     with pytest.raises(UsageError, match=r"the recorded action \[2\.5\] is not in Box"):
         SAC("Pendulum-v1", data=box)
+
+
+def test_an_episode_that_is_cut_off_is_truncated_and_the_next_one_begins_anew(tmp_path: Path, monkeypatch) -> None:
+    class Endless(Counter):
+        def step(self, action):
+            return (*super().step(action)[:2], False, False, {})
+
+    monkeypatch.setattr("agents.core.evaluation.LONGEST_EPISODE", 7)
+    with pytest.warns(UserWarning, match="cut off after 7 steps"):
+        steps = collect(DQN(Endless, **SMALL), tmp_path / "steps", episodes=2)
+    assert steps.truncated.nonzero()[0].tolist() == [6, 13]
+    assert not steps.terminated.any()
+    assert steps.reward.tolist() == [n / 2 for n in range(1, 8)] * 2
+
+
+@pytest.mark.filterwarnings("ignore:SyncVectorEnv could not be put back")
+def test_of_several_environments_each_plays_its_share(tmp_path: Path) -> None:
+    """Where nothing else can be had than the agent's own. Whichever ends first would favour the short episodes."""
+
+    class Long(gym.Env):
+        observation_space, action_space = spaces.Box(0, 99, (1,), np.float32), spaces.Discrete(2)
+
+        def __init__(self, length: int) -> None:
+            self.length = length
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            self.elapsed = 0
+            return np.full(1, self.length, np.float32), {}
+
+        def step(self, action):
+            self.elapsed += 1
+            return np.full(1, self.length, np.float32), 1.0, self.elapsed == self.length, False, {}
+
+    env = gym.vector.SyncVectorEnv([lambda: Long(2), lambda: Long(9)])
+    with pytest.warns(UserWarning, match="can't be made a second time"):
+        agent = DQN(env, **SMALL).learn(30)
+    steps = collect(agent, tmp_path / "steps", episodes=4)
+    assert steps.about["returns"] == [2.0, 2.0, 9.0, 9.0]
+    assert (steps.terminated.nonzero()[0] + 1).tolist() == [2, 4, 13, 22]
+
+
+def test_drawn_actions_are_those_of_an_evaluation(tmp_path: Path) -> None:
+    one, other = PPO("CartPole-v1", seed=1), PPO("CartPole-v1", seed=1)
+    found = collect(one, tmp_path / "steps", episodes=3, seed=9, deterministic=False)
+    assert found.about["returns"] == evaluate(other, episodes=3, seed=9, deterministic=False).returns.tolist()

@@ -10,6 +10,9 @@ benchmarks/results/learning/. Rows of the same name that another preset gave are
 With --runs, each seed's run stays in DIR, and one that was interrupted goes on from its last checkpoint: the result is
 the same, to the bit. Its seconds are then those since.
 
+An agent that learns from recorded steps gets those of an expert: 10 greedy episodes of a PPO of the same seed, trained
+with its own preset.
+
 ALGORITHM may be a combination: double-dqn+prioritized-dqn is Double DQN with prioritised replay."""
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from benchmarks.common import fair_start
 if __name__ == "__main__":  # not in the processes that train
     fair_start()
 
-from agents import Agent, evaluate
+from agents import PPO, Agent, collect, evaluate
 from agents.presets import preset_for
 from agents.registry import agent_class
 from agents.runs.plots import mean_and_interval
@@ -49,6 +52,7 @@ from envs import UsageError
 RESULTS = Path(__file__).parent / "results"
 CURVES = RESULTS / "learning"
 EPISODES = 100
+EXPERT_EPISODES = 10
 EPISODE_SEED = 2_000_000  # not the episodes that chose the best checkpoint
 KEY = ("algorithm", "env", "steps", "seed")
 COLUMNS = (*KEY, "final", "best", "best_step", "seconds", "value", "optimal", "preset", "commit")
@@ -109,6 +113,8 @@ def train_and_evaluate(
         if (run / "checkpoints").exists():
             agent = agent_type.load(run)
         else:
+            if agent_type.needs_data:
+                changes = {**changes, "data": record_expert(env, seed, run.with_suffix(".safetensors"))}
             agent = agent_type(env, seed=seed, **changes)
         if agent.steps < steps:
             agent.learn(steps - agent.steps, run=run, progress=False)
@@ -134,6 +140,13 @@ def train_and_evaluate(
         for step, mean in zip(curve.get("step", []), curve.get("mean", []), strict=True)
     ]
     return result, points
+
+
+def record_expert(env: str, seed: int, path: Path) -> Path:
+    """The file of an expert's greedy episodes."""
+    expert = PPO(env, seed=seed).learn(preset_for(PPO, env).steps, progress=False)
+    collect(expert, path, episodes=EXPERT_EPISODES)
+    return path
 
 
 def current_commit() -> str:
@@ -198,6 +211,9 @@ def render(rows: list[Row], points: list[Row]) -> str:
         "",
         "Where the environment has a model, the exact value of the greedy policy from the start follows, and the best",
         "there is.",
+        "",
+        f"bc learns from {EXPERT_EPISODES} greedy episodes of a PPO of the same seed. Its steps are updates, and its",
+        "seconds have the expert's in them.",
         "",
         "The commit is that of the code that was trained. At c0e14ed and before, environment i had the seed of its run",
         "plus i, so that runs of several environments shared some; continuous actions were in the units of the box.",

@@ -25,7 +25,7 @@ class MappedActions(WrappedEnvironments):
         raise NotImplementedError
 
     def step(self, action: np.ndarray) -> Transition:
-        transition = super().step(action)
+        transition = super().step(self.for_env(action))
         return transition._replace(action=action[transition.env])
 
     def from_env(self, observation: Any) -> Any:

@@ -192,6 +192,11 @@ class Environments:
         """Actions as the environment itself takes them: agents count them from 0."""
         return action + self._first_action if self._first_action else action
 
+    @property
+    def bottom(self) -> Environments:
+        """These environments without what an agent has put around them."""
+        return self
+
     def for_agent(self, action: np.ndarray) -> np.ndarray:
         """Actions (k, ...) of the environment as agents see them: what `for_env` undoes."""
         return action - self._first_action if self._first_action else action

@@ -40,6 +40,10 @@ class WrappedEnvironments(Environments):
     def env_spaces(self) -> tuple[gym.Space, gym.Space]:
         return self._inner.env_spaces
 
+    @property
+    def bottom(self) -> Environments:
+        return self._inner.bottom
+
     def go_back(self, state: dict[str, Any]) -> bool:
         is_back = self._inner.go_back(state)
         self._show()
@@ -53,7 +57,7 @@ class WrappedEnvironments(Environments):
         self._show()
 
     def step(self, action: np.ndarray) -> Transition:
-        transition = self._inner.step(self.for_env(action))
+        transition = self._inner.step(action)
         self._show()
         return transition
 

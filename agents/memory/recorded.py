@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import safetensors
 import safetensors.numpy
+from gymnasium import spaces
 
 from envs import Environments, Transition, UsageError
 from envs.checking import shown
@@ -55,6 +56,7 @@ class RecordedSteps:
                 f"the steps were recorded in {self.about['env']} with observations of {recorded[0]} and actions of "
                 f"{recorded[1]}, but {environments.name} has {own[0]} and {own[1]}; record steps there"
             )
+        check_actions(self.action, environments.env_spaces[1])
         return replace(self, action=environments.for_agent(self.action))
 
     def transitions(self) -> Iterator[Transition]:
@@ -65,11 +67,28 @@ class RecordedSteps:
             yield Transition(**{name: getattr(self, name)[row] for name in FIELDS}, env=env)
 
 
-def write_steps(path: Path, steps: RecordedSteps) -> None:
+def check_actions(actions: np.ndarray, space: Any) -> None:
+    """Raises `UsageError` unless all of the actions, (N, ...), are in `space`: else an index would be out of range, or
+    from the other end."""
+    expected = (len(actions), *space.shape)
+    if actions.shape != expected:
+        raise UsageError(f"the recorded actions must have shape {expected}, got {actions.shape}")
+    if isinstance(space, spaces.Discrete):
+        inside = (actions >= space.start) & (actions < space.start + space.n) & (actions.dtype.kind in "iu")
+    elif isinstance(space, spaces.Box):
+        inside = ((actions >= space.low) & (actions <= space.high)).reshape(len(actions), -1).all(1)
+    else:
+        inside = np.array([space.contains(action) for action in actions])
+    if not inside.all():
+        raise UsageError(f"the recorded action {actions[~inside][0]} is not in {shown(space)}")
+
+
+def write_steps(path: str | Path, steps: RecordedSteps) -> None:
     from ..runs.files import write_atomically
 
     arrays = {name: np.ascontiguousarray(getattr(steps, name)) for name in FIELDS}
     about = {"format": FORMAT, "about": json.dumps(steps.about)}
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, safetensors.numpy.save(arrays, about))
 

@@ -30,7 +30,8 @@ def collect(
     environments = environments_for(agent, None)
     with training_left_alone(agent, environments, seed):
         try:
-            transitions, returns = play(agent, environments, episodes, seed, deterministic)
+            # Without the agent's wrappers: what is recorded is what the environment shows and takes.
+            transitions, returns = play(agent, environments.bottom, episodes, seed, deterministic)
         finally:
             if environments is not agent.environments:
                 environments.close()
@@ -58,7 +59,8 @@ def play(agent: Any, environments: Any, episodes: int, seed: int, deterministic:
     returns: list[float] = []
     environments.reset(seed)
     while len(returns) < episodes:
-        step = environments.step(agent.predict_batch(environments.observation, deterministic))
+        action = agent.predict(environments.observation, deterministic)
+        step = environments.step(environments.for_agent(action))
         step = step._replace(action=environments.for_env(step.action))
         for i, env in enumerate(step.env.tolist()):
             row = Transition(*(field[i : i + 1] for field in step))

@@ -194,3 +194,32 @@ def test_actions_come_back(box: spaces.Box) -> None:
     np.testing.assert_allclose(environments.for_env(environments.for_agent(given)), given, rtol=1e-5)
     counted = make_environments(Counter)
     np.testing.assert_array_equal(counted.for_agent(np.array([5, 6])), [0, 1])
+
+
+def test_a_tables_states_are_recorded_as_the_environment_shows_them(tmp_path: Path) -> None:
+    """Q-learning counts Blackjack's three numbers to one state; another agent reads the three."""
+    steps = collect(QLearning("Blackjack-v1", seed=0), tmp_path / "steps", episodes=20)
+    assert steps.observation.shape == steps.next_observation.shape == (len(steps), 3)
+    assert ((steps.observation >= 0) & (steps.observation < [32, 11, 2])).all()
+    agent = DQN("Blackjack-v1", data=tmp_path / "steps", **SMALL).learn(1)
+    assert (agent.replay.ring.arrays["observation"][: len(steps)] == steps.observation).all()
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (np.full(20, 7), r"the recorded action 7 is not in Discrete\(2\)"),
+        (np.full(20, -1), r"the recorded action -1 is not in Discrete\(2\)"),
+        (np.zeros(20), r"the recorded action 0\.0 is not in Discrete\(2\)"),
+        (np.zeros((20, 1), np.int64), r"the recorded actions must have shape \(20,\), got \(20, 1\)"),
+    ],
+)
+def test_actions_that_are_none(action: np.ndarray, message: str, tmp_path: Path) -> None:
+    path = record_play("CartPole-v1", tmp_path / "steps", 20)
+    spoil(path, action=action)
+    with pytest.raises(UsageError, match=message):
+        DQN("CartPole-v1", data=path)
+    box = record_play("Pendulum-v1", tmp_path / "box", 20)
+    spoil(box, action=np.full((20, 1), 2.5, np.float32))
+    with pytest.raises(UsageError, match=r"the recorded action \[2\.5\] is not in Box"):
+        SAC("Pendulum-v1", data=box)

@@ -94,6 +94,16 @@ def test_policy_gradient(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("[5]")
 
 
+def test_imitation(tmp_path, monkeypatch, capsys):
+    """And print what their comments say."""
+    found = listings("docs/imitation.md")
+    assert len(found) == 3
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(found), {})
+    said = re.findall(r"^print\(.*# (.*)", "\n".join(found), re.MULTILINE)
+    assert capsys.readouterr().out.splitlines() == said
+
+
 def test_your_own_environment(capsys):
     found = listings("docs/your-own-environment.md")
     assert len(found) >= 2

@@ -115,3 +115,24 @@ def test_what_predict_is_not_given() -> None:
 
 def test_it_resumes() -> None:
     assert QLearning("Blackjack-v1", num_envs=2).environments.why_not_resumable() is None
+
+
+def test_actions_that_are_counted_from_elsewhere() -> None:
+    """What the environment gets is the agent's action once shifted, however many wrappers are around."""
+    taken: list[int] = []
+
+    class Far(Odd):
+        def __init__(self) -> None:
+            super().__init__(spaces.MultiDiscrete([3, 2]))
+            self.action_space = spaces.Discrete(2, start=5)
+
+        def step(self, action):
+            taken.append(int(action))
+            return super().step(action)
+
+    environments = count_states(make_environments(Far))
+    environments.reset(0)
+    for action in (0, 1):
+        environments.step(np.array([action]))
+    assert taken == [5, 6]
+    assert environments.for_agent(np.array([5, 6])).tolist() == [0, 1]

@@ -8,7 +8,7 @@ Rainbow, the same in everything else. All train in one process on one thread, in
 round gives one ratio to Stable-Baselines3's DQN, and the median is what counts. Then, by itself, where the time of a
 training step goes. PPO has a table of its own: 8 environments × 32 steps, 20 passes over each rollout in one
 minibatch, two networks 4→64→64 with tanh; and another for half a million steps of 64 CartPoles that gymnasium has
-vectorised, with 8 passes over 64 × 64 steps in minibatches of 1,024."""
+vectorised, with 8 passes over 64 × 64 steps in minibatches of 1,024. Continuous control has a file of its own, continuous.py."""
 
 from __future__ import annotations
 
@@ -114,11 +114,13 @@ def parts_of_ppo(agent: PPO) -> dict[str, tuple[Any, str]]:
     }
 
 
-def parts_of_a_step(agent: Agent, parts: dict[str, tuple[Any, str]], steps: int) -> dict[str, float]:
+def parts_of_a_step(
+    agent: Agent, parts: dict[str, tuple[Any, str]], steps: int, warm_up: int = WARM_UP
+) -> dict[str, float]:
     """Where a training step's time goes: µs of each part, the smallest of five turns. A part is a method and what it
     belongs to; none calls another."""
     go_on = go_on_with(agent)
-    go_on(WARM_UP)
+    go_on(warm_up)
     spent: dict[str, float] = {}
 
     def timed(part: str, function: Callable) -> Callable:
@@ -224,10 +226,12 @@ def ppo_beside_its_peer(steps: int, rounds: int) -> tuple[str, dict[str, list[fl
     return table(["agent", "environment steps a second", f"times {PPO_PEER} (goal)"], rows), times
 
 
-def in_turns(contestants: dict[str, Callable[[int], None]], steps: int, rounds: int) -> dict[str, list[float]]:
+def in_turns(
+    contestants: dict[str, Callable[[int], None]], steps: int, rounds: int, warm_up: int = WARM_UP
+) -> dict[str, list[float]]:
     """Seconds per environment step of each contestant, one figure a round."""
     for go_on in contestants.values():
-        go_on(WARM_UP)
+        go_on(warm_up)
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, go_on in contestants.items():

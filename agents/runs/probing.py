@@ -19,6 +19,7 @@ from ..core.agent import Agent
 from ..presets import CONTINUOUS_PROBE, PROBES, preset_for
 
 CLOSE_ENOUGH = 0.05  # for a value that is learned within a second
+NEAR_ENOUGH = 0.1  # for an action that is a number: the reward is a hundredth less there
 
 
 class Probed(NamedTuple):
@@ -41,14 +42,14 @@ def probed(agent: Agent) -> Probed:
     """`agent`, trained on a probe."""
     env_id = agent.environments.name
     probe: Any = gym.make(env_id).unwrapped
-    exact = probe.action_values(agent.hyperparameters.gamma)
+    exact = probe.action_values(getattr(agent.hyperparameters, "gamma", 1.0))  # who only plans has none
     states = np.array(list(exact), np.float32)
     observation, values = states[:, None], np.array(list(exact.values()))
     if env_id == CONTINUOUS_PROBE:
         # What a policy that still explores is worth is not what the best action is worth: values don't count here.
         action = np.array([np.ravel(agent.predict(one))[0] for one in observation])
         best, none = np.array([probe.best_action(state) for state in states]), np.empty((len(states), 0))
-        return Probed(env_id, states, none, none, action, best, np.abs(action - best) <= CLOSE_ENOUGH)
+        return Probed(env_id, states, none, none, action, best, np.abs(action - best) <= NEAR_ENOUGH)
     if hasattr(agent, "action_values"):
         learned = agent.action_values(observation)
     elif hasattr(agent, "state_values"):

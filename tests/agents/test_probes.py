@@ -44,7 +44,7 @@ def test_probe(kind: type[Agent], env_id: str) -> None:
     for state, values in probe.action_values(0.5).items():
         does = agent.predict(np.array([state]))
         if env_id == CONTINUOUS_PROBE:
-            assert does == pytest.approx([probe.best_action(state)], abs=0.05)
+            assert does == pytest.approx([probe.best_action(state)], abs=0.1)
         else:
             assert does == np.argmax(values)
     assert found.right

@@ -66,6 +66,26 @@ def test_value_based(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "gridworld.png").exists()
 
 
+@pytest.mark.parametrize("page", ["docs/continuous.md", "docs/model-based.md"])
+def test_continuous_and_model_based(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    found = listings(page)
+    assert len(found) >= 1
+    for listing in found:
+        exec(listing, {})
+    assert capsys.readouterr().out.strip()
+
+
+def test_every_agent_has_its_place():
+    """In the picture of the families, once."""
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", (ROOT / "docs/families.md").read_text(), re.DOTALL)
+    nodes = re.findall(r"\[([^\]]*)\]|--> ([\w-]+)$", picture, re.MULTILINE)
+    words = [word for node in nodes for word in re.split(r"[:,] *", "".join(node))]
+    # Rainbow stands at the end of two roads.
+    assert sorted({word for word in words if word in AGENTS}) == sorted(AGENTS)
+    assert [name for name in AGENTS if words.count(name) != (2 if name == "rainbow" else 1)] == []
+
+
 def test_policy_gradient(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     found = listings("docs/policy-gradient.md")

@@ -49,7 +49,7 @@ class Imagined(NamedTuple):
 
 
 class Dynamics(nn.Module):
-    """`members` networks from (s, a), D + A numbers, to the distribution of (s' - s, r). The best `elites` of them, else
+    """`members` networks from (s, a), D + A numbers, to the distribution of (s' - s, r). The best `elites` of them, or
     all, are asked for single steps."""
 
     input_mean: mg.Tensor

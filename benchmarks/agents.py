@@ -8,7 +8,8 @@ Rainbow, the same in everything else. All train in one process on one thread, in
 round gives one ratio to Stable-Baselines3's DQN, and the median is what counts. Then, by itself, where the time of a
 training step goes. PPO has a table of its own: 8 environments × 32 steps, 20 passes over each rollout in one
 minibatch, two networks 4→64→64 with tanh; and another for half a million steps of 64 CartPoles that gymnasium has
-vectorised, with 8 passes over 64 × 64 steps in minibatches of 1,024. Continuous control has a file of its own, continuous.py."""
+vectorised, with 8 passes over 64 × 64 steps in minibatches of 1,024. Continuous control has a file of its own,
+continuous.py."""
 
 from __future__ import annotations
 

@@ -46,11 +46,17 @@ from .parts.targets import Follower
 
 
 @dataclass(frozen=True)
-class SACHyperparameters(ReplayHyperparameters):
+class EntropyHyperparameters(ReplayHyperparameters):
+    """SAC's, and those of its discrete form."""
+
     alpha: Positive = 1.0
     """α at the start: what entropy is worth."""
     learn_alpha: bool = True
     """Whether α is learned, to hold the entropy at its target."""
+
+
+@dataclass(frozen=True)
+class SACHyperparameters(EntropyHyperparameters):
     target_entropy: NonNegative = 1.0
     """The entropy that α aims at is minus this, for each dimension of an action."""
 

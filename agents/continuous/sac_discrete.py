@@ -26,21 +26,17 @@ import minigrad.nn as nn
 import minigrad.nn.functional as F
 import minigrad.optim as optim
 
-from ..core.hyperparameters import Fraction, Positive
+from ..core.hyperparameters import Fraction
 from ..memory.replay import Batch
 from ..networks.bodies import body
-from .parts.replay_actor_critic import ReplayActorCritic, ReplayHyperparameters
+from .parts.replay_actor_critic import ReplayActorCritic
 from .parts.steps import descend, squared_error
 from .parts.targets import Follower
-from .sac import Figures, LogAlpha
+from .sac import EntropyHyperparameters, Figures, LogAlpha
 
 
 @dataclass(frozen=True)
-class SACDiscreteHyperparameters(ReplayHyperparameters):
-    alpha: Positive = 1.0
-    """α at the start: what entropy is worth."""
-    learn_alpha: bool = True
-    """Whether α is learned, to hold the entropy at its target."""
+class SACDiscreteHyperparameters(EntropyHyperparameters):
     target_entropy: Fraction = 0.5
     """The entropy that α aims at, as a part of the most that there is."""
 

@@ -23,7 +23,6 @@ from gymnasium import spaces
 
 from envs import Environments, Transition, UsageError
 
-from ..continuous.parts.replay_actor_critic import draw_actions
 from ..core.agent import Agent
 from ..core.hyperparameters import Count, Fraction, Natural
 from ..core.state import State
@@ -90,7 +89,7 @@ class PETS(Agent):
     def act(self, observation: np.ndarray) -> np.ndarray:
         rng = self.random["exploration"]
         if not self.plans.fitted:
-            return draw_actions(self.action_space, len(observation), rng)
+            return self.environments.sample_actions(rng)
         actions = np.empty((len(observation), *self.action_space.shape), np.float32)
         for i, start in enumerate(observation):
             plan = self.plan(start, self.plans.actions[i], rng)

@@ -115,7 +115,7 @@ class ReplayActorCritic(Agent):
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         if self.steps < self.hyperparameters.learning_starts:
-            return draw_actions(self.action_space, len(observation), self.random["exploration"])
+            return self.environments.sample_actions(self.random["exploration"])
         return self.explore(observation)
 
     def observe(self, transition: Transition) -> None:
@@ -133,17 +133,3 @@ class ReplayActorCritic(Agent):
 
     def schedules(self) -> dict[str, float]:
         return list_learning_rate(self.hyperparameters, self.progress)
-
-
-def draw_actions(space: Any, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` actions, (count, ...), all alike: of a box, uniform between two bounds; a dimension without them has a
-    standard normal distribution, moved to the bound that it may have."""
-    if isinstance(space, spaces.Discrete):
-        return rng.integers(space.n, size=count)
-    shape = (count, *space.shape)
-    two = space.bounded_below & space.bounded_above
-    low, high = np.where(two, space.low, 0), np.where(two, space.high, 1)
-    uniform = low + (high - low) * rng.random(shape)
-    if two.all():
-        return uniform.astype(space.dtype)
-    return np.where(two, uniform, rng.standard_normal(shape).clip(space.low, space.high)).astype(space.dtype)

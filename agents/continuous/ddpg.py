@@ -46,13 +46,16 @@ class DDPG(ReplayActorCritic):
     def build_networks(self) -> None:
         h, sizes = self.hyperparameters, (self.observation_space, self.action_space, self.hyperparameters.hidden)
         self.noise = NOISE.make(self)
-        self.actor, self.critic = Actor(*sizes).to(self.device), Critic(*sizes).to(self.device)
+        self.actor = Actor(*sizes, self.noise.linear).to(self.device)
+        self.critic = Critic(*sizes).to(self.device)
+        self.noise.start(self.actor)
         self.target_actor = Follower(self.actor, h.target_rate)
         self.target_critic = Follower(self.critic, h.target_rate)
         self.actor_optimizer = optim.Adam(self.actor.parameters(), lr=h.learning_rate)
         self.critic_optimizer = optim.Adam(self.critic.parameters(), lr=h.learning_rate)
 
     def learn_from(self, batch: Batch) -> None:
+        self.noise.draw(self.random["noise"])
         observation = self.tensor(batch.observation)
         value = self.critic(observation, self.tensor(batch.action))
         critic_loss = squared_error(self, [value], self.target(batch), batch)

@@ -52,7 +52,9 @@ class TD3(ReplayActorCritic):
     def build_networks(self) -> None:
         h, sizes = self.hyperparameters, (self.observation_space, self.action_space, self.hyperparameters.hidden)
         self.noise = NOISE.make(self)
-        self.actor, self.critics = Actor(*sizes).to(self.device), Critics(*sizes).to(self.device)
+        self.actor = Actor(*sizes, self.noise.linear).to(self.device)
+        self.critics = Critics(*sizes).to(self.device)
+        self.noise.start(self.actor)
         self.target_actor = Follower(self.actor, h.target_rate)
         self.target_critics = Follower(self.critics, h.target_rate)
         self.actor_optimizer = optim.Adam(self.actor.parameters(), lr=h.learning_rate)
@@ -60,6 +62,7 @@ class TD3(ReplayActorCritic):
         self.state = State(updates=0, actor_loss=0.0)
 
     def learn_from(self, batch: Batch) -> None:
+        self.noise.draw(self.random["noise"])
         observation = self.tensor(batch.observation)
         values = self.critics(observation, self.tensor(batch.action))
         noise = self.random["smoothing"].standard_normal(batch.action.shape, np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,10 +37,18 @@ class Actor(nn.Module):
     """μ(s): observations (batch, ...) to actions (batch, *shape). `linear` makes a layer of the two numbers of its
     inputs and outputs."""
 
-    def __init__(self, observation_space: gym.Space, action_space: Any, hidden: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        observation_space: gym.Space,
+        action_space: Any,
+        hidden: tuple[int, ...],
+        linear: Callable[[int, int], nn.Module] = nn.Linear,
+    ) -> None:
         super().__init__()
-        layers, features = body(observation_space, hidden)
-        self.layers = nn.Sequential(*layers, nn.Linear(features, int(np.prod(action_space.shape))))
+        layers, features = body(observation_space, ())
+        layers += mlp((features, *hidden), linear)
+        last = linear(hidden[-1] if hidden else features, int(np.prod(action_space.shape)))
+        self.layers = nn.Sequential(*layers, last)
         self.squash = Squash(action_space)
 
     def forward(self, observation: mg.Tensor) -> mg.Tensor:

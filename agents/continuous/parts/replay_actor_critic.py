@@ -84,12 +84,13 @@ class ReplayActorCritic(Agent):
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """μ(s); there is nothing random in it."""
+        self.noise.still()
         with mg.no_grad():
             return mg.to_numpy(self.actor(self.tensor(observation)))
 
     def explore(self, observation: np.ndarray) -> np.ndarray:
         """Actions to learn from, (num_envs, ...), once learning has started."""
-        return self.noise.explore(self.actor, observation, self.random["exploration"])
+        return self.noise.explore(observation, self.random["exploration"])
 
     # -- what they share
 

@@ -45,9 +45,12 @@ def command_check_env(arguments: list[str]) -> int:
 
 
 def find_learners(env: str, env_options: dict[str, Any]) -> tuple[list[str], str]:
-    """The agents that can be made for `env`, and why the last of the others can't be."""
+    """The agents that can be made for `env`, and why the last of the others can't be. One that learns from recorded
+    steps needs more than an environment."""
     learners, refusal = [], ""
     for name, agent_type in AGENTS.items():
+        if agent_type.needs_data:
+            continue
         try:
             agent = agent_type(env, env_options=env_options)
         except UsageError as problem:

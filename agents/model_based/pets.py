@@ -99,7 +99,11 @@ class PETS(Agent):
 
     def choose(self, observation: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """The first actions of plans that begin at nothing. The search draws from `rng`, else from the same numbers
-        each time."""
+        each time. Before the first fit there is nothing to plan with, and the action is the middle of the box."""
+        if not self.plans.fitted:
+            return np.zeros((len(observation), *self.action_space.shape), np.float32).clip(
+                self.action_space.low, self.action_space.high
+            )
         nothing = np.zeros_like(self.plans.actions[0])
         plans = [self.plan(start, nothing, rng or np.random.default_rng(0)) for start in observation]
         return np.stack([plan[0].reshape(self.action_space.shape) for plan in plans])

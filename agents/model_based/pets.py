@@ -150,6 +150,8 @@ class PETS(Agent):
     def update(self, new_steps: int) -> None:
         h = self.hyperparameters
         for step in range(self.steps - new_steps + 1, self.steps + 1):
+            if len(self.replay) < 2:  # one to learn from, and one that is held out
+                continue
             due = step == h.learning_starts if not self.plans.fitted else step % h.model_every == 0
             if due or (not self.plans.fitted and step > h.learning_starts):
                 self.learn_from(self.replay)

@@ -72,6 +72,18 @@ def test_the_loss_is_the_likelihood() -> None:
     np.testing.assert_allclose(losses.detach().array, expected, rtol=1e-6)
 
 
+def test_inputs_are_normalised() -> None:
+    """In other units the same is said."""
+    rng = np.random.default_rng(0)
+    model = Dynamics(2, 1, 3, (5,)).double()
+    x, y = rng.standard_normal((50, 3)), rng.standard_normal((50, 3))
+    said = []
+    for rows in (x, 1_000 * x + 70):
+        model.take_statistics(rows, y)
+        said.append(np.concatenate([part.detach().array.ravel() for part in model(mg.from_numpy(rows))]))
+    np.testing.assert_allclose(said[1], said[0], atol=1e-5)
+
+
 def test_the_variance_is_bounded_softly() -> None:
     """Whatever the network says; and there is a gradient everywhere."""
     model = Dynamics(1, 1, 1, ()).double()
@@ -83,6 +95,36 @@ def test_the_variance_is_bounded_softly() -> None:
     model(mg.zeros(1, 2, dtype=mg.float64)).log_variance.sum().backward()
     assert (model.layers[0].bias.grad.array[0, 0, 2:4] > 0).all()
     assert (model.most.grad.array > 0).all()
+
+
+def test_the_bounds_are_pulled_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a hundredth of their distance, 3 × 10.5; in a fit, too, here where nothing else has a gradient."""
+    agent = played(Linear, 30, model_epochs=1, model_decay=0.0)
+    assert agent.model.bounds_loss().item() == pytest.approx(0.01 * 3 * 10.5)
+    losses = Dynamics.losses
+    monkeypatch.setattr(Dynamics, "losses", lambda self, *rows: losses(self, *rows) * 0)
+    agent.learn_from(agent.replay)
+    assert (agent.model.most.array < 0.5).all()
+    assert (agent.model.least.array > -10).all()
+
+
+def test_what_is_imagined_is_drawn() -> None:
+    """From the distribution that is predicted, in the environment's units, and added to where it was."""
+    model = Dynamics(1, 1, 2, ())
+    model.take_statistics(np.float32([[0, 0], [2, 2]]), np.float32([[3, -1], [7, 1]]))  # targets: 5 ± 2, 0 ± 1
+    model.layers[0].weight.data.fill_(0.0)
+    model.layers[0].bias.data.copy_(mg.tensor([[[1.0, 0.5, -4.0, -6.0, -1.0]], [[0.0, 0.0, -4.0, -6.0, 1.0]]]))
+    observation = np.full((2, 20_000, 1), 10.0, np.float32)
+    said = model.imagine(observation, np.zeros_like(observation), np.random.default_rng(0))
+    # The upper bound, 0.5, is soft: log σ² is a little smaller than the network says.
+    std = np.exp((0.5 - np.log1p(np.exp(0.5 - np.array([-4.0, -6.0])))) / 2) * [2, 1]
+    for values, mean, deviation in zip(
+        (said.next_observation[..., 0], said.reward), ([10 + 5 + 2 * 1.0, 10 + 5], [0.5, 0.0]), std, strict=True
+    ):
+        np.testing.assert_allclose(values.mean(1), mean, atol=0.01)
+        np.testing.assert_allclose(values.std(1), deviation, rtol=0.03)
+    assert not said.end[0].any()
+    assert said.end[1].all()
 
 
 def test_targets_are_changes_and_rewards() -> None:
@@ -164,8 +206,15 @@ def test_ends_are_learned() -> None:
 
 def test_the_best_members_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = played(Linear, 60, members=4, elites=2, model_epochs=1)
-    monkeypatch.setattr(fitting, "judge", lambda model, validation: np.array([3.0, 1.0, 4.0, 2.0]))
+    judged: list[int] = []
+
+    def judge(model: Dynamics, validation: list[mg.Tensor]) -> np.ndarray:
+        judged.append(len(validation[0]))
+        return np.array([3.0, 1.0, 4.0, 2.0])
+
+    monkeypatch.setattr(fitting, "judge", judge)
     agent.learn_from(agent.replay)
+    assert set(judged) == {6}  # a tenth of the steps: those that are held out
     assert agent.model.elites.array.tolist() == [1, 3]
     said = agent.model.imagine  # member m says m
     monkeypatch.setattr(
@@ -177,11 +226,41 @@ def test_the_best_members_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(once.reward.tolist()) == {1.0, 3.0}
 
 
+def test_a_member_keeps_the_weights_that_did_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One those of the first pass, one of the second, one those that it had."""
+    agent = played(Linear, 60, patience=2)
+    losses = [[3, 3, 3], [1, 5, 5], [5, 1, 5], [5, 5, 5], [5, 5, 5]]
+    weights: list[np.ndarray] = []
+
+    def judge(model: Dynamics, validation: list[mg.Tensor]) -> np.ndarray:
+        weights.append(model.layers[0].weight.detach().array.copy())
+        return np.array(losses[len(weights) - 1], np.float64)
+
+    monkeypatch.setattr(fitting, "judge", judge)
+    found = fit(agent.model, agent.model_optimizer, agent.replay, agent.hyperparameters, np.random.default_rng(0))
+    assert found.epochs == 4
+    assert not (weights[3] == weights[4]).any()
+    for member, judged in enumerate((1, 2, 0)):
+        np.testing.assert_array_equal(agent.model.layers[0].weight.array[member], weights[judged][member])
+
+
+@pytest.mark.parametrize("learning_starts", [0, 1])
+def test_a_model_of_few_steps(learning_starts: int) -> None:
+    """It waits for two: one to learn from, and one that is held out."""
+    agent = played(Linear, 1, learning_starts=learning_starts, model_epochs=1)
+    assert not agent.plans.fitted
+    agent.learn(1)
+    assert agent.plans.fitted
+    assert all(np.isfinite(value.array).all() for value in agent.model.state_dict().values())
+
+
 def test_what_it_cannot_model() -> None:
     with pytest.raises(UsageError, match="pets predicts how an observation changes, which must be a vector"):
         PETS(Pictures)
     with pytest.raises(UsageError, match="elites must be at most members, which is 2, got 3"):
         PETS(Linear, members=2, elites=3)
+    with pytest.raises(UsageError, match="held_out must be below 1, so that there are steps to learn from, got 1"):
+        PETS(Linear, held_out=1.0)
     with pytest.raises(UsageError, match="best must be at most guesses, which is 5, got 20"):
         PETS(Linear, guesses=5)
 

@@ -26,6 +26,8 @@ def make_model(agent: Agent) -> tuple[Dynamics, optim.Optimizer]:
     h = agent.hyperparameters
     if h.elites > h.members:
         raise UsageError(f"elites must be at most members, which is {h.members}, got {h.elites}")
+    if h.held_out == 1:
+        raise UsageError("held_out must be below 1, so that there are steps to learn from, got 1.0")
     sizes = agent.observation_space.shape[0], int(np.prod(agent.action_space.shape))
     model = Dynamics(*sizes, h.members, h.model_hidden, h.elites).to(agent.device)
     return model, optim.Adam(model.parameters(), lr=h.model_learning_rate, weight_decay=h.model_decay)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agents import MBPO, PETS
+from agents.model_based import mbpo
 from agents.model_based.parts.cross_entropy_method import search
 from agents.model_based.parts.dynamics import Imagined
 from envs import UsageError
@@ -63,6 +64,28 @@ def test_what_a_plan_is_worth(change_members: bool) -> None:
     np.testing.assert_allclose(worth, [-2 * (1.0 + 1.25), -2 * 1.4, -2 * (0.0 + 0.5 + 1.5)], rtol=1e-6)
 
 
+class Apart:
+    """In a model's place: member m goes m further, r = s'²."""
+
+    members = 2
+
+    def imagine(self, observation: np.ndarray, action: np.ndarray, rng: Any) -> Imagined:
+        after = observation + np.arange(2.0)[:, None, None]
+        return Imagined(after, np.square(after[..., 0]), np.zeros(after.shape[:2], np.bool_))
+
+
+def test_a_particle_may_change_its_member() -> None:
+    """From 0 in two steps: 0 and 0 or 1 and 4, if it stays; 0 and 1 or 1 and 1, if it changes, as half of them do."""
+    settings = {**PLANNER, "horizon": 2}
+    plans, start = np.zeros((200, 2, 1), np.float32), np.zeros(2, np.float32)
+    for change_members, worths in ((False, {2.5}), (True, {2.5, 1.5})):
+        agent = PETS(Linear, seed=0, change_members=change_members, **settings)
+        agent.model = Apart()
+        worth = agent.worth(start, plans, np.random.default_rng(0))
+        assert set(worth.tolist()) == worths
+    assert 0.4 < (worth == 1.5).mean() < 0.6
+
+
 def test_a_plan_goes_to_where_it_is_best() -> None:
     """From 0.5 the best that there is brings both numbers to 0, which one action can't; it takes the nearest."""
     agent = PETS(Linear, seed=0, **{**PLANNER, "guesses": 200, "best": 20, "rounds": 6})
@@ -77,8 +100,10 @@ def test_a_search_begins_at_the_rest_of_the_last_plan() -> None:
     agent.plan = lambda start, mean, rng: np.float32([[0.1], [0.2], [0.3]])  # type: ignore[method-assign]
     assert agent.act(agent.environments.observation).tolist() == [[np.float32(0.1)]] * 2
     np.testing.assert_allclose(agent.plans.actions, np.float32([[[0.2], [0.3], [0.0]]] * 2))
-    agent.learn(20)  # an episode has ten steps, and both end at once
-    assert np.abs(agent.plans.actions).max() <= np.float32(0.3)
+    agent.learn(2)
+    assert (agent.plans.actions != 0).any()
+    agent.learn(18)  # an episode has ten steps, and both end at once: the next begins at nothing
+    assert not agent.plans.actions.any()
 
 
 # -- imagined steps
@@ -102,8 +127,17 @@ def test_imagined_steps_start_at_real_states_and_stop_at_imagined_ends() -> None
     np.testing.assert_allclose(rows["discount"][:40], np.float32(agent.hyperparameters.gamma) * (np.arange(40) % 2))
 
 
-def test_imagined_steps_never_mix_into_the_real_ones() -> None:
-    agent = MBPO(Linear, seed=0, **IMAGINER, imagined_steps=2).learn(80)
+def test_imagined_steps_never_mix_into_the_real_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = MBPO(Linear, seed=0, **IMAGINER, imagined_steps=2)
+    learned_from, fit = [], mbpo.fit
+    monkeypatch.setattr(
+        mbpo,
+        "fit",
+        lambda model, optimizer, replay, *more: (learned_from.append(replay), fit(model, optimizer, replay, *more))[1],
+    )
+    agent.learn(80)
+    assert len(learned_from) > 1
+    assert all(replay is agent.replay for replay in learned_from)
     assert len(agent.replay) == 80
     assert len(agent.imagined) == agent.imagined.ring.capacity == 40 * 2 * 2
     inputs = agent.replay.ring.rows(0, 80)

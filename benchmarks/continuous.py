@@ -23,6 +23,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 import minigrad as mg
 from agents import DDPG, SAC, TD3
 from benchmarks.agents import go_on_with, in_turns, parts_of_a_step, stable_baselines3, where_the_time_goes
@@ -46,7 +48,6 @@ def make(kind: Any) -> Any:
 
 
 def make_peer(kind: Any) -> Callable[[int], None]:
-    import numpy as np
     from stable_baselines3.common.noise import NormalActionNoise
 
     noise = {} if kind is SAC else {"action_noise": NormalActionNoise(np.zeros(1), np.full(1, 0.1))}

@@ -82,6 +82,10 @@ class LogAlpha(nn.Module):
         """α."""
         return math.exp(self.value.item())
 
+    def loss(self, entropy: float, target: float) -> mg.Tensor:
+        """log α (H - H̄), (): down where there is more entropy than is aimed at. No gradient flows to the policy."""
+        return (self.value * (entropy - target)).sum()
+
 
 class SoftActorCritic:
     """What learns in SAC: actor, critics and α. MBPO learns with one, too, from other steps. `agent` has
@@ -109,7 +113,7 @@ class SoftActorCritic:
         actor_loss = descend(self.actor_loss(observation, action, log_prob, alpha), self.actor_optimizer, agent)
         entropy = -log_prob.mean().item()
         if agent.hyperparameters.learn_alpha:
-            descend(self.alpha_loss(entropy), self.alpha_optimizer, agent)
+            descend(self.log_alpha.loss(entropy, self.target_entropy), self.alpha_optimizer, agent)
         self.target_critics.follow()
         return Figures(critic_loss, actor_loss, values[0].mean().item(), entropy, alpha)
 
@@ -130,10 +134,6 @@ class SoftActorCritic:
         """mean(α log π(a | s) - min_i Q_i(s, a)), of actions that were drawn differentiably."""
         with held(self.critics):
             return (log_prob * alpha - self.critics.least(observation, action)).mean()
-
-    def alpha_loss(self, entropy: float) -> mg.Tensor:
-        """log α (H - H̄): down where there is more entropy than is aimed at. No gradient flows to the policy."""
-        return (self.log_alpha.value * (entropy - self.target_entropy)).sum()
 
     def parts(self) -> dict[str, Any]:
         return {

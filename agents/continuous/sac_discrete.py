@@ -91,8 +91,7 @@ class SACDiscrete(ReplayActorCritic):
         actor_figure = descend(negative_values(log_pi, least, alpha).mean(), self.actor_optimizer, self)
         entropy = -(log_pi.exp() * log_pi).sum(1).mean().item()
         if self.hyperparameters.learn_alpha:
-            loss = (self.log_alpha.value * (entropy - self.target_entropy)).sum()
-            descend(loss, self.alpha_optimizer, self)
+            descend(self.log_alpha.loss(entropy, self.target_entropy), self.alpha_optimizer, self)
         self.target_critics.follow()
         self.metrics.add(critic_figure, actor_figure, values[0].mean().item(), entropy, alpha)
 

@@ -59,6 +59,7 @@ class TD3(ReplayActorCritic):
         self.target_critics = Follower(self.critics, h.target_rate)
         self.actor_optimizer = optim.Adam(self.actor.parameters(), lr=h.learning_rate)
         self.critic_optimizer = optim.Adam(self.critics.parameters(), lr=h.learning_rate)
+        self.bounds = self.tensor(self.action_space.low), self.tensor(self.action_space.high)
         self.state = State(updates=0, actor_loss=0.0)
 
     def learn_from(self, batch: Batch) -> None:
@@ -79,9 +80,8 @@ class TD3(ReplayActorCritic):
         """y, (batch,), with `noise` of N(0, 1), (batch, *shape). No gradient flows through it."""
         h, next_observation = self.hyperparameters, self.tensor(batch.next_observation)
         smoothing = (h.smoothing_std * noise).clip(-h.smoothing_clip, h.smoothing_clip)
-        low, high = self.tensor(self.action_space.low), self.tensor(self.action_space.high)
         with mg.no_grad():
-            action = (self.target_actor(next_observation) + self.tensor(smoothing)).clamp(low, high)
+            action = (self.target_actor(next_observation) + self.tensor(smoothing)).clamp(*self.bounds)
             next_value = self.target_critics.network.least(next_observation, action)
             return self.tensor(batch.reward) + self.tensor(batch.discount) * next_value
 

@@ -180,7 +180,10 @@ class Agent:
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Called before the first step of all."""
+        """Called before the first step of all: recorded steps are observed as the agent's own are."""
+        if self.data is not None:
+            for transition in self.data.read().for_agent(self.environments).transitions():
+                self.observe(transition)
 
     def training(self) -> AbstractContextManager:
         """What has to be there while the agent trains: A3C's other workers."""
@@ -213,9 +216,9 @@ class Agent:
         whole = int(steps) if isinstance(steps, float) and steps % 1 == 0 else steps  # 1e5 is one, too
         total = self.steps + whole_number("steps", whole, least=1)
         if run is None:  # there is nothing to save, and Ctrl-C ends at once
-            made = make_callbacks(callbacks or [])
+            made = make_callbacks([] if callbacks is None else callbacks)
             self.total_steps = total
-            self._train(None, progress, made)
+            self._train(None, progress, made, stop=lambda: False)
         else:
             from ..runs.opened import open_run  # what keeps a training on disk is a third of the agents' code
 
@@ -224,14 +227,14 @@ class Agent:
         return self
 
     def _train(
-        self, run: Run | None, progress: bool | None, callbacks: Sequence[Callback], stop: Callable[[], bool] = bool
+        self, run: Run | None, progress: bool | None, callbacks: Sequence[Callback], stop: Callable[[], bool]
     ) -> None:
-        """Up to `total_steps`, with the progress on the screen if somebody looks."""
+        """Up to `total_steps`. `progress` None is: if somebody looks."""
         self.stopped = None
         if self.whereabouts is not None:
             self.whereabouts.go_back(self.seed + self.steps)
-        shown = None
-        if is_watched() if progress is None else progress:
+        show, shown = is_watched() if progress is None else progress, None
+        if show:
             from ..runs.progress import Progress
 
             shown = Progress(f"{self.name} {self.environments.name}", self.steps, self.total_steps)

@@ -76,9 +76,9 @@ class BC(Agent):
 
     def update(self, new_steps: int) -> None:
         for _ in range(new_steps):
-            self.learn_from(*self.recorded())
+            self.learn_from(*self.divide_steps())
 
-    def recorded(self) -> tuple[RecordedSteps, np.ndarray, np.ndarray]:
+    def divide_steps(self) -> tuple[RecordedSteps, np.ndarray, np.ndarray]:
         """The recorded steps, and the rows to learn from and those held out. They are read when they are first needed:
         who only acts needs no file."""
         if self._steps is None:
@@ -93,7 +93,7 @@ class BC(Agent):
         return self._steps
 
     def prepare(self) -> None:
-        self.recorded()  # a file that can't be read is said at once
+        self.divide_steps()  # a file that can't be read is said at once
 
     def learn_from(self, steps: RecordedSteps, rows: np.ndarray, held_out: np.ndarray) -> None:
         h, rng = self.hyperparameters, self.random["batches"]

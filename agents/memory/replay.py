@@ -9,7 +9,7 @@ The storage is a ring (ring.py). What a row of it is, and which are drawn, is pu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -21,9 +21,6 @@ from ..core.components import Seam
 from .frames import Frames
 from .n_step import NStep
 from .ring import Ring
-
-if TYPE_CHECKING:
-    from .recorded import RecordedSteps
 
 
 class Batch(NamedTuple):
@@ -164,11 +161,6 @@ class Replay:
             self.order.added(rows)
         if self.frames is not None:
             self._forget_rows_without_frames(self.frames)
-
-    def add_recorded(self, steps: RecordedSteps) -> None:
-        """Somebody's steps, before the agent's own. They count no step of the training."""
-        for transition in steps.transitions():
-            self.add(transition)
 
     def _forget_rows_without_frames(self, frames: Frames) -> None:
         """Many short episodes bring so many first pictures that a row may outlive its own."""

@@ -32,6 +32,9 @@ from .parts.cross_entropy_method import search
 from .parts.fitting import ModelHyperparameters, fit
 from .parts.models import check_vectors, make_model
 
+# Of the search's first guesses: half of the way from the middle of the box to its bounds.
+FIRST_STD = 0.5
+
 
 @dataclass(frozen=True)
 class PETSHyperparameters(ModelHyperparameters):
@@ -80,10 +83,6 @@ class PETS(Agent):
         # What each environment's search begins at.
         self.plans = State(actions=np.zeros((self.num_envs, h.horizon, self.actions), np.float32), fitted=False)
 
-    def prepare(self) -> None:
-        if self.data is not None:
-            self.replay.add_recorded(self.data.read().for_agent(self.environments))
-
     # -- acting
 
     def act(self, observation: np.ndarray) -> np.ndarray:
@@ -114,7 +113,7 @@ class PETS(Agent):
         return search(
             lambda guess: self.worth(start, guess, rng),
             mean,
-            np.full_like(mean, 0.5),
+            np.full_like(mean, FIRST_STD),
             space.low.ravel(),
             space.high.ravel(),
             rng,
@@ -152,8 +151,7 @@ class PETS(Agent):
         for step in range(self.steps - new_steps + 1, self.steps + 1):
             if len(self.replay) < 2:  # one to learn from, and one that is held out
                 continue
-            due = step == h.learning_starts if not self.plans.fitted else step % h.model_every == 0
-            if due or (not self.plans.fitted and step > h.learning_starts):
+            if step % h.model_every == 0 if self.plans.fitted else step >= h.learning_starts:
                 self.learn_from(self.replay)
 
     def learn_from(self, replay: Replay) -> None:

@@ -26,7 +26,8 @@ def collect(
 ) -> RecordedSteps:
     """Plays `episodes` episodes as `evaluate` does, writes every step of them to the file `output`, and returns them.
 
-    An episode is cut off after 27,000 steps: it is truncated. `agents.train` and `--data` learn from such a file."""
+    An episode is cut off after 27,000 steps: it is truncated. `BC(env, data=output)`, or `--data`, learns from such a
+    file."""
     episodes, seed = whole_number("episodes", episodes, least=1), whole_number("seed", seed, least=0)
     environments = environments_for(agent, None)
     # Below the agent's wrappers: what is recorded is what the environment shows and takes.

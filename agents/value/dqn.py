@@ -231,10 +231,6 @@ class DQN(Agent):
 
     # -- learning
 
-    def prepare(self) -> None:
-        if self.data is not None:
-            self.replay.add_recorded(self.data.read().for_agent(self.environments))
-
     def observe(self, transition: Transition) -> None:
         self.replay.add(transition)
 

@@ -26,7 +26,7 @@ RANDOM = {"epsilon_start": 1.0, "epsilon_end": 1.0}
 FOUR = {"epsilon_start": 0.4, "epsilon_end": 0.4}
 
 
-def named(learners: list[type[Agent]]) -> Any:
+def for_each(learners: list[type[Agent]]) -> Any:
     return pytest.mark.parametrize("learner", learners, ids=lambda learner: learner.name)
 
 
@@ -122,12 +122,12 @@ def same_table(a: Agent, b: Agent) -> None:
     np.testing.assert_array_equal(a.table.weight, b.table.weight)
 
 
-def recorded(agent: Agent, episodes: int) -> list[tuple[list[int], list[int], list[float]]]:
+def record_episodes(agent: Agent, episodes: int) -> list[tuple[list[int], list[int], list[float]]]:
     """What whole episodes were made of, with the agent learning from them."""
     agent.total_steps, found, current = 10**9, [], ([], [], [])
     observe = agent.observe
 
-    def watched(transition) -> None:
+    def keep(transition) -> None:
         nonlocal current
         for kept, rows in zip(current, (transition.observation, transition.action, transition.reward), strict=True):
             kept.append(rows[0].item())
@@ -136,6 +136,6 @@ def recorded(agent: Agent, episodes: int) -> list[tuple[list[int], list[int], li
             current = ([], [], [])
         observe(transition)
 
-    agent.observe = watched
+    agent.observe = keep
     train(agent, stop=lambda: agent.episodes >= episodes)
     return found

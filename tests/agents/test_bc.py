@@ -35,7 +35,7 @@ def swing(observation: np.ndarray) -> np.ndarray:
 
 def test_the_loss_of_choices(tmp_path: Path) -> None:
     agent = BC("CartPole-v1", data=record_play("CartPole-v1", tmp_path / "steps", 30), hidden=(4,))
-    steps, rows, _ = agent.recorded()
+    steps, rows, _ = agent.divide_steps()
     logits = agent.policy.head.output(agent.policy.body(mg.from_numpy(steps.observation[rows]))).detach().array
     log_pi = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     expected = -log_pi[np.arange(len(rows)), steps.action[rows]].mean()
@@ -45,7 +45,7 @@ def test_the_loss_of_choices(tmp_path: Path) -> None:
 def test_the_loss_of_numbers(tmp_path: Path) -> None:
     """Of actions between -1 and 1, whatever the environment's are."""
     agent = BC("Pendulum-v1", data=record_play("Pendulum-v1", tmp_path / "steps", 30), hidden=(4,))
-    steps, rows, _ = agent.recorded()
+    steps, rows, _ = agent.divide_steps()
     mean = agent.policy.head.output(agent.policy.body(mg.from_numpy(steps.observation[rows]))).detach().array
     assert np.abs(steps.action).max() <= 1
     assert agent.loss(steps, rows).item() == pytest.approx(np.square(mean - steps.action[rows]).mean(), rel=1e-5)
@@ -54,7 +54,7 @@ def test_the_loss_of_numbers(tmp_path: Path) -> None:
 def test_it_does_as_the_rule_did(tmp_path: Path) -> None:
     path = record_play("CartPole-v1", tmp_path / "steps", 1_000, lean)
     agent = BC("CartPole-v1", seed=0, data=path, **SMALL).learn(600)
-    seen = agent.recorded()[0].observation
+    seen = agent.divide_steps()[0].observation
     assert (agent.predict(seen) == lean(seen)).mean() > 0.9
     assert evaluate(agent, episodes=5).mean > 100  # at random, 22
     path = record_play("Pendulum-v1", tmp_path / "swung", 1_000, swing)
@@ -111,7 +111,7 @@ def test_a_clone_does_what_it_was_shown(observation_space, one, other, action_sp
     done = agent.predict(np.stack([one, other]))
     np.testing.assert_allclose(done, [low, high], atol=0.2)
     assert done.dtype == action_space.dtype
-    steps, _, held_out = agent.recorded()
+    steps, _, held_out = agent.divide_steps()
     assert agent.error(steps, held_out) < 0.05
 
 
@@ -145,7 +145,7 @@ def test_on_the_double_of_a_gpu(action_space: gym.Space, tmp_path: Path) -> None
 def test_some_steps_are_held_out(tmp_path: Path) -> None:
     path = record_play("CartPole-v1", tmp_path / "steps", 100)
     agent = BC("CartPole-v1", seed=1, data=path, held_out=0.2)
-    _, rows, held_out = agent.recorded()
+    _, rows, held_out = agent.divide_steps()
     assert (len(rows), len(held_out)) == (80, 20)
     assert sorted([*rows, *held_out]) == list(range(100))
     learned = []

@@ -186,7 +186,7 @@ def test_alpha_rises_while_there_is_too_little_entropy(entropy: float, direction
     """The target is -2, of two dimensions. The slope of log α is H - H̄."""
     learner = make(SAC, alpha=0.5, learning_rate=0.1).learner
     assert learner.log_alpha() == pytest.approx(0.5)
-    loss = learner.alpha_loss(entropy)
+    loss = learner.log_alpha.loss(entropy, learner.target_entropy)
     loss.backward()
     assert learner.log_alpha.value.grad.item() == pytest.approx(entropy + 2)
     learner.alpha_optimizer.step()

@@ -60,8 +60,8 @@ def test_ornstein_uhlenbeck_begins_anew_with_an_episode() -> None:
 
 
 def test_parameter_noise_adapts_its_scale() -> None:
-    """By 1 %, up where the noisy actor was nearer than wanted; and it holds the distance that is asked for."""
-    agent = DDPG(Near, seed=0, noise="parameter", noise_std=0.2, noise_every=10, **SMALL)
+    """By 1 %, up where the noisy actor was nearer than wanted; so the distance asked for is the median."""
+    agent = DDPG(Near, seed=0, noise="parameter", noise_std=0.2, noise_every=4, **{**SMALL, "hidden": (64,)})
     noise = agent.noise
     for squares, expected in ((4 * 0.19**2, 1.01), (4 * 0.21**2, 1 / 1.01)):
         noise.state.scale, noise.state.squares, noise.state.count = 1.0, squares, 4
@@ -72,12 +72,13 @@ def test_parameter_noise_adapts_its_scale() -> None:
     noise.state.scale = 0.1
     for _ in range(4_000):
         explored = noise.explore(STATES, rng)
-        distances.append(np.square(explored - agent.predict(STATES)).mean())
-    assert np.sqrt(np.mean(distances[2_000:])) == pytest.approx(0.2, rel=0.35)
+        distances.append(np.abs(explored - agent.predict(STATES)).mean())
+    # As many steps up as down: half of the noisy actors are nearer.
+    assert np.median(distances[1_000:]) == pytest.approx(0.2, rel=0.1)
 
 
 def test_parameter_noise_is_the_same_for_a_while() -> None:
-    agent = DDPG(Near, seed=0, noise="parameter", noise_every=4, **SMALL)
+    agent = DDPG(Near, seed=0, noise="parameter", noise_every=4, **{**SMALL, "hidden": (200,)})
     rng = np.random.default_rng(0)
     explored = [agent.noise.explore(STATES, rng)[0, 0] for _ in range(8)]
     assert len(set(explored[:4])) == len(set(explored[4:])) == 1
@@ -85,7 +86,7 @@ def test_parameter_noise_is_the_same_for_a_while() -> None:
     state = dict(agent.noise.noisy.state_dict())
     weight = agent.actor.layers[0].weight.array
     drawn = (state["layers.0.weight"].array - weight) / agent.noise.state.scale
-    assert drawn.std() == pytest.approx(1, rel=0.6)  # of eight numbers
+    assert drawn.std() == pytest.approx(1, rel=0.1)
 
 
 def test_activation_noise_goes_through_the_weights() -> None:

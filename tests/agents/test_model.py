@@ -49,7 +49,7 @@ class Cliff(Linear):
 SMALL = dict(learning_starts=10_000, members=3, elites=3, model_hidden=(16,), model_batch_size=32, horizon=2)
 
 
-def played(env: Any, steps: int, **more: Any) -> PETS:
+def play_at_random(env: Any, steps: int, **more: Any) -> PETS:
     """An agent that has acted at random and learned nothing."""
     return PETS(env, seed=0, **{**SMALL, **more}).learn(steps)
 
@@ -99,7 +99,7 @@ def test_the_variance_is_bounded_softly() -> None:
 
 def test_the_bounds_are_pulled_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a hundredth of their distance, 3 × 10.5; in a fit, too, here where nothing else has a gradient."""
-    agent = played(Linear, 30, model_epochs=1, model_decay=0.0)
+    agent = play_at_random(Linear, 30, model_epochs=1, model_decay=0.0)
     assert agent.model.bounds_loss().item() == pytest.approx(0.01 * 3 * 10.5)
     losses = Dynamics.losses
     monkeypatch.setattr(Dynamics, "losses", lambda self, *rows: losses(self, *rows) * 0)
@@ -128,7 +128,7 @@ def test_what_is_imagined_is_drawn() -> None:
 
 
 def test_targets_are_changes_and_rewards() -> None:
-    agent = played(Linear, 30)
+    agent = play_at_random(Linear, 30)
     inputs, targets, ends = steps_of(agent.replay)
     np.testing.assert_allclose(inputs[:, :2] @ (A - np.eye(2)).T + inputs[:, 2:] * B, targets[:, :2], atol=1e-5)
     np.testing.assert_allclose(-(inputs[:, :2] ** 2).sum(1), targets[:, 2], rtol=1e-5)
@@ -137,7 +137,7 @@ def test_targets_are_changes_and_rewards() -> None:
 
 def test_each_member_has_a_sample_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the steps that are not held out, as many, with replacement; and never a held-out one."""
-    agent = played(Linear, 100, model_epochs=1, model_batch_size=1_000, held_out=0.2)
+    agent = play_at_random(Linear, 100, model_epochs=1, model_batch_size=1_000, held_out=0.2)
     inputs, _, _ = steps_of(agent.replay)
     seen: list[np.ndarray] = []
     losses = Dynamics.losses
@@ -161,7 +161,7 @@ def test_each_member_has_a_sample_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_statistics_are_of_the_steps_and_saved(tmp_path) -> None:
-    agent = played(Linear, 60)
+    agent = play_at_random(Linear, 60)
     agent.learn_from(agent.replay)
     inputs, targets, _ = steps_of(agent.replay)
     assert agent.model.input_mean.array == pytest.approx(inputs.mean(0), abs=0.2)
@@ -195,7 +195,7 @@ def test_with_steps_the_error_and_the_disagreement_fall() -> None:
 
 
 def test_ends_are_learned() -> None:
-    agent = played(Cliff, 400, model_learning_rate=3e-3, model_epochs=60)
+    agent = play_at_random(Cliff, 400, model_learning_rate=3e-3, model_epochs=60)
     agent.learn_from(agent.replay)
     inputs, _, ends = steps_of(agent.replay)
     assert 0.02 < ends.mean() < 0.5
@@ -205,7 +205,7 @@ def test_ends_are_learned() -> None:
 
 
 def test_the_best_members_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    agent = played(Linear, 60, members=4, elites=2, model_epochs=1)
+    agent = play_at_random(Linear, 60, members=4, elites=2, model_epochs=1)
     judged: list[int] = []
 
     def judge(model: Dynamics, validation: list[mg.Tensor]) -> np.ndarray:
@@ -228,7 +228,7 @@ def test_the_best_members_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_member_keeps_the_weights_that_did_best(monkeypatch: pytest.MonkeyPatch) -> None:
     """One those of the first pass, one of the second, one those that it had."""
-    agent = played(Linear, 60, patience=2)
+    agent = play_at_random(Linear, 60, patience=2)
     losses = [[3, 3, 3], [1, 5, 5], [5, 1, 5], [5, 5, 5], [5, 5, 5]]
     weights: list[np.ndarray] = []
 
@@ -247,7 +247,7 @@ def test_a_member_keeps_the_weights_that_did_best(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("learning_starts", [0, 1])
 def test_a_model_of_few_steps(learning_starts: int) -> None:
     """It waits for two: one to learn from, and one that is held out."""
-    agent = played(Linear, 1, learning_starts=learning_starts, model_epochs=1)
+    agent = play_at_random(Linear, 1, learning_starts=learning_starts, model_epochs=1)
     assert not agent.plans.fitted
     agent.learn(1)
     assert agent.plans.fitted

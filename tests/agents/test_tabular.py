@@ -46,9 +46,9 @@ from tests.agents.tabular_worlds import (
     RandomWalk,
     exact_action_values,
     exact_values,
+    for_each,
     model,
-    named,
-    recorded,
+    record_episodes,
     same_table,
     start_value_of_greedy_policy,
     uniform,
@@ -57,7 +57,7 @@ from tests.agents.tabular_worlds import (
 # -- control
 
 
-@named(CONTROL)
+@for_each(CONTROL)
 def test_greedy_policy_is_optimal_on_the_grid_world(learner: type[Agent]) -> None:
     for seed in range(5):
         agent = learner(GRID, seed=seed).learn(preset_for(learner, GRID).steps)
@@ -145,20 +145,20 @@ def test_values_of_the_random_policy(learner: type[Agent], options: dict[str, An
     np.testing.assert_array_equal(agents[0].state_values(np.arange(12)), agents[0].table.value)
 
 
-@named(PREDICTION)
+@for_each(PREDICTION)
 def test_random_walk(learner: type[Agent]) -> None:
     agent = learner(RandomWalk, seed=0, gamma=1.0, step_size="linear", learning_rate=0.05).learn(20_000)
     np.testing.assert_allclose(agent.table.value, np.arange(1, 6) / 6, atol=0.05)
 
 
-@named(PREDICTION)
+@for_each(PREDICTION)
 def test_the_optimal_policy(learner: type[Agent]) -> None:
     agent = learner(GRID, policy="optimal").learn(2_000)
     assert agent.table.value[8] == pytest.approx(0.9**4, abs=1e-6)
     assert evaluate(agent, episodes=1).lengths.tolist() == [5]
 
 
-@named(PREDICTION)
+@for_each(PREDICTION)
 def test_any_policy(learner: type[Agent], tmp_path) -> None:
     """It is saved with the agent, and followed."""
     rightwards = np.tile([0.0, 1.0], (5, 1))
@@ -260,7 +260,7 @@ class TwoArms(gym.Env):
         return 0, 1.0 + action, True, False, {}
 
 
-@named(CONTROL)
+@for_each(CONTROL)
 def test_an_optimistic_start_tries_everything_without_exploring(learner: type[Agent]) -> None:
     """Q = 0 for both: whoever happens to take action 0 first never leaves it."""
     found = {
@@ -275,7 +275,7 @@ def test_an_optimistic_start_tries_everything_without_exploring(learner: type[Ag
 
 def test_exploring_starts_are_everywhere_and_not_in_evaluations() -> None:
     agent = MonteCarlo(GRID, seed=0, exploring_starts=True, epsilon_start=0.0, epsilon_end=0.0)
-    started = [(recorded_states[0], actions[0]) for recorded_states, actions, _ in recorded(agent, 600)]
+    started = [(recorded_states[0], actions[0]) for recorded_states, actions, _ in record_episodes(agent, 600)]
     pairs = {(state, action) for state in np.flatnonzero(~model().terminal).tolist() for action in range(4)}
     assert set(started) == pairs
     assert evaluate(agent, episodes=3).lengths.tolist() == [5, 5, 5]  # the start of the map is 5 steps from its goal

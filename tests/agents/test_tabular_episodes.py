@@ -26,8 +26,8 @@ from tests.agents.tabular_worlds import (
     Chain,
     CutOff,
     RandomWalk,
-    named,
-    recorded,
+    for_each,
+    record_episodes,
     same_table,
 )
 
@@ -37,7 +37,7 @@ def everywhere(agent: Agent) -> np.ndarray:
     return agent.table.value.reshape(len(agent.table.value), -1)
 
 
-@named(LEARNERS)
+@for_each(LEARNERS)
 @pytest.mark.parametrize("vector", [False, True], ids=["bare", "vector"])
 def test_a_truncated_episode_would_have_gone_on(learner: type[Agent], vector: bool) -> None:
     """Taking it for the end would give V(1) = 1; going on with the state after the reset 1 / (1 - γ²) = 4/3."""
@@ -48,7 +48,7 @@ def test_a_truncated_episode_would_have_gone_on(learner: type[Agent], vector: bo
     np.testing.assert_allclose(learned[0], 1.0, atol=2e-2)
 
 
-@named(LEARNERS)
+@for_each(LEARNERS)
 @pytest.mark.parametrize("mode", list(gym.vector.AutoresetMode))
 def test_every_environment_has_its_own_trajectory(learner: type[Agent], mode: gym.vector.AutoresetMode) -> None:
     """Chains of different lengths in different states, side by side: α = 1 learns them exactly, γ to the power of the
@@ -66,14 +66,14 @@ def only_explores(learner: type[Agent]) -> dict[str, float]:
     return {"epsilon_end": 1.0} if issubclass(learner, TabularControl) else {}
 
 
-@named(LEARNERS)
+@for_each(LEARNERS)
 def test_states_that_count_from_elsewhere(learner: type[Agent]) -> None:
     from_zero, from_seven = (learner(lambda first=first: Chain(start=first)).learn(200) for first in (0, 7))
     same_table(from_zero, from_seven)
     assert from_zero.predict(1) == from_seven.predict(8)
 
 
-@named([Sarsa, NStepSarsa, OffPolicySarsa])
+@for_each([Sarsa, NStepSarsa, OffPolicySarsa])
 def test_an_action_chosen_ahead_is_forgotten_when_the_episode_is_cut_off(learner: type[Agent]) -> None:
     """It was chosen for the state in which the episode ended."""
     agent = learner(CutOff, learning_rate=0.0, **GREEDY)
@@ -85,13 +85,13 @@ def test_an_action_chosen_ahead_is_forgotten_when_the_episode_is_cut_off(learner
     assert taken == [(0, 0), (1, 1)] * 10
 
 
-@named([NStepSarsa, NStepTDPrediction, OffPolicySarsa])
+@for_each([NStepSarsa, NStepTDPrediction, OffPolicySarsa])
 def test_n_steps_by_the_book(learner: type[Agent]) -> None:
     """Sutton & Barto's pseudocode with its τ and T (sections 7.1 to 7.3), on what the agent went through."""
     n, gamma, alpha = 3, 0.9, 0.2
     kind: dict[str, Any] = {"epsilon_end": 1.0} if issubclass(learner, TabularControl) else {}
     agent = learner(RandomWalk, seed=2, gamma=gamma, learning_rate=alpha, n=n, **kind)
-    episodes = recorded(agent, 30)
+    episodes = record_episodes(agent, 30)
     values = np.zeros_like(agent.table.value)
     for states, actions, rewards in episodes:
         T = len(rewards)
@@ -120,7 +120,7 @@ def test_n_steps_by_the_book(learner: type[Agent]) -> None:
 def test_monte_carlo_averages_returns(learner: type[Agent], options: dict[str, float], visits: str) -> None:
     agent = learner(RandomWalk, seed=1, gamma=0.8, visits=visits, **options)
     returns: dict[Any, list[float]] = {place: [] for place in np.ndindex(agent.table.value.shape)}
-    for states, actions, rewards in recorded(agent, 40):
+    for states, actions, rewards in record_episodes(agent, 40):
         places = [(s, a)[: agent.table.value.ndim] for s, a in zip(states, actions, strict=True)]
         for t, place in enumerate(places):
             if visits == "every" or place not in places[:t]:
@@ -134,7 +134,7 @@ def test_off_policy_control_by_the_book() -> None:
     """Sutton & Barto's pseudocode with its C and W (section 5.7), on what the agent went through; b is 1/2."""
     agent = OffPolicyMonteCarlo(RandomWalk, seed=1, gamma=0.8, **RANDOM)
     Q, C = np.zeros((5, 2)), np.zeros((5, 2))
-    for states, actions, rewards in recorded(agent, 40):
+    for states, actions, rewards in record_episodes(agent, 40):
         G, W = 0.0, 1.0
         for S, A, R in list(zip(states, actions, rewards, strict=True))[::-1]:
             G = 0.8 * G + R

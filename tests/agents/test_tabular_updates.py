@@ -31,7 +31,7 @@ def meet(agent: Agent, state: int, action: int, reward: float, following: int, *
     agent.observe(Transition(*(np.array([each]) for each in row)))
 
 
-def prepared(learner: type[Agent], env: Any = RandomWalk, **options: Any) -> Agent:
+def prepare(learner: type[Agent], env: Any = RandomWalk, **options: Any) -> Agent:
     """α = 0.1 and γ = 0.5; Q(2) = 1, 2, Q(3) = 4, 6, Q(4) = 8, 10, or V(2), V(3), V(4) = 1, 6, 10."""
     options = {"gamma": 0.5, "learning_rate": 0.1, "step_size": "constant", **options}
     agent = learner(env, seed=0, **options)
@@ -46,7 +46,7 @@ def choose_always(agent: Agent, action: int) -> None:
 
 def test_q_learning_by_hand() -> None:
     """The target is 3 + 0.5 · 6, whatever comes next."""
-    agent = prepared(QLearning)
+    agent = prepare(QLearning)
     meet(agent, 2, 0, 3.0, 3)
     assert agent.table.value[2].tolist() == pytest.approx([1 + 0.1 * (6 - 1), 2])
     meet(agent, 3, 1, 2.0, 4, terminated=True)  # nothing follows
@@ -55,13 +55,13 @@ def test_q_learning_by_hand() -> None:
 
 def test_dyna_q_by_hand() -> None:
     """The one pair that it knows is learned from twice."""
-    agent = prepared(DynaQ, planning_steps=1)
+    agent = prepare(DynaQ, planning_steps=1)
     meet(agent, 2, 0, 3.0, 3)
     assert agent.table.value[2, 0] == pytest.approx(1.5 + 0.1 * (6 - 1.5))
 
 
 def test_dyna_qs_model_keeps_the_last_outcome() -> None:
-    agent = prepared(DynaQ, planning_steps=0, learning_rate=0.0)
+    agent = prepare(DynaQ, planning_steps=0, learning_rate=0.0)
     meet(agent, 2, 0, 0.0, 3)
     meet(agent, 2, 0, 1.0, 4, terminated=True)
     assert agent.model.pairs == [2 * 2 + 0]
@@ -70,7 +70,7 @@ def test_dyna_qs_model_keeps_the_last_outcome() -> None:
 
 def test_sarsa_by_hand() -> None:
     """a' is 0, which is not the best: 3 + 0.5 · 4."""
-    agent = prepared(Sarsa)
+    agent = prepare(Sarsa)
     choose_always(agent, 0)
     meet(agent, 2, 0, 3.0, 3)
     assert agent.table.value[2, 0] == pytest.approx(1 + 0.1 * (5 - 1))
@@ -80,14 +80,14 @@ def test_sarsa_by_hand() -> None:
 
 def test_expected_sarsa_by_hand() -> None:
     """ε = 0.4: Σ π Q = 0.6 · 6 + 0.4 · (4 + 6) / 2 = 5.6."""
-    agent = prepared(ExpectedSarsa, **FOUR)
+    agent = prepare(ExpectedSarsa, **FOUR)
     meet(agent, 2, 0, 3.0, 3)
     assert agent.table.value[2, 0] == pytest.approx(1 + 0.1 * (3 + 0.5 * 5.6 - 1))
 
 
 def test_n_step_sarsa_by_hand() -> None:
     """3 + 0.5 · 1 + 0.25 · 8, when the second step is there."""
-    agent = prepared(NStepSarsa, n=2)
+    agent = prepare(NStepSarsa, n=2)
     choose_always(agent, 0)
     meet(agent, 2, 0, 3.0, 3)
     assert agent.table.value[2, 0] == 1
@@ -98,7 +98,7 @@ def test_n_step_sarsa_by_hand() -> None:
 
 def test_off_policy_sarsa_by_hand() -> None:
     """b is ε-greedy with ε = 0.5, so its best action has 0.75 and weighs 1 / 0.75; another one weighs nothing."""
-    agent = prepared(OffPolicySarsa, epsilon_start=0.5, epsilon_end=0.5)
+    agent = prepare(OffPolicySarsa, epsilon_start=0.5, epsilon_end=0.5)
     choose_always(agent, 1)
     meet(agent, 2, 0, 3.0, 3)
     assert agent.table.value[2, 0] == pytest.approx(1 + 0.1 / 0.75 * (6 - 1))
@@ -120,7 +120,7 @@ def test_off_policy_sarsa_weighs_the_action_after_a_truncation() -> None:
 
 def test_monte_carlo_by_hand() -> None:
     """The returns are 1 and 3 + 0.5 · 1; nothing is learned before the end."""
-    agent, prediction = prepared(MonteCarlo), prepared(MonteCarloPrediction)
+    agent, prediction = prepare(MonteCarlo), prepare(MonteCarloPrediction)
     for each in (agent, prediction):
         meet(each, 2, 0, 3.0, 3)
         assert each.table.value[2].tolist() in ([1, 2], 1)
@@ -132,7 +132,7 @@ def test_monte_carlo_by_hand() -> None:
 def test_off_policy_monte_carlo_by_hand() -> None:
     """The last action weighs 1 and its value is 9, the best. Taking it had 0.75, so the step before weighs 1 / 0.75, as
     much as all that came before it: the estimate moves half of the way to 3 + 0.5 · 9."""
-    agent = prepared(OffPolicyMonteCarlo, step_size="average", epsilon_start=0.5, epsilon_end=0.5)
+    agent = prepare(OffPolicyMonteCarlo, step_size="average", epsilon_start=0.5, epsilon_end=0.5)
     agent.table.weight[2, 0] = 1 / 0.75
     for state, action, reward, ends in ((2, 0, 3.0, False), (3, 1, 9.0, True)):
         agent.act(np.array([state]))
@@ -142,7 +142,7 @@ def test_off_policy_monte_carlo_by_hand() -> None:
 
 def test_td_by_hand() -> None:
     """One step: 3 + 0.5 · 6. Two: 3 + 0.5 · 1 + 0.25 · 10."""
-    one, two = prepared(TDPrediction), prepared(NStepTDPrediction, n=2)
+    one, two = prepare(TDPrediction), prepare(NStepTDPrediction, n=2)
     meet(one, 2, 0, 3.0, 3)
     assert one.table.value[2] == pytest.approx(1 + 0.1 * (6 - 1))
     meet(two, 2, 0, 3.0, 3)

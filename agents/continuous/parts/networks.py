@@ -71,7 +71,7 @@ class Critic(nn.Module):
 
 
 class Critics(nn.Module):
-    """Two critics that start apart: (2, batch). One product for both takes longer than two, at the sizes of use."""
+    """Twin critics, which start apart. One product for both (networks/ensembles.py) takes longer than two."""
 
     def __init__(self, *sizes: Any) -> None:
         super().__init__()

@@ -110,10 +110,6 @@ class ReplayActorCritic(Agent):
         )
         self.build_networks()
 
-    def prepare(self) -> None:
-        if self.data is not None:
-            self.replay.add_recorded(self.data.read().for_agent(self.environments))
-
     def act(self, observation: np.ndarray) -> np.ndarray:
         if self.steps < self.hyperparameters.learning_starts:
             return self.environments.sample_actions(self.random["exploration"])

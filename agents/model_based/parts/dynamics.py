@@ -90,14 +90,15 @@ class Dynamics(nn.Module):
         log_variance = self.least + F.softplus(log_variance - self.least)
         return Prediction(out[..., :d], log_variance, out[..., 2 * d])
 
-    def scaled(self, targets: mg.Tensor) -> mg.Tensor:
+    def scale(self, targets: mg.Tensor) -> mg.Tensor:
+        """Targets (..., D + 1) in units of their statistics."""
         return (targets - self.target_mean) / self.target_std
 
     def losses(self, inputs: mg.Tensor, targets: mg.Tensor, ends: mg.Tensor) -> mg.Tensor:
         """Each member's, (E,), of (E, B, ...) rows or (B, ...) for all: twice the negative log-likelihood up to a
         constant, and the cross-entropy of the ends, (..., B) of 0 and 1."""
         prediction = self(inputs)
-        error = (self.scaled(targets) - prediction.mean).square()
+        error = (self.scale(targets) - prediction.mean).square()
         likelihood = (error * (-prediction.log_variance).exp() + prediction.log_variance).mean((1, 2))
         # log(1 + eˣ) - y x is -log of the probability of y.
         return likelihood + (F.softplus(prediction.end) - ends * prediction.end).mean(1)

@@ -49,7 +49,8 @@ class Fit(NamedTuple):
 
 
 def steps_of(replay: Replay) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs (N, D + A), targets (N, D + 1) and ends (N,) of all steps, from a replay with γ = 1 or any other."""
+    """Inputs (N, D + A), targets (N, D + 1) and ends (N,) of all steps. The replay's γ must be above 0:
+    an end is where the discount is 0."""
     ring = replay.ring
     rows = ring.rows(ring.oldest, ring.total)
     observation = rows["observation"]
@@ -102,11 +103,12 @@ def error_of(model: Dynamics, validation: list[mg.Tensor]) -> float:
     inputs, targets, _ = validation
     with mg.no_grad():
         mean = model(inputs).mean.mean(0)
-        return float((model.scaled(targets) - mean).square().mean().sqrt().item())
+        return float((model.scale(targets) - mean).square().mean().sqrt().item())
 
 
 class Weights:
-    """Copies of the members' weights, each of the time when it did best."""
+    """Copies of the members' weights, each of the time when it did best. The bounds of log σ² belong to all members,
+    and stay as they are."""
 
     def __init__(self, model: Dynamics) -> None:
         self.weights = list(model.layers.parameters())

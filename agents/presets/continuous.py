@@ -54,6 +54,7 @@ PRESETS: dict[tuple[str, str], Preset] = {
     ("ddpg", "Pendulum-v1"): Preset(steps=20_000, hyperparameters={**SMALL, "gamma": 0.98}),
     ("td3", "Pendulum-v1"): Preset(steps=20_000, hyperparameters={**SMALL, "gamma": 0.98}),
     ("sac", "Pendulum-v1"): Preset(steps=20_000, hyperparameters={**SMALL, "gamma": 0.98}),
+    ("sac", "LunarLanderContinuous-v3"): Preset(steps=300_000, hyperparameters={**SMALL, "target_rate": 0.01}),
     ("ddpg", "MountainCarContinuous-v0"): Preset(steps=50_000, hyperparameters=PUSHES),
     ("td3", "MountainCarContinuous-v0"): Preset(steps=50_000, hyperparameters=PUSHES),
     **{

@@ -294,6 +294,7 @@ _LAZY = {
     "load": ("minigrad.serialization", "load"),
     "softmax": ("minigrad.nn.functional", "softmax"),
     "log_softmax": ("minigrad.nn.functional", "log_softmax"),
+    "capture": ("minigrad.speed.capture", "capture"),
     "einsum": ("minigrad.dialect.functions.einsum", "einsum"),
     "backends": "minigrad.backends",
     "cuda": "minigrad.cuda",

@@ -14,6 +14,10 @@ class DivisionByZeroError(GradientError, ZeroDivisionError):
     """An integer divided by 0. (A float divided by 0 is infinite or NaN.)"""
 
 
+class CaptureError(RuntimeError):
+    """Something that a captured step cannot repeat (see speed/capture/)."""
+
+
 class RuleError(GradientError):
     """A derivative rule has made something that cannot be the gradient of its input."""
 

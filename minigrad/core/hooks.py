@@ -1,7 +1,4 @@
-"""Hooks: where safety and speed plug in. The defaults do nothing. The core is complete without them.
-
-safety/ and speed/ assign these functions when minigrad is imported. The core looks them up at each use.
-"""
+"""Hooks: safety and speed assign these functions, which are looked up at each use. The defaults do nothing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -39,3 +36,6 @@ class Observer:
 
     def ran(self, node: Node, input: int | None, g: Any, dx: Any) -> None:
         """A rule has made dx of the cotangent g, for the input at this position (None: the rule `y`, for them all)."""
+
+    def did(self, what: str, *details: Any) -> None:
+        """Something else has happened: a change in place, random numbers drawn, a value read, ... (see events.py)."""

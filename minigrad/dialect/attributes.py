@@ -12,6 +12,7 @@ from ..core.modes import get_ident, rules_see_tensors
 from ..core.tensor import LEAF, Tensor, wrap
 from ..device import device, device_of, namespace
 from ..errors import GradientError
+from ..events import report
 from .size import Size
 
 _new = object.__new__
@@ -113,6 +114,7 @@ def numpy(self: Tensor) -> np.ndarray:
         )
     if self.device.type != "cpu":
         raise TypeError(f"numpy: this tensor is on {self.device}; copy it to the host first, with .cpu()")
+    report("read", "numpy()")
     return self.array
 
 
@@ -133,11 +135,13 @@ def item(self: Tensor) -> Any:
             f"item: only one-element tensors have a single value, this one has shape {array.shape}; "
             "index it or reduce it first, or use .tolist()"
         )
+    report("read", "item()")
     return array.item()
 
 
 def tolist(self: Tensor) -> Any:
     """The values as (nested) lists of Python numbers."""
+    report("read", "tolist()")
     return self.array.tolist()
 
 
@@ -175,6 +179,7 @@ def take_only_value(self: Tensor, what: str) -> Any:
             f"{what} of a tensor of shape {self.shape} is ambiguous; only one-element tensors have one "
             "(use .any(), .all() or .tolist())"
         )
+    report("read", what)
     return self.array.item()
 
 

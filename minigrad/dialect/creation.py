@@ -15,8 +15,8 @@ import numpy as np
 from .. import dtypes
 from ..core.tensor import Tensor, wrap
 from ..device import as_array, backend, is_array, namespace, put
+from ..events import compute, draw, report
 from ..random import Generator
-from ..random import generator as _rng
 
 
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -26,7 +26,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     Raises TypeError for data that is not numeric and ValueError for ragged lists.
     """
     found = make_array("tensor", data, dtype)
-    array = namespace(found).array(found)
+    array = compute(namespace(found).array, found)
     return deliver(array, device, requires_grad)
 
 
@@ -62,7 +62,7 @@ def make_array(who: str, data: Any, dtype: Any) -> Any:
                     f"{who}: arrays of dtype {found.dtype} cannot become tensors; convert them to numbers first"
                 )
             wanted = dtypes.get_default_dtype() if found.dtype.kind == "f" else dtypes.int64
-        return found if wanted is None else found.astype(wanted, copy=False)
+        return found if wanted is None or found.dtype == wanted else compute(convert, found, wanted)
     inside: list[np.dtype] = []
     numbers = replace_tensors(who, data, inside)
     try:
@@ -87,7 +87,12 @@ def make_array(who: str, data: Any, dtype: Any) -> Any:
         for bad in (found.min(), found.max()):
             if not limits.min <= int(bad) <= limits.max:
                 raise OverflowError(f"{who}: {bad} does not fit into {limits.dtype}; give a wider dtype, or a float")
-    return found if wanted is None else found.astype(wanted, copy=False)
+    found = found if wanted is None else found.astype(wanted, copy=False)
+    report("created", found)
+    return found
+
+
+convert = lambda array, dtype: array.astype(dtype)
 
 
 def replace_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
@@ -99,6 +104,7 @@ def replace_tensors(who: str, data: Any, dtypes_found: list[np.dtype]) -> Any:
                 "join tensors with stack() or cat()"
             )
         dtypes_found.append(data.dtype)
+        report("read", "a list with a tensor in it")
         return data.array.item()
     if isinstance(data, list | tuple):
         return [replace_tensors(who, x, dtypes_found) for x in data]
@@ -131,6 +137,7 @@ def find_first(data: Any) -> Any:
 
 def deliver(array: Any, device: Any, requires_grad: bool) -> Tensor:
     out = wrap(array if device is None else put(array, device))
+    report("created", out.array)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -180,6 +187,7 @@ def _number(name: str, what: str, value: Any) -> Any:
     if isinstance(value, Tensor) or is_array(value):
         if (value.numel() if isinstance(value, Tensor) else value.size) != 1:
             raise TypeError(f"{name}: {what} has shape {tuple(value.shape)}; expected a number, or a tensor of one")
+        report("read", f"{name} with a tensor as {what}")
         return value.item()
     if not isinstance(value, int | float | np.number | np.bool_):
         raise TypeError(f"{name}: {what} is {value!r}; expected a number")
@@ -364,9 +372,8 @@ def rand(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return deliver(
-        _rng(generator).random(_shape("rand", size), choose_float_dtype("rand", dtype)), device, requires_grad
-    )  # type: ignore[arg-type]
+    drawn = draw(draw_fractions, generator, _shape("rand", size), choose_float_dtype("rand", dtype))
+    return deliver(drawn, device, requires_grad)
 
 
 def randn(
@@ -374,7 +381,7 @@ def randn(
 ) -> Tensor:
     """Standard normal numbers."""
     found = choose_float_dtype("randn", dtype)
-    return deliver(np.asarray(_rng(generator).standard_normal(_shape("randn", size), found)), device, requires_grad)  # type: ignore[arg-type]
+    return deliver(draw(draw_normal, generator, _shape("randn", size), found), device, requires_grad)
 
 
 def randint(
@@ -392,8 +399,8 @@ def randint(
         low, high, size = 0, low, high
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     low, high = integer_range("randint", dtype, low, high)
-    drawn = _rng(generator).integers(low, high, _shape("randint", (size,)))
-    return deliver(np.asarray(drawn).astype(dtype), device, requires_grad)
+    drawn = draw(draw_integers, generator, low, high, _shape("randint", (size,)), dtype)
+    return deliver(drawn, device, requires_grad)
 
 
 def integer_range(name: str, dtype: np.dtype, low: Any, high: Any) -> tuple[int, int]:
@@ -415,4 +422,10 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     (n,) = _shape("randperm", (n,))
     _check_holds("randperm", dtype, max(n - 1, 0))
-    return deliver(_rng(generator).permutation(n).astype(dtype), device, False)
+    return deliver(draw(draw_permutation, generator, n, dtype), device, False)
+
+
+draw_fractions = lambda rng, shape, dtype: np.asarray(rng.random(shape, dtype))
+draw_normal = lambda rng, shape, dtype: np.asarray(rng.standard_normal(shape, dtype))
+draw_integers = lambda rng, low, high, shape, dtype: np.asarray(rng.integers(low, high, shape)).astype(dtype)
+draw_permutation = lambda rng, n, dtype: rng.permutation(n).astype(dtype)

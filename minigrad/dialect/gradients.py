@@ -16,6 +16,7 @@ from ..core.operation import Node
 from ..core.rules import clone, op
 from ..core.tensor import LEAF, Tensor, wrap
 from ..errors import GradientError
+from ..events import report
 
 
 def backward(
@@ -62,6 +63,7 @@ def grad(
     for i, (x, g) in enumerate(zip(targets, found, strict=True)):
         if g is None and materialize_grads:
             found[i] = wrap(np.zeros_like(x.array))
+            report("created", found[i].array)
         elif g is None and not allow_unused:
             raise errors.unused_input(i, x)
     return tuple(found)
@@ -100,6 +102,7 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Remo
     """Call `hook(gradient)` whenever this tensor's gradient is computed; what it returns replaces the gradient."""
     if self._node is None:
         raise GradientError("register_hook: this tensor does not require a gradient; call requires_grad_() first")
+    report("refused", "a hook of a tensor")
     if self.place._hooks is None:
         self.place._hooks = {}
     hooks, retaining = self.place._hooks, find_retaining_hook(self)
@@ -161,6 +164,19 @@ def describe_node(self: Node) -> str:
     """<TanhBackward>, as PyTorch shows it behind a tensor."""
     return f"<{''.join(part.capitalize() for part in self.plan.operation.name.split('_'))}Backward>"
 
+
+def set_grad(self: Tensor, value: Tensor | None) -> None:
+    """Exchange the gradient for another, or forget it."""
+    report("touched", [self])
+    set_grad_of_core(self, value)
+    report("computed", assign_gradient, (self, None if value is None else value.array), None)
+
+
+def assign_gradient(x: Tensor, array: Any) -> None:
+    x._grad = None if array is None else wrap(array)
+
+
+set_grad_of_core: Any = Tensor.grad.fset  # type: ignore[attr-defined]
 
 METHODS = {"register_hook": register_hook, "retain_grad": retain_grad}
 PROPERTIES = {"retains_grad": retains_grad}

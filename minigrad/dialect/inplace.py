@@ -19,10 +19,10 @@ from ..core.modes import Block, get_ident, paused
 from ..core.tensor import LEAF, Tensor, wrap
 from ..device import beside, is_array, namespace, on_cpu, to_numpy
 from ..errors import GradientError
+from ..events import compute, draw, report
 from ..ops import arithmetic, indexing
 from ..ops.shapes import fits
 from ..random import Generator
-from ..random import generator as _rng
 from .creation import integer_range
 from .gradients import move_to_node
 
@@ -50,11 +50,17 @@ def must_record(name: str, x: Tensor, *others: Any) -> bool:
 
 def become(x: Tensor, result: Tensor) -> Tensor:
     """Take over the values and the place in the graph of `result`."""
-    x.array[...] = result.array
+    overwrite(x, result.array)
     move_to_node(x, result._node)
-    x._version[0] += 1
     x._version[1] += 1
     return x
+
+
+def overwrite(x: Tensor, values: Any, key: Any = Ellipsis) -> None:
+    """x[key] = values, for those who check that they fit."""
+    x.array[key] = values
+    x._version[0] += 1
+    report("wrote", x, key, values)
 
 
 def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
@@ -64,7 +70,7 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
         recorded = must_record(name, self, *args, *kwargs.values())
         if recorded:
             # On a copy, because the rule may need the values from before the change.
-            before = wrap(self.array.copy(), self._node)
+            before = wrap(compute(np.copy, self.array), self._node)
             result = operation(before, *args, **kwargs)
         else:
             with Block(recording=False):
@@ -73,8 +79,7 @@ def in_place(name: str, operation: Callable[..., Any]) -> Callable[..., Tensor]:
         _refuse_read_only(name, self)
         if recorded:
             return become(self, _cast_like(self, result))
-        self.array[...] = result.array
-        self._version[0] += 1
+        overwrite(self, result.array)
         return self
 
     method.__name__ = method.__qualname__ = name
@@ -165,20 +170,19 @@ def write_place(name: str, x: Tensor, key: Any, value: Any) -> Tensor:
         value = value.to(x.device)
     if must_record(name, x, value):
         if not isinstance(value, Tensor):
-            value = wrap(namespace(x).asarray(value, x.array.dtype))
+            value = wrap(compute(namespace(x).asarray, value, x.array.dtype))
         if value.dtype != x.dtype:
             value = value.to(x.dtype)
         result = assign_recorded(name, x, key, value)
         return become(x, result)
     raw = value.array if isinstance(value, Tensor) else value
     try:
-        x.array[key] = raw
+        overwrite(x, raw, key)
     except (ValueError, IndexError) as error:
         raise explain_misfit(name, x, key, raw, error) from None
     except OverflowError:
         dtypes.fit(name, raw, x.dtype)  # says what fits
         raise
-    x._version[0] += 1
     return x
 
 
@@ -274,6 +278,7 @@ def convert_index_part(k: Any) -> Any:
     if isinstance(k, Tensor):
         k = k.array
         if not k.ndim and k.dtype.kind == "i" and on_cpu(k):
+            report("read", "an index that is a tensor of one number (give it one dimension: i[None])")
             return int(k)  # picks a view
     elif isinstance(k, np.integer):
         return int(k)
@@ -281,6 +286,7 @@ def convert_index_part(k: Any) -> Any:
         k = np.asarray([x.item() if isinstance(x, Tensor) else x for x in k])
         if not k.size:
             k = k.astype(np.int64)
+        report("created", k)
     if is_array(k):
         if k.dtype.kind not in "iub":
             raise IndexError(
@@ -312,7 +318,7 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Ge
     _check_floating("uniform_", self)
     if not -math.inf < from_ <= to < math.inf:
         raise GradientError(f"uniform_: the bounds are {from_} and {to}; expected finite numbers, the lower one first")
-    return fill_with("uniform_", self, _rng(generator).uniform(from_, to, self.shape))
+    return fill_with("uniform_", self, draw(draw_uniform, generator, from_, to, self.shape))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -320,7 +326,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     _check_floating("normal_", self)
     if not std >= 0:
         raise GradientError(f"normal_: std={std}; expected a standard deviation, at least 0")
-    return fill_with("normal_", self, mean + std * _rng(generator).standard_normal(self.shape))
+    return fill_with("normal_", self, draw(draw_normal, generator, mean, std, self.shape))
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -328,7 +334,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     _check_floating("exponential_", self)
     if not lambd > 0:
         raise GradientError(f"exponential_: lambd={lambd}; expected a rate above 0, one over the mean")
-    return fill_with("exponential_", self, _rng(generator).standard_exponential(self.shape) / lambd)
+    return fill_with("exponential_", self, draw(draw_exponential, generator, lambd, self.shape))
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -340,7 +346,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
         raise GradientError(
             f"bernoulli_: p has shape {chances.shape}, the tensor {self.shape}; give probabilities that broadcast to it"
         )
-    return fill_with("bernoulli_", self, _rng(generator).random(self.shape) < chances)
+    return fill_with("bernoulli_", self, draw(draw_events, generator, chances, self.shape))
 
 
 def random_(
@@ -352,7 +358,7 @@ def random_(
         most = 2 ** (24 if self.dtype == dtypes.float32 else 53) if self.is_floating_point() else None
         high = most or (2 if self.dtype == dtypes.bool else int(np.iinfo(self.dtype).max))
     low, high = integer_range("random_", self.dtype, 0 if low is None else low, high)
-    return fill_with("random_", self, _rng(generator).integers(low, high, self.shape))
+    return fill_with("random_", self, draw(draw_integers, generator, low, high, self.shape))
 
 
 def _check_floating(name: str, x: Tensor) -> None:
@@ -361,4 +367,12 @@ def _check_floating(name: str, x: Tensor) -> None:
 
 
 def fill_with(name: str, x: Tensor, drawn: Any) -> Tensor:
-    return write_place(name, x, Ellipsis, wrap(beside(np.asarray(drawn).astype(x.dtype), x.array)))
+    return write_place(name, x, Ellipsis, wrap(beside(compute(convert_dtype, drawn, x.dtype), x.array)))
+
+
+draw_uniform = lambda rng, low, high, shape: rng.uniform(low, high, shape)
+draw_normal = lambda rng, mean, std, shape: mean + std * rng.standard_normal(shape)
+draw_exponential = lambda rng, rate, shape: rng.standard_exponential(shape) / rate
+draw_events = lambda rng, chances, shape: rng.random(shape) < chances
+draw_integers = lambda rng, low, high, shape: rng.integers(low, high, shape)
+convert_dtype = lambda drawn, dtype: np.asarray(drawn).astype(dtype)

@@ -313,4 +313,4 @@ def bind_to_tensor() -> None:
     for name, attribute in PROPERTIES.items():
         setattr(Tensor, name, property(attribute))
     Tensor.data = property(attributes.data, attributes.set_data)
-    Tensor.grad = Tensor.grad.deleter(lambda self: setattr(self, "_grad", None))  # type: ignore[attr-defined,method-assign]
+    Tensor.grad = Tensor.grad.setter(gradients.set_grad).deleter(lambda self: gradients.set_grad(self, None))  # type: ignore[attr-defined,method-assign]

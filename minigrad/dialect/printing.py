@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..core.tensor import LEAF, Tensor
 from ..device import to_numpy
+from ..events import report
 
 PRINTING: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 """How the values are written (see settings.set_printoptions)."""
@@ -18,6 +19,7 @@ PRINTING: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "
 
 def represent(self: Tensor) -> str:
     """tensor([1., 2.], requires_grad=True)."""
+    report("read", "printing")
     text = "tensor(" + (write_values(to_numpy(self.array)) if self.array.size else "[]")
     for note in list_notes(self):
         last = text[text.rfind("\n") + 1 :]
@@ -98,6 +100,7 @@ def choose_format(array: np.ndarray) -> Callable[[Any], str]:
 
 def format_tensor(self: Tensor, spec: str) -> str:
     """f"{loss}", f"{loss:.3f}": the number of a 0-d tensor. Other tensors are printed whole."""
+    report("read", "printing")
     return format(self.array.item() if self.array.ndim == 0 else str(self), spec)
 
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .. import random
 from ..core.tensor import Tensor
 from ..dialect.creation import arange
+from ..events import compute, draw
 from ..ops import arithmetic, losses, shapes
 from . import constraints
 from .distribution import Distribution, clamp_probs, constant, on_device_of, one_of, parameters
@@ -48,8 +48,8 @@ class Bernoulli(Distribution):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Zeros and ones, in the parameter's dtype."""
         p = self.probs.array
-        drawn = np.asarray(random.generator().random(self._shape(sample_shape)))
-        return constant((on_device_of(drawn, p) < p).astype(p.dtype))
+        drawn = draw(draw_fractions, None, self._shape(sample_shape))
+        return constant(compute(mark_events, on_device_of(drawn, p), p))
 
     def log_prob(self, value: Any) -> Tensor:
         """The log-probability of each element of `value`, of shape sample_shape + batch_shape."""
@@ -93,3 +93,7 @@ class Bernoulli(Distribution):
     def __repr__(self) -> str:
         name, x = ("logits", self.logits) if self._probs is None else ("probs", self._probs)
         return f"Bernoulli({name}: {x.item() if x.numel() == 1 else x.shape})"
+
+
+draw_fractions = lambda rng, shape: np.asarray(rng.random(shape))
+mark_events = lambda drawn, p: (drawn < p).astype(p.dtype)

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .. import random
 from ..core.tensor import Tensor
+from ..device import as_array
 from ..dialect.creation import arange, as_tensor
+from ..events import compute, draw
 from ..ops import arithmetic, densities, indexing, losses, reductions, shapes
 from . import constraints
 from .distribution import Distribution, clamp_probs, constant, on_device_of, one_of
@@ -83,10 +84,10 @@ class Categorical(Distribution):
         A race: an exponential clock of rate p_k for each choice; the first to ring is k with probability p_k. Three
         calls to NumPy, and a choice of probability 0 never wins, which rounding can't promise for a cumulative sum.
         """
-        p = np.exp(self.logits.array) if self._probs is None else self._probs.array
+        p = compute(np.exp, self.logits.array) if self._probs is None else self._probs.array
         shape = p.shape if sample_shape == () else self._shape(sample_shape) + p.shape[-1:]
-        times = on_device_of(random.generator().standard_exponential(shape), p)
-        return constant((p / times).argmax(-1))
+        times = on_device_of(draw(draw_times, None, shape), p)
+        return constant(compute(find_first_to_ring, p, times))
 
     def log_prob(self, value: Any) -> Tensor:
         """log p(value), of shape sample_shape + batch_shape. Whole numbers in a float tensor are accepted."""
@@ -137,3 +138,7 @@ class Categorical(Distribution):
 
     def __repr__(self) -> str:
         return f"Categorical({self._given[0]}: {self.logits.shape})"
+
+
+draw_times = lambda rng, shape: rng.standard_exponential(shape)
+find_first_to_ring = lambda p, times: as_array((p / times).argmax(-1))

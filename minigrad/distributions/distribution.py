@@ -21,10 +21,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .. import dtypes, random
+from .. import dtypes
 from ..core.tensor import Tensor, wrap
 from ..device import device_of, put
 from ..dialect.creation import as_tensor
+from ..events import draw
 from ..ops import arithmetic, shapes
 from .constraints import Constraint
 
@@ -254,8 +255,11 @@ def clamp_probs(probs: Tensor) -> Tensor:
 def normal_noise(shape: tuple[int, ...], like: Tensor) -> Any:
     """Standard normal numbers as a raw array, in the dtype and on the device of `like`."""
     array = like.array
-    noise = np.asarray(random.generator().standard_normal(shape, array.dtype))
+    noise = draw(draw_normal, None, shape, array.dtype)
     return noise if type(array) is np.ndarray else put(noise, device_of(array))
+
+
+draw_normal = lambda rng, shape, dtype: np.asarray(rng.standard_normal(shape, dtype))
 
 
 def on_device_of(drawn: Any, like: Any) -> Any:

@@ -9,6 +9,7 @@ import math
 from typing import Any, ClassVar, Self
 
 from ..core.tensor import Tensor, wrap
+from ..events import compute
 from ..ops import arithmetic, densities, special
 from . import constraints
 from .distribution import Distribution, constant, normal_noise, parameters
@@ -36,7 +37,7 @@ class Normal(Distribution):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """μ + σ ε, through which no gradient flows."""
         noise = normal_noise(self._shape(sample_shape), self.loc)
-        return constant(self.loc.array + self.scale.array * noise)
+        return constant(compute(stretch, self.loc.array, self.scale.array, noise))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """μ + σ ε with ε ~ N(0, 1): differentiable in μ and σ (Kingma & Welling 2014, §2.4)."""
@@ -80,3 +81,6 @@ class Normal(Distribution):
     def variance(self) -> Tensor:
         """σ²."""
         return arithmetic.square(self.scale)
+
+
+stretch = lambda loc, scale, noise: loc + scale * noise

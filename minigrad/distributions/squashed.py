@@ -21,6 +21,7 @@ import numpy as np
 
 from ..core.tensor import Tensor, wrap
 from ..device import device_of, put, to_numpy
+from ..events import compute
 from ..ops import arithmetic, densities, reductions, special
 from ..ops.shapes import fits
 from . import constraints
@@ -28,6 +29,9 @@ from .distribution import Distribution, constant, normal_noise
 from .normal import Normal
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+log_density = lambda noise: -0.5 * (noise * noise) - _HALF_LOG_2PI  # of the standard normal distribution
 
 
 class SquashedNormal(Distribution):
@@ -113,7 +117,7 @@ class SquashedNormal(Distribution):
         scale = self.base_dist.scale
         u = arithmetic.add(self.base_dist.loc, arithmetic.multiply(scale, wrap(noise)))
         squeezed = arithmetic.add(arithmetic.log(scale), densities.log_sech2(u))
-        log_prob = arithmetic.subtract(wrap(-0.5 * (noise * noise) - _HALF_LOG_2PI), squeezed)
+        log_prob = arithmetic.subtract(wrap(compute(log_density, noise)), squeezed)
         return self._squash(u), self._stretch_to_box(log_prob)
 
     def log_prob(self, value: Any) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..dialect.gradients import RemovableHandle
+from ..events import report
 
 
 class Hooked:
@@ -40,6 +41,7 @@ class Hooked:
         return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        report("refused", "a hook of a module")
         for before, with_kwargs in list((self._forward_pre_hooks or {}).values()):
             replaced = before(self, args, kwargs) if with_kwargs else before(self, args)
             if replaced is None:

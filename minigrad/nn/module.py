@@ -12,10 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
-import numpy as np
-
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from ..device import beside
+from ..events import act, forget_gradients, layout, observers, report
 from .hooks import Hooked
 from .parameter import Parameter
 
@@ -55,6 +54,8 @@ class Module(Hooked):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if observers:
+            report("entered", self)
         if self._forward_hooks is None and self._forward_pre_hooks is None:
             if len(args) == 1 and not kwargs:  # as mostly: Python calls it in less time without a star
                 return self.forward(args[0])
@@ -71,9 +72,12 @@ class Module(Hooked):
             _check_init(self, name, "a Parameter" if isinstance(value, Parameter) else "a Module")
         if isinstance(value, Parameter) and name in self._buffer_names:
             self._forget_buffer(name)
+        if isinstance(value, (Tensor, Module)) or name == "training" or isinstance(held, (Tensor, Module)):
+            layout[0] += 1
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
+        layout[0] += 1
         object.__delattr__(self, name)
         if name in self._buffer_names:
             self._forget_buffer(name)
@@ -95,6 +99,7 @@ class Module(Hooked):
         _check_init(self, name, "a buffer")
         object.__setattr__(self, "_buffer_names", {**self._buffer_names, name: persistent})
         object.__setattr__(self, name, tensor)
+        layout[0] += 1
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """The same as `setattr(self, name, param)`, with the name checked as in `register_buffer`."""
@@ -315,8 +320,8 @@ class Module(Hooked):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters; `set_to_none=False` fills them with zeros instead."""
-        for p in self.parameters():
-            p._grad = None if set_to_none or p._grad is None else wrap(np.zeros_like(p.array))
+        parameters = [*self.parameters()]
+        act(forget_gradients, parameters, parameters, set_to_none)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move to a device, `to("cuda")`, or convert floating-point tensors, `to(minigrad.float64)`; in place."""

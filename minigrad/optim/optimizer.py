@@ -11,6 +11,7 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from ..device import beside
 from ..dialect.grad_modes import enable_grad
+from ..events import act, forget_gradients
 from ..speed.flat import Flat, Piece
 from .state import Stateful
 
@@ -128,10 +129,16 @@ class Optimizer(Stateful):
 
         closure: computes the loss anew (and its gradients) before the step; its result is returned.
         """
-        loss, self._stepped = None, True
+        loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        act(self.take_step, self._all)
+        return loss
+
+    def take_step(self) -> None:
+        """The step, with the gradients that are there."""
+        self._stepped = True
         if self._state is not None:
             self._read_state()
         for i, group in enumerate(self.param_groups):
@@ -146,12 +153,10 @@ class Optimizer(Stateful):
         if self._state is not None:
             self._write_state(self._state)
             self._count_changes()
-        return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients; `set_to_none=False` fills them with zeros instead."""
-        for p in self._all:
-            p._grad = None if set_to_none or p._grad is None else wrap(np.zeros_like(p.array))
+        act(forget_gradients, self._all, self._all, set_to_none)
 
     # -- groups -------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ... import dtypes
 from ...core.tensor import Tensor, wrap
-from ...device import as_array
 from ...errors import DivisionByZeroError, GradientError
+from ...events import compute
 from ...ops import arithmetic, special
 from .converting import check_tensors, to
 
@@ -36,7 +36,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode == "trunc":
         down = arithmetic.floor_divide(input, other)
         if down.is_floating_point():
-            return wrap(as_array(np.trunc(arithmetic.divide(input, other).array)))
+            return arithmetic.trunc(arithmetic.divide(input, other).detach())
         # A fraction would not hold large integers. Towards zero: one more where rounding down left a negative.
         inexact = arithmetic.not_equal(arithmetic.multiply(down, other), input)
         return arithmetic.add(down, to(arithmetic.bitwise_and(arithmetic.less(down, 0), inexact), down.dtype))
@@ -46,7 +46,12 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 def _refuse_zero(name: str, input: Any, other: Any) -> None:
     """Refuse an integer division by 0. (NumPy's answer to it is 0.)"""
     arrays = [x.array if isinstance(x, Tensor) else np.asarray(x) for x in (input, other)]
-    if all(x.dtype.kind != "f" for x in arrays) and arrays[0].size and not np.all(arrays[1]):
+    if all(x.dtype.kind != "f" for x in arrays):
+        compute(refuse_zero, name, *(x.array if isinstance(x, Tensor) else x for x in (input, other)))
+
+
+def refuse_zero(name: str, input: Any, other: Any) -> None:
+    if getattr(input, "size", 1) and not np.all(other):
         raise DivisionByZeroError(
             f"{name}: an integer was divided by 0; keep the divisor away from 0, or convert with .float(): "
             "a float divided by 0 is infinite or NaN"
@@ -157,13 +162,16 @@ def frac(input: Tensor) -> Tensor:
     return arithmetic.subtract(input, arithmetic.trunc(input))
 
 
+make_number = lambda like, value, dtype: np.full_like(like, value, dtype=dtype, shape=())
+
+
 def xlogy(input: Any, other: Any) -> Tensor:
     """input * log(other), with 0 log 0 = 0."""
     if not isinstance(other, Tensor):
         check_tensors("xlogy", input=input)
         # A number's logarithm must not bring its own dtype
         dtype = dtypes.result_type(input.array, other, fractional=True)
-        other = wrap(np.full_like(input.array, other, dtype=dtype, shape=()))
+        other = wrap(compute(make_number, input.array, other, dtype))
     return special.xlogy(input, other)
 
 

@@ -10,6 +10,7 @@ from ...core.tensor import Tensor, wrap
 from ...device import as_device, device_of
 from ...device import device as device_type
 from ...errors import GradientError
+from ...events import compute
 from ...ops import arithmetic
 
 
@@ -49,7 +50,7 @@ def to(
             if wanted.kind == "f":
                 out = arithmetic.cast(out, wanted, out.array.dtype)
             else:
-                out = wrap(out.array.astype(wanted))
+                out = wrap(compute(convert, out.array, wanted))
     if device is not None:
         there, here = as_device(device), device_of(out.array)
         if there is not here:
@@ -86,3 +87,6 @@ def clone(input: Tensor) -> Tensor:
 def contiguous(input: Tensor) -> Tensor:
     """The tensor itself if its memory is in row-major order, a copy that is otherwise."""
     return input if input.array.flags.c_contiguous else arithmetic.clone(input)
+
+
+convert = lambda x, dtype: x.astype(dtype)

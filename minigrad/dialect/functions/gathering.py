@@ -10,6 +10,7 @@ from ... import dtypes
 from ...core.tensor import Tensor, wrap
 from ...device import is_array, namespace
 from ...errors import GradientError
+from ...events import compute, report
 from ...ops import arithmetic, indexing
 from ...ops.shapes import axis
 from .converting import as_element
@@ -31,7 +32,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if other is None or input is None:
         raise TypeError("where: expected the condition alone, or with both input and other; one of them is missing")
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        input = wrap(namespace(condition).asarray(input, dtypes.result_type(input, other)))
+        input = wrap(compute(namespace(condition).asarray, input, dtypes.result_type(input, other)))
     return arithmetic.where(condition, input, other)
 
 
@@ -91,8 +92,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         return take_along_dim(reshape(input, -1), wrap(positions.reshape(-1)), 0)
     d = axis(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
-    indexing.check_bounds("take_along_dim", positions, -n, n)
-    positions = np.where(positions < 0, positions + n, positions)
+    compute(indexing.check_bounds, "take_along_dim", positions, -n, n)
+    positions = compute(count_from_start, positions, n)
     if positions.ndim != input.ndim:
         raise GradientError(
             f"take_along_dim: indices have shape {positions.shape} and the input {input.shape}; they must have "
@@ -105,6 +106,11 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     return indexing.gather(
         expand(input, *along(input.shape[d])), d, xp.broadcast_to(positions, along(positions.shape[d]))
     )
+
+
+def count_from_start(positions: Any, n: int) -> Any:
+    """Places that are counted from the end, counted from the start."""
+    return np.where(positions < 0, positions + n, positions)
 
 
 def repeat_interleave(
@@ -129,6 +135,9 @@ def repeat_interleave(
             f"{len(counts)}"
         )
     places = xp.arange(n).repeat(int(counts[0]) if len(counts) == 1 else counts.tolist())
+    if isinstance(repeats, Tensor):
+        report("read", "repeat_interleave() with a tensor of counts")
+    report("created", places)
     if output_size is not None and output_size != len(places):
         raise GradientError(
             f"repeat_interleave: output_size={output_size}, but the repeats add up to {len(places)}; leave it out"
@@ -139,7 +148,7 @@ def repeat_interleave(
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements of the flattened input that `index` names, in its shape."""
     positions = _index_array("take", index)
-    indexing.check_bounds("take", positions, -input.numel(), input.numel())
+    compute(indexing.check_bounds, "take", positions, -input.numel(), input.numel())
     return indexing.index(reshape(input, -1), positions)
 
 

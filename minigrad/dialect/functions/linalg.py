@@ -7,6 +7,7 @@ from typing import Any
 from ...core.tensor import Tensor
 from ...device import namespace
 from ...errors import GradientError
+from ...events import report
 from ...ops import arithmetic, linalg, reductions, shapes
 from ...ops.shapes import axis
 from .shapes import reshape
@@ -155,7 +156,9 @@ def keep_triangle(name: str, x: Tensor, diagonal: int, upper: bool) -> Tensor:
     if x.ndim < 2:
         raise GradientError(f"{name}: expected at least 2 dimensions, got shape {x.shape}; unsqueeze it")
     below = namespace(x).tri(x.shape[-2], x.shape[-1], diagonal - upper, dtype=bool)
-    return arithmetic.where(~below if upper else below, x, x.array.dtype.type(0))
+    below = ~below if upper else below
+    report("created", below)
+    return arithmetic.where(below, x, x.array.dtype.type(0))
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:

@@ -12,6 +12,7 @@ from ... import dtypes
 from ...core.tensor import Tensor, wrap
 from ...device import as_array
 from ...errors import GradientError
+from ...events import observers
 from ...ops import arithmetic, reductions
 from ...ops.shapes import axes, axis
 from .converting import check_tensors, to
@@ -183,6 +184,8 @@ def argmax(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any =
     if dim is None and axis is None:  # the way an agent acts: np.argmax would cost as much again as the search
         if not input.array.size:
             _refuse_empty("argmax", input, None)
+        if observers:  # else to ask costs as much again
+            return reductions.argmax(input, None, keepdim)
         return wrap(as_array(input.array.argmax(keepdims=keepdim)))
     dim, keepdim = read_dim("argmax", dim, keepdim, axis, keepdims)
     _refuse_empty("argmax", input, dim)

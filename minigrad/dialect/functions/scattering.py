@@ -10,6 +10,7 @@ from ... import dtypes
 from ...core.tensor import Tensor, wrap
 from ...device import namespace
 from ...errors import GradientError
+from ...events import compute
 from ...ops import arithmetic, indexing
 from ...ops.shapes import axis
 from .converting import as_element
@@ -39,7 +40,7 @@ def scatter(
         raise GradientError(f"scatter: the input is {input.dtype}, src {given.dtype}; convert one of them with .to()")
     indexing._check_along("scatter", input.shape, dim, positions)
     indexing._check_along("scatter", given.shape, dim, positions, longer=False)
-    indexing.check_bounds("scatter", positions, 0, input.shape[dim] if input.ndim else 1)
+    compute(indexing.check_bounds, "scatter", positions, 0, input.shape[dim] if input.ndim else 1)
     if not input.ndim:
         return arithmetic.multiply(input, given) if reduce else given.clone()
     given = indexing.index(given, tuple(slice(0, n) for n in positions.shape))
@@ -68,7 +69,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
         raise GradientError(f"scatter_add: the input is {input.dtype}, src {src.dtype}; convert one of them with .to()")
     indexing._check_along("scatter_add", input.shape, dim, positions)
     indexing._check_along("scatter_add", src.shape, dim, positions, longer=False)
-    indexing.check_bounds("scatter_add", positions, 0, input.shape[dim] if input.ndim else 1)
+    compute(indexing.check_bounds, "scatter_add", positions, 0, input.shape[dim] if input.ndim else 1)
     if not input.ndim:
         return arithmetic.add(input, src)
     if positions.shape != src.shape:
@@ -77,7 +78,10 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 
 def fill_places(like: Tensor, value: Any, shape: tuple[int, ...]) -> Tensor:
-    return wrap(np.full_like(like.array, value, shape=shape))
+    return wrap(compute(fill_shape, like.array, value, shape))
+
+
+fill_shape = lambda like, value, shape: np.full_like(like, value, shape=shape)
 
 
 def find_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, Tensor, tuple]:
@@ -94,7 +98,7 @@ def find_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tenso
     if not input.ndim:
         input, source = reshape(input, 1), reshape(source, 1) if isinstance(source, Tensor) else source
     d, positions = axis(dim, input.ndim), positions.reshape(-1)
-    indexing.check_bounds(name, positions, -input.shape[d], input.shape[d])
+    compute(indexing.check_bounds, name, positions, -input.shape[d], input.shape[d])
     if isinstance(source, Tensor):
         expected = (*input.shape[:d], len(positions), *input.shape[d + 1 :])
         if not source.ndim and expected == (1,):

@@ -13,6 +13,7 @@ import numpy as np
 from ...core.tensor import Tensor, wrap
 from ...device import beside, namespace
 from ...errors import GradientError
+from ...events import compute, report
 from ...ops import arithmetic, indexing, reductions
 from ...ops.shapes import axis
 from .gathering import take_along_dim
@@ -24,11 +25,20 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: b
     """The indices that sort `input` along `dim`. Equal elements keep their order, stable or not."""
     d, x = axis(dim, input.ndim), input.array
     if not x.ndim:
-        return wrap(np.zeros_like(x, dtype=np.int64))
-    if not descending:
-        return wrap(np.argsort(x, axis=d, kind="stable"))
+        return wrap(compute(make_zero, x))
+    return wrap(compute(order_descending if descending else order, x, d))
+
+
+make_zero = lambda x: np.zeros_like(x, dtype=np.int64)
+
+
+def order(x: Any, d: int) -> Any:
+    return np.argsort(x, axis=d, kind="stable")
+
+
+def order_descending(x: Any, d: int) -> Any:
     backwards = np.argsort(np.flip(x, d), axis=d, kind="stable")
-    return wrap(np.flip(x.shape[d] - 1 - backwards, d).copy())
+    return np.flip(x.shape[d] - 1 - backwards, d).copy()
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> ValuesAndIndices:
@@ -76,6 +86,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         middle = median(reshape(input.detach(), -1), 0).values
         if not input.requires_grad:
             return middle
+        report("read", "the median of all elements")
         is_number = bool((middle == middle).array)  # a NaN is the largest element itself
         lower = arithmetic.where(arithmetic.less_equal(input, middle), input, -np.inf) if is_number else input
         return reductions.amax(lower, None, False)
@@ -87,12 +98,17 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     n = input.shape[d] if input.ndim else 1
     if not input.ndim or input.dtype.kind != "f":
         return kthvalue(input, (n + 1) // 2, dim, keepdim)
-    order, is_nan = argsort(input, dim).array, np.isnan(input.array)
-    middle = order[(slice(None),) * d + (slice((n - 1) // 2, (n + 1) // 2),)]
-    index = np.where(is_nan.any(axis=d, keepdims=True), is_nan.argmax(axis=d, keepdims=True), middle)  # the first NaN
+    middle = argsort(input, dim).array[(slice(None),) * d + (slice((n - 1) // 2, (n + 1) // 2),)]
+    index = compute(find_middle_or_nan, input.array, middle, d)
     return ValuesAndIndices(
         indexing.select_along(input, index, d, keepdim), wrap(index if keepdim else index.squeeze(d))
     )
+
+
+def find_middle_or_nan(x: Any, middle: Any, d: int) -> Any:
+    """The place in the middle, or of the first NaN."""
+    is_nan = np.isnan(x)
+    return np.where(is_nan.any(axis=d, keepdims=True), is_nan.argmax(axis=d, keepdims=True), middle)
 
 
 def take_at(input: Tensor, dim: int, indices: Tensor) -> Tensor:
@@ -111,6 +127,7 @@ def unique(
     Returns values, or (values, inverse, counts) less what was not asked for. `values[inverse]` is the input.
     """
     d = None if dim is None else axis(dim, input.ndim)
+    report("read", "unique()")
     search: Any = np.unique
     found = search(input.array, return_inverse=return_inverse, return_counts=return_counts, axis=d, equal_nan=False)
     if not (return_inverse or return_counts):
@@ -129,6 +146,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
             f"bincount: expected a vector of integers >= 0, got {input.dtype} of shape {input.shape}"
             + (f" with {x.min()}" if x.size and x.dtype.kind in "iu" else "; flatten or convert it")
         )
+    report("read", "bincount()")
     counted = np.bincount(x, None if weights is None else weights.array, minlength)
     single = weights is not None and weights.dtype == np.float32
     return wrap(counted.astype(np.float32) if single else counted)
@@ -178,11 +196,14 @@ def count_nonzero(input: Tensor, *places: Any, dim: Any = None) -> Tensor:
     """How many elements are not 0, of all or over the dimensions `dim`."""
     if places:
         dim = places[0] if len(places) == 1 else places
-    return reductions.sum_(wrap(input.array != 0), tuple(dim) if isinstance(dim, list) else dim, False)
+    return reductions.sum_(
+        wrap(compute(np.not_equal, input.array, 0)), tuple(dim) if isinstance(dim, list) else dim, False
+    )
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The places of the elements that are not 0: (how many, ndim), or with as_tuple one vector per dimension."""
+    report("read", "nonzero()")
     x = input.array
     places = np.nonzero(x if x.ndim or not as_tuple else x.reshape(1)) if x.ndim or as_tuple else ()
     if as_tuple:

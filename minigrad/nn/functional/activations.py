@@ -14,9 +14,9 @@ from ...dialect import functions
 from ...dialect.functions import clamp_min, softplus
 from ...dialect.inplace import in_place
 from ...errors import GradientError
+from ...events import draw
 from ...ops import activations, arithmetic, losses
 from ...ops.shapes import axis
-from ...random import generator as _rng
 
 tanh, sigmoid = arithmetic.tanh, arithmetic.sigmoid
 
@@ -178,14 +178,18 @@ def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> 
     return losses.log_softmax(input, d) if ndim else input - input
 
 
+def draw_gumbel(rng: np.random.Generator, shape: tuple, dtype: np.dtype) -> np.ndarray:
+    """-log of a standard exponential number has Gumbel's distribution."""
+    return np.asarray(-np.log(rng.standard_exponential(shape))).astype(dtype)
+
+
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """A draw from the categorical distribution of the logits, softened by tau so that it has a derivative.
 
     softmax((logits + Gumbel noise) / tau) (Jang et al. 2017, eq. 2). hard: one-hot going forward, the soft draw's
     derivative going back. eps has no effect (as in PyTorch).
     """
-    noise = -np.log(_rng().standard_exponential(logits.shape))
-    soft = softmax((logits + wrap(np.asarray(noise).astype(logits.dtype)).to(logits.device)) / tau, dim)
+    soft = softmax((logits + wrap(draw(draw_gumbel, None, logits.shape, logits.dtype)).to(logits.device)) / tau, dim)
     if not hard:
         return soft
     index = functions.argmax(soft, dim, True)

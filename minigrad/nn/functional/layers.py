@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ... import dtypes, random
+from ... import dtypes
 from ...core.tensor import Tensor, wrap
 from ...device import beside, namespace
 from ...dialect import functions
 from ...errors import GradientError
+from ...events import compute, draw
 from ...ops import arithmetic, indexing, linalg, normalization
 
 
@@ -56,9 +57,13 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     check_probability("dropout", p)
     if not training or p == 0:
         return input
-    kept = random.generator().random(input.shape) >= p
-    scale = wrap(beside((kept / (1 - p if p < 1 else 1)).astype(input.dtype), input.array))
+    scale = wrap(beside(draw(draw_scale, None, input.shape, p, input.dtype), input.array))
     return input.mul_(scale) if inplace else arithmetic.multiply(input, scale)
+
+
+def draw_scale(rng: np.random.Generator, shape: tuple, p: float, dtype: np.dtype) -> np.ndarray:
+    """0 with probability p, else 1 / (1 - p)."""
+    return ((rng.random(shape) >= p) / (1 - p if p < 1 else 1)).astype(dtype)
 
 
 def check_probability(who: str, p: Any) -> None:
@@ -89,11 +94,11 @@ def embedding(
         raise GradientError(f"embedding: the input is {input.dtype}; expected integers, the rows' numbers: use .long()")
     if weight.ndim != 2:
         raise GradientError(f"embedding: the weight has shape {weight.shape}; expected (rows, features)")
-    indexing.check_bounds("embedding", names, 0, weight.shape[0])
+    compute(indexing.check_bounds, "embedding", names, 0, weight.shape[0])
     rows = indexing.index(weight, names)
     if padding_idx is None:
         return rows
-    padding = wrap((names == padding_idx)[..., None])
+    padding = wrap(compute(np.equal, names, padding_idx)[..., None])
     return arithmetic.where(padding, rows.detach(), rows)
 
 

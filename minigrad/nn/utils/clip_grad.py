@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.tensor import Tensor, wrap
 from ...device import namespace
+from ...events import act
 
 
 def clip_grad_norm_(
@@ -26,12 +27,18 @@ def clip_grad_norm_(
 
     Raises RuntimeError for a norm that is NaN or infinite, if error_if_nonfinite.
     """
+    parameters = list_parameters("clip_grad_norm_", parameters)
+    return wrap(act(clip_norm, parameters, parameters, max_norm, norm_type, error_if_nonfinite))
+
+
+def clip_norm(parameters: list[Tensor], max_norm: float, norm_type: float, error_if_nonfinite: bool) -> Any:
+    """Do it. Returns the norm before, a 0-d array."""
     max_norm, norm_type = float(max_norm), float(norm_type)
     gradients = collect_gradients("clip_grad_norm_", parameters, max_norm)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type={norm_type}; expected a positive number or inf")
     if not gradients:
-        return wrap(np.zeros((), np.float32))
+        return np.zeros((), np.float32)
     if norm_type == 2.0:
         total = 0.0
         for g in gradients:
@@ -53,26 +60,39 @@ def clip_grad_norm_(
             np.multiply(g, scale, out=g)
     first = gradients[0]
     asarray = np.asarray if type(first) is np.ndarray else namespace(first).asarray
-    return wrap(asarray(total, first.dtype))
+    return asarray(total, first.dtype)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clamp every element of every gradient to [-clip_value, clip_value], in place."""
+    parameters = list_parameters("clip_grad_value_", parameters)
+    act(clip_values, parameters, parameters, clip_value)
+
+
+def clip_values(parameters: list[Tensor], clip_value: float) -> None:
+    """Do it."""
     for g in collect_gradients("clip_grad_value_", parameters, clip_value):
         np.maximum(g, -clip_value, out=g)
         np.minimum(g, clip_value, out=g)
 
 
-def collect_gradients(who: str, parameters: Any, limit: float) -> list[Any]:
-    """The gradients' arrays, counted as changed in place."""
-    if not limit >= 0:
-        raise ValueError(f"{who}: the limit must be a number of at least 0, got {limit!r}; use inf for no limit")
-    found = []
-    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
+def list_parameters(who: str, parameters: Any) -> list[Tensor]:
+    """The parameters, one or several, as a list."""
+    found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for p in found:
         if not isinstance(p, Tensor):
             raise TypeError(
                 f"{who}: expected parameters, got {type(p).__name__}; pass module.parameters(), not the module or names"
             )
+    return found
+
+
+def collect_gradients(who: str, parameters: list[Tensor], limit: float) -> list[Any]:
+    """The gradients' arrays, counted as changed in place."""
+    if not limit >= 0:
+        raise ValueError(f"{who}: the limit must be a number of at least 0, got {limit!r}; use inf for no limit")
+    found = []
+    for p in parameters:
         if p._grad is not None:
             p._grad._version[0] += 1
             found.append(p._grad.array)

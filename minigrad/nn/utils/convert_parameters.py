@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ...core.tensor import Tensor
 from ...device import beside
+from ...dialect.inplace import overwrite
 from ...ops.joining import cat
 from ...ops.shapes import reshape
 
@@ -32,6 +33,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     values = beside(vec.array, parameters[0].array) if parameters else vec.array
     start = 0
     for p in parameters:
-        p.array[...] = values[start : start + p.numel()].reshape(p.shape)
-        p._version[0] += 1
+        overwrite(p, values[start : start + p.numel()].reshape(p.shape))
         start += p.numel()

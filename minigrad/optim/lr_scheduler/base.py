@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from ...events import act
 from ..optimizer import Optimizer
 
 
@@ -58,7 +59,7 @@ class LRScheduler:
                 UserWarning,
                 stacklevel=2,
             )
-        self._advance()
+        act(self._advance, ())
 
     def _advance(self) -> None:
         self._take_in_new_groups()

@@ -16,6 +16,7 @@ LAYERS = [  # a module may import from its own line, and from the lines above
     {"core"},
     {"ops"},
     {"random"},
+    {"events"},
     {"speed", "safety", "dialect"},
     {"nn", "optim", "distributions"},
     {"autograd", "gradcheck", "linalg", "backends", "cuda", "serialization"},

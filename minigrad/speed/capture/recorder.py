@@ -1,0 +1,383 @@
+"""The observer that writes down what a call does, while it runs eagerly.
+
+It knows an array by its identity: an argument of the call, or what a line has made. Every other array is from outside.
+If it is the same object in the next recording, it is read anew at each replay; if it is not, nobody knows where its
+numbers come from, and the two recordings do not agree.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from os.path import dirname
+from typing import Any
+
+import numpy as np
+
+from ... import errors
+from ...core import backward
+from ...core.hooks import Observer
+from ...core.modes import get_ident, observers
+from ...core.operation import TABLE, Node, Operation, argument_names
+from ...core.tensor import LEAF, Tensor, fits, wrap
+from ...errors import CaptureError
+from ...ops.lists import ListOperation
+from .numbers import make_plain
+from .recording import Leaf, Line, Recording, Value
+
+PACKAGE = dirname(dirname(dirname(__file__)))
+
+
+class Recorder(Observer):
+    """Writes one call into `recording`."""
+
+    def __init__(self, recording: Recording, inputs: Sequence[Any]) -> None:
+        self.recording = recording
+        self.values: dict[int, Value] = {}  # by the array's id
+        self.alive: list[Any] = []  # so that no id is given out twice
+        self.leaves: dict[int, Leaf] = {}  # by the tensor's id: whose gradients the call has to do with
+        self.inputs = {id(x): i for i, x in enumerate(inputs) if isinstance(x, Tensor)}
+        self.versions: dict[int, Any] = {}  # by the id of a counter of changes: the tensor from outside that has it
+        self.modules: set[int] = set()
+        for i, x in enumerate(inputs):
+            if not isinstance(x, float):
+                self.know(getattr(x, "array", x), Value("input", i, getattr(x, "array", x)))
+            if isinstance(x, Tensor):
+                self.versions[id(x._version)] = Leaf(i, x)
+
+    # -- arrays
+
+    def know(self, array: Any, value: Value) -> Value:
+        self.alive.append(array)
+        return self.values.setdefault(id(array), value)
+
+    def value_of(self, array: Any, tensor: Any = None) -> Value:
+        """The Value of an array that is used."""
+        value = self.values.get(id(array))
+        if value is None:
+            value = self.find_gradient(array) or self.find_view(array)
+        if value is None:
+            value = Value("outside", len(self.recording.outside), array, tensor, find_line())
+            self.know(array, value)
+            self.recording.outside[id(array)] = value
+            if tensor is not None:
+                if tensor._node is not None and tensor._node is not LEAF:
+                    refuse("a tensor that was computed outside, and requires a gradient, is used; .detach() it")
+                self.versions.setdefault(id(tensor._version), Leaf(None, tensor))
+        elif tensor is not None and value.kind == "outside" and value.tensor is None:
+            value.tensor = tensor
+        return value
+
+    def find_gradient(self, array: Any) -> Value | None:
+        """An array that is the gradient of a leaf now, though no line has made it, is read from there."""
+        for leaf in self.leaves.values():
+            held = leaf.tensor._grad
+            if held is not None and held.array is array:
+                return self.write_line("gradient", read_gradient, read_gradient, (leaf,), array)
+        return None
+
+    def find_view(self, array: Any) -> Value | None:
+        """A view of memory that is known is taken anew."""
+        if type(array) is not np.ndarray or array.base is None or not array.size:
+            return None
+        owner = array if array.base is None else array.base
+        start, stop = np.lib.array_utils.byte_bounds(array)
+        found = []
+        for known in reversed(self.alive):
+            if type(known) is not np.ndarray or not known.flags.c_contiguous or known.dtype != array.dtype:
+                continue
+            if known is owner or known.base is owner:
+                first, last = np.lib.array_utils.byte_bounds(known)
+                if first <= start and stop <= last:
+                    found.append((known, start - first))
+        if not found:
+            return None
+        known, offset = found[0]
+        if array.strides and min(array.strides) < 0:
+            offset += find_address(array) - start
+        look = (self.values[id(known)], array.shape, offset, array.strides)
+        return self.write_line("look", look_at, look_at, look, array)
+
+    def refer(self, x: Any) -> Any:
+        """An argument with every array replaced by its Value."""
+        if isinstance(x, Tensor):
+            place = self.inputs.get(id(x))
+            if place is None and x._node is not None and x._node is not LEAF:
+                refuse("a tensor that was computed here is given to something that keeps it")
+            return Leaf(place, x)
+        if isinstance(x, np.ndarray) or id(x) in self.values:
+            return self.value_of(x)
+        if type(x) in (tuple, list):
+            return type(x)(self.refer(part) for part in x)
+        if type(x) is dict:
+            return {name: self.refer(part) for name, part in x.items()}
+        return x
+
+    # -- lines
+
+    def write_line(
+        self, name: str, key: Any, function: Callable, arguments: tuple, result: Any, is_pure: bool = False
+    ) -> Value:
+        """Add a line, whose result is already there."""
+        given = tuple(self.refer(x) for x in arguments)
+        line = Line(name, key, function, given, is_pure, find_line())
+        value = Value("made", len(self.recording.lines), result)
+        if result is not None:  # an array, a number of NumPy's, or several
+            line.out = self.values[id(result)] = value
+            line.is_scalar = isinstance(result, np.ndarray) and not result.ndim
+            self.alive.append(result)
+        self.recording.lines.append(line)
+        return value
+
+    def run(self, name: str, key: Any, function: Callable, *arguments: Any) -> Any:
+        """Compute something that changes nothing, or an array of its own, and write it down."""
+        given = tuple(self.refer(x) for x in arguments)
+        result = function(*make_plain(arguments))
+        if id(result) not in self.values or result is None:
+            self.write_line(name, key, function, given, result, is_pure=result is not None and owns_memory(result))
+        return result
+
+    # -- what the core tells
+
+    def called(self, operation: Operation, inputs: Sequence, parameters: Sequence, out: Any) -> None:
+        values = [self.value_of(x.array, x) if isinstance(x, Tensor) else self.refer(x) for x in inputs]
+        if hides_values(operation, parameters, self):
+            refuse(f"'{operation.name}' with a mask makes a result whose shape depends on values: use where()")
+        arguments = ([*values], *parameters) if isinstance(operation, ListOperation) else (*values, *parameters)
+        if id(out.array) in self.values:  # the row has returned what it was given
+            return
+        name, key, is_pure = operation.name, (id(operation), None), owns_memory(out.array)
+        self.write_line(name, key, operation.forward, arguments, out.array, is_pure)
+
+    def ran(self, node: Node, input: int | None, g: Any, dx: Any) -> None:
+        """Only of the rule that others share: the others come through `send`."""
+        if isinstance(g, Tensor) or isinstance(dx, Tensor):
+            refuse("backward with create_graph=True")
+        if input is None and id(dx) not in self.values:
+            self.write_rule(node, "y", g, node.kept, dx)
+
+    def write_rule(self, node: Node, name: str, g: Any, kept: Any, dx: Any) -> None:
+        operation, plan = node.plan.operation, node.plan
+        rule = operation.vjp[name]
+        wanted = [kept[plan.wanted.index(argument)] for argument in argument_names(rule)[1:]]
+        self.write_line(f"{operation.name}_{name}", (id(operation), name), rule, (g, *wanted), dx, owns_memory(dx))
+
+    def send(self, node: Node, i: int, rule: Callable, g: Any, kept: Any, cotangents: dict, owned: set) -> None:
+        """What the core's `send` does, and speed/walk.py's: each step written down."""
+        operation, parent = node.plan.operation, node.edges[i]
+        if node._hooks or parent._hooks:
+            refuse("a hook of a tensor")
+        if isinstance(g, Tensor):
+            refuse("backward with create_graph=True")
+        held = cotangents.get(parent)
+        into = getattr(node.plan, "into", None)
+        if into is not None and held is not None and held.ndim:
+            if parent not in owned:
+                held = cotangents[parent] = self.run("copy", np.copy, np.copy, held)
+                owned.add(parent)
+            names = node.plan.wanted
+            self.run(f"{operation.name}_into", (id(operation), "into"), operation.into, held, g, *kept[: len(names)])
+            return
+        if isinstance(operation, ListOperation):
+            dx = self.run(operation.name, (id(operation), i), operation.rule, g, i, *kept)
+        else:
+            function = operation.vjp[operation.inputs[i]]
+            wanted = [kept[node.plan.wanted.index(argument)] for argument in argument_names(function)[1:]]
+            name = operation.inputs[i]
+            dx = self.run(f"{operation.name}_{name}", (id(operation), name), function, g, *wanted)
+        if node.shapes and getattr(dx, "shape", node.shapes[i]) != node.shapes[i]:
+            dx = self.run("sum_to", "sum_to", TABLE["sum_to"].forward, dx, node.shapes[i])
+        if not hasattr(dx, "shape") or (isinstance(parent, Tensor) and not fits(dx, parent.array)):
+            raise errors.rule_does_not_fit(operation.name, parent, dx)
+        if dx is g and isinstance(parent, Tensor):
+            dx = self.run("copy", np.copy, np.copy, dx)
+        if held is None:
+            cotangents[parent] = dx
+        elif parent in owned:
+            self.run("add_into", add_into, add_into, held, dx)
+        else:
+            cotangents[parent] = held = self.run("add", np.add, np.add, held, dx)
+            if type(held) is np.ndarray:
+                owned.add(parent)
+
+    def begin_walk(self, cotangents: dict, create_graph: bool) -> None:
+        """Backward begins. Ones that it starts with are constants."""
+        if create_graph:
+            refuse("backward with create_graph=True")
+        for g in cotangents.values():
+            if id(g) not in self.values and isinstance(g, np.ndarray) and (g == 1).all():
+                self.did("created", g)
+
+    def accumulated(self, leaf: Tensor, g: Any) -> None:
+        """A gradient arrives at a leaf."""
+        if leaf._hooks:
+            refuse("a hook of a tensor")
+        (reference,) = self.touch([leaf])
+        self.write_line("accumulate", accumulate, accumulate, (reference, g), None)
+
+    # -- what else is told (see events.py)
+
+    def did(self, what: str, *details: Any) -> None:
+        getattr(self, f"note_{what}")(*details)
+
+    def note_created(self, array: Any) -> None:
+        if id(array) in self.values or not isinstance(array, np.ndarray):
+            return
+        value = self.know(array, Value("constant", len(self.recording.constants), array))
+        if value.kind == "constant":
+            self.recording.constants[id(array)] = value
+            value.array = array.copy()  # as it was made
+
+    def note_computed(self, function: Callable, arguments: tuple, result: Any) -> None:
+        array = getattr(result, "array", result)
+        if array is None or id(array) not in self.values:
+            self.write_line(function.__name__.strip("_<>"), function, function, arguments, array)
+
+    def note_wrote(self, x: Tensor, key: Any, values: Any) -> None:
+        place = self.value_of(x.array, x)
+        self.write_line("write", write_values, write_values, (place, key, values), None)
+        owner = self.versions.get(id(x._version))
+        if owner is not None:
+            self.write_line("count_change", count_change, count_change, (owner,), None)
+
+    def note_touched(self, leaves: Any) -> None:
+        self.touch(leaves)
+
+    def touch(self, leaves: Any) -> list[Leaf]:
+        found = []
+        for x in leaves:
+            if id(x) not in self.leaves:
+                self.alive.append(x)
+                if id(x) not in self.inputs:
+                    self.value_of(x.array, x)
+                self.leaves[id(x)] = Leaf(self.inputs.get(id(x)), x)
+            found.append(self.leaves[id(x)])
+        return found
+
+    def note_entered(self, module: Any) -> None:
+        if id(module) not in self.modules:
+            self.modules.add(id(module))
+            self.recording.modules.append((module, module.training, list_parts(module)))
+
+    def note_read(self, what: str) -> None:
+        refuse(
+            f"{what} reads a value, which would be the same at every replay; return the tensor and read it outside, or "
+            "compute with tensors: where() in the place of `if`"
+        )
+
+    def note_refused(self, what: str) -> None:
+        refuse(what)
+
+
+def refuse(what: str) -> None:
+    """Raise CaptureError, with the user's line."""
+    where = find_line()
+    raise CaptureError(
+        f"capture: {what}{f' (at {where})' if where else ''}. Without capture the function works as it is: see .eager"
+    )
+
+
+def find_line() -> str:
+    """The user's line that is running: file:number."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith((PACKAGE, "<operation ", "<string>", "<captured")):
+            return f"{file}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+def hides_values(operation: Operation, parameters: Sequence, recorder: Recorder) -> bool:
+    """Whether a mask that is computed here picks elements: how many, only its values say."""
+    parts = [part for p in parameters for part in (p if isinstance(p, tuple) else (p,))]
+    masks = [part for part in parts if isinstance(part, np.ndarray) and part.dtype == bool]
+    if operation.name not in ("index", "index_add", "index_put"):
+        return False
+    return any(recorder.value_of(mask).kind not in ("outside", "constant") for mask in masks)
+
+
+def list_parts(module: Any) -> list:
+    """The tensors and modules that are attributes of a module, with their names."""
+    return [(name, x) for name, x in module.__dict__.items() if isinstance(x, Tensor) or hasattr(x, "training")]
+
+
+# -- what the lines call
+
+
+def read_gradient(leaf: Tensor) -> Any:
+    return leaf._grad.array  # type: ignore[union-attr]
+
+
+def look_at(array: Any, shape: tuple, offset: int, strides: tuple) -> Any:
+    """A view of memory."""
+    return np.ndarray(shape, array.dtype, array, offset, strides)
+
+
+def add_into(total: Any, x: Any) -> None:
+    np.add(total, x, out=total)
+
+
+def write_values(array: Any, key: Any, values: Any) -> None:
+    array[key] = values
+
+
+def count_change(x: Tensor) -> None:
+    x._version[0] += 1
+
+
+def accumulate(leaf: Tensor, g: Any) -> None:
+    """Add a cotangent that has arrived at a leaf to its `.grad`."""
+    if leaf._grad is None and type(g) is np.ndarray and g.base is None:
+        leaf._grad = wrap(g)  # as mostly
+    else:
+        core_accumulate(leaf, g)
+
+
+def owns_memory(x: Any) -> bool:
+    """Whether an array looks at no other's memory."""
+    return all(map(owns_memory, x)) if isinstance(x, tuple) else getattr(x, "base", None) is None
+
+
+def find_address(array: Any) -> int:
+    return array.__array_interface__["data"][0]
+
+
+# -- where it plugs in
+
+
+core_accumulate = backward.accumulate
+
+
+def recorder_here() -> Recorder | None:
+    """The Recorder of this thread, if it is recording."""
+    observer = observers.get(get_ident())
+    return observer if isinstance(observer, Recorder) else None
+
+
+def plug_in() -> None:
+    """Let backward's functions ask for a Recorder. Others run as before."""
+    walk, send = backward.walk, backward.send
+
+    def walk_or_record(cotangents: dict, retain_graph: bool, create_graph: bool, targets: Any) -> dict:
+        recorder = recorder_here()
+        if recorder is None:
+            return walk(cotangents, retain_graph, create_graph, targets)
+        recorder.begin_walk(cotangents, create_graph)
+        found = walk(cotangents, retain_graph, create_graph, targets)
+        if targets is not None:  # whoever asks keeps what is found: in memory of its own
+            own = lambda g: g if g.base is None else recorder.run("copy", np.copy, np.copy, g)
+            found = {place: own(g) if isinstance(g, np.ndarray) else g for place, g in found.items()}
+        return found
+
+    def send_or_record(node: Node, i: int, rule: Callable, g: Any, kept: Any, cotangents: dict, owned: set) -> None:
+        recorder = recorder_here()
+        (recorder.send if recorder is not None else send)(node, i, rule, g, kept, cotangents, owned)
+
+    def accumulate_or_record(leaf: Tensor, g: Any) -> None:
+        recorder = recorder_here()
+        if recorder is not None:
+            recorder.accumulated(leaf, g)
+        core_accumulate(leaf, g)
+
+    backward.walk, backward.send, backward.accumulate = walk_or_record, send_or_record, accumulate_or_record

@@ -340,6 +340,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with zeros and ones, each one with probability p, a number or a tensor; returns the tensor."""
     chances = to_numpy(p.array) if isinstance(p, Tensor) else np.asarray(p)
+    report("created", chances)
     if not ((chances >= 0) & (chances <= 1)).all():
         raise GradientError(f"bernoulli_: p is {p}; expected probabilities, between 0 and 1")
     if not fits(chances.shape, self.shape):

@@ -14,6 +14,7 @@ from ..core.operation import TABLE
 from ..core.rules import matmul
 from ..core.tensor import Tensor
 from ..errors import GradientError
+from ..events import report
 from ..ops import arithmetic as a
 from ..ops import reductions
 from . import functions as f
@@ -83,6 +84,7 @@ def count_change(tensors: Any) -> None:
     """Take note that NumPy has written into these tensors."""
     for x in tensors:
         if isinstance(x, Tensor):
+            report("refused", "NumPy writes into a tensor")
             x._version[0] += 1
 
 

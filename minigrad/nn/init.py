@@ -15,7 +15,9 @@ import numpy as np
 
 from ..core.tensor import Tensor
 from ..device import beside
+from ..dialect.inplace import overwrite
 from ..errors import GradientError
+from ..events import report
 from ..random import Generator
 from ..random import generator as _engine_generator
 
@@ -213,6 +215,6 @@ def _fill(tensor: Tensor, values: Any) -> Tensor:
     """Write in place, outside the graph, cast to the tensor's dtype."""
     if isinstance(values, np.ndarray):
         values = beside(values, tensor.array)
-    tensor.array[...] = values
-    tensor._version[0] += 1
+    report("refused", "an initialisation")
+    overwrite(tensor, values)
     return tensor

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from ..core.tensor import Tensor
 from ..device import beside
+from ..dialect.inplace import overwrite
 from ..events import act, forget_gradients, layout, observers, report
 from .hooks import Hooked
 from .parameter import Parameter
@@ -277,8 +278,7 @@ class Module(Hooked):
                 self._hold(name, held, state_dict[name])
             elif name in state_dict:
                 # In place: an optimizer may hold this memory as a part of its flat buffer.
-                held.array[...] = beside(state_dict[name].array, held.array)
-                held._version[0] += 1
+                overwrite(held, beside(state_dict[name].array, held.array))
         return IncompatibleKeys(missing, unexpected)
 
     def _hold(self, name: str, held: Tensor, given: Tensor) -> None:
@@ -351,6 +351,7 @@ class Module(Hooked):
 
     def _convert(self, convert: Callable[[Tensor], Tensor]) -> Self:
         """Give every parameter and buffer a new array; the Tensor objects stay, so an optimizer keeps knowing them."""
+        report("refused", "a module's conversion")
         for _, tensor, _ in self._members("", recurse=True, once=True):
             array = convert(tensor).array
             if array is not tensor.array:

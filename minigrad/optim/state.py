@@ -12,6 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..core.tensor import Tensor, wrap
 from ..device import beside
+from ..events import report
 from ..speed.flat import Flat
 
 _MADE_ANEW = ("param_groups", "_flats", "_all", "_state", "_entered", "_keeps_memory")  # by a copy
@@ -156,6 +157,7 @@ class Stateful:
 
         Raises ValueError if groups, shapes or the kind of optimizer differ; nothing has been changed then.
         """
+        report("refused", "the loading of an optimizer's state")
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
             got = f"keys {list(state_dict)[:4]}" if isinstance(state_dict, Mapping) else type(state_dict).__name__
             raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.tensor import Tensor
 from ...errors import GradientError
+from ...events import act
 from ...ops.normalization import batch_statistics_norm, dims_but_channels, reshape_channels
 from ...ops.reductions import mean
 
@@ -59,7 +60,7 @@ def batch_norm(
             )
         if count:
             if running_mean is not None and running_var is not None:
-                _track(input.array, running_mean, running_var, momentum, count)
+                act(track, (), input.array, running_mean, running_var, momentum, count)
             return batch_statistics_norm(input, weight, bias, eps)
         y = input * 1.0  # an empty batch has no mean; the gradients of weight and bias are sums of nothing, zeros
     elif running_mean is None or running_var is None:
@@ -71,7 +72,8 @@ def batch_norm(
     return y if bias is None else y + reshape_channels(bias, ndim)
 
 
-def _track(x: Any, running_mean: Tensor, running_var: Tensor, momentum: float, count: int) -> None:
+def track(x: Any, running_mean: Tensor, running_var: Tensor, momentum: float, count: int) -> None:
+    """Move the running statistics towards those of this batch."""
     dims = dims_but_channels(x.ndim)
     average = mean(x, dims, True)
     centred = x - average

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import random
-from .core.modes import Block, observers, tell
+from .core.modes import Block, get_ident, observers, tell
 from .core.tensor import Tensor, wrap
 from .random import Generator
 
@@ -32,6 +32,12 @@ def report(what: str, *details: Any) -> None:
     """Tell the observer of this thread, if there is one."""
     if observers:
         tell("did", what, *details)
+
+
+def wants_every_row() -> bool:
+    """Whether the observer of this thread is to see the rows one by one, in the place of what is faster."""
+    observer = observers.get(get_ident())
+    return observer is not None and not getattr(observer, "takes_shortcuts", False)
 
 
 def compute(function: Callable, *arguments: Any) -> Any:

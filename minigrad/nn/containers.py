@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.modes import observers
 from ..core.tensor import Tensor
+from ..events import wants_every_row
 from ..speed import ENABLED as fuse
 from ..speed.fused import linear_relu
 from .activations import ReLU
@@ -63,7 +64,7 @@ class Sequential(Module):
                 # layer(input) takes longer, which only hooks are worth
                 hooked = layer._forward_hooks is not None or layer._forward_pre_hooks is not None
                 input = layer(input) if hooked else layer.forward(input)
-            elif fuse and not observers and _can_fuse(layer, relu):
+            elif fuse and not (observers and wants_every_row()) and _can_fuse(layer, relu):
                 input = linear_relu(input, layer.weight, layer.bias)
             else:
                 input = relu(layer(input))

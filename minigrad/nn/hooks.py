@@ -41,7 +41,8 @@ class Hooked:
         return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        report("refused", "a hook of a module")
+        if self._forward_hooks or self._forward_pre_hooks:  # they are empty when the last has been removed
+            report("refused", "a hook of a module")
         for before, with_kwargs in list((self._forward_pre_hooks or {}).values()):
             replaced = before(self, args, kwargs) if with_kwargs else before(self, args)
             if replaced is None:

@@ -299,6 +299,7 @@ class Module(Hooked):
             raise ValueError(f"train: mode must be True or False, got {mode!r}")
         for module in self.modules():
             object.__setattr__(module, "training", mode)
+        layout[0] += 1
         return self
 
     def eval(self) -> Self:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..core import modes
+from ..core.modes import observers
 from ..core.tensor import Tensor
+from ..events import report, wants_every_row
 
 
 def interpolate(x: Any, end: Any, weight: Any) -> None:
@@ -42,6 +44,8 @@ def quicken(general: Callable[..., Tensor], change: Callable[..., Any]) -> Calla
     def method(self: Tensor, *arguments: Any, **named: Any) -> Tensor:
         if named or not is_unrecorded(self, arguments) or not change_array(self, change, arguments):
             return general(self, *arguments, **named)
+        if observers:
+            report("changed", self, general.__name__, change, arguments)
         return self
 
     method.__name__, method.__qualname__, method.__doc__ = general.__name__, general.__qualname__, general.__doc__
@@ -52,7 +56,7 @@ def is_unrecorded(x: Tensor, arguments: tuple) -> bool:
     """Whether nobody records or observes the change, and x is no view that is out of date."""
     if x._base is not None and x._base[1] != x._version[1]:
         return False
-    if modes.observers and modes.get_ident() in modes.observers:
+    if observers and wants_every_row():
         return False
     if modes.paused and modes.get_ident() in modes.paused:
         return True

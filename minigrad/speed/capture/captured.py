@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import keyword
 import threading
 import warnings
 from collections.abc import Callable
@@ -67,6 +68,7 @@ class Captured:
 
     def __init__(self, function: Callable, check_every: int | None = None) -> None:
         functools.update_wrapper(self, function)
+        self.__name__ = name_function(function)
         self.eager, self.check_every = function, check_every
         self.programs: dict[Any, tuple[Program, ...]] = {}  # by signature
         self.recordings: dict[Any, list[Recording]] = {}  # those that no other has agreed with
@@ -166,6 +168,12 @@ class Captured:
         for (signature, *_), why in self.given_up.items():
             lines.append(f"    {describe(signature)}: eager, because {why}")
         return "\n".join(lines) + ">"
+
+
+def name_function(function: Callable) -> str:
+    """Its name, as a name in the program's text."""
+    name = getattr(function, "__name__", "")
+    return name if name.isidentifier() and not keyword.iskeyword(name) else "step"
 
 
 # -- arguments and results

@@ -31,6 +31,8 @@ PACKAGE = dirname(dirname(dirname(__file__)))
 class Recorder(Observer):
     """Writes one call into `recording`."""
 
+    takes_shortcuts = True  # what is recorded is what eager does when nobody looks
+
     def __init__(self, recording: Recording, inputs: Sequence[Any]) -> None:
         self.recording = recording
         self.values: dict[int, Value] = {}  # by the array's id
@@ -236,9 +238,20 @@ class Recorder(Observer):
     def note_wrote(self, x: Tensor, key: Any, values: Any) -> None:
         place = self.value_of(x.array, x)
         self.write_line("write", write_values, write_values, (place, key, values), None)
+        self.count_change(x)
+
+    def count_change(self, x: Tensor) -> None:
+        """The counter of a tensor from outside goes on at a replay, too."""
         owner = self.versions.get(id(x._version))
         if owner is not None:
             self.write_line("count_change", count_change, count_change, (owner,), None)
+
+    def note_changed(self, x: Tensor, name: str, change: Callable, arguments: tuple) -> None:
+        """speed/changes.py has changed x: change(array, *arguments)."""
+        given = [y.array if isinstance(y, Tensor) else y for y in arguments]
+        self.value_of(x.array, x)
+        self.write_line(name, change, change, (x.array, *given), None)
+        self.count_change(x)
 
     def note_touched(self, leaves: Any) -> None:
         self.touch(leaves)
@@ -256,8 +269,9 @@ class Recorder(Observer):
 
     def note_entered(self, module: Any) -> None:
         if id(module) not in self.modules:
-            self.modules.add(id(module))
-            self.recording.modules.append((module, module.training, list_parts(module)))
+            for part in module.modules():  # some modules run their parts without calling them
+                self.modules.add(id(part))
+                self.recording.modules.append((part, part.training, list_parts(part)))
 
     def note_read(self, what: str) -> None:
         refuse(

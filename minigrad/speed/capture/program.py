@@ -92,7 +92,9 @@ class Writer:
         self.names: dict[str, Any] = {"asarray": np.asarray, "wrap": wrap}  # what the text refers to
         self.known: dict[int, str] = {}  # by an object's id: its name in the text
         self.used: set[int] = set()  # inputs whose arrays are used
-        self.renewed = self.find_renewed()
+        held = self.find_held()
+        self.renewed = [value for value in held if value.kind == "constant"]
+        self.arrays = {value.place for value in held if value.kind == "made"}  # they have to be arrays, even if 0-d
         self.lines: dict[int, Line] = {}
         dead = self.find_last_uses()
         body: list[tuple[str, Line | None]] = []
@@ -120,11 +122,10 @@ class Writer:
         fresh = [f"c{value.place} = {self.name(f'c{value.place}_', value.array)}.copy()" for value in self.renewed]
         return [arrays, *fresh] if tensors else fresh
 
-    def find_renewed(self) -> list[Value]:
-        """The constants that each replay needs a copy of: they are returned, or something changes or keeps them."""
+    def find_held(self) -> list[Value]:
+        """What is returned, or what something changes, keeps or looks at. Of constants each replay needs a copy."""
         held = [x for line in self.recording.lines if not line.is_pure for x in iterate_values(line.arguments)]
-        held += iterate_values(self.recording.result)
-        return [*dict.fromkeys(x for x in held if x.kind == "constant")]
+        return [*dict.fromkeys([*held, *iterate_values(self.recording.result)])]
 
     def find_last_uses(self) -> dict[int, list[int]]:
         """For each line, the values that no later line needs."""
@@ -150,7 +151,7 @@ class Writer:
             return call
         array = line.out.array
         shape = f"  # {array.shape} {array.dtype}" if hasattr(array, "dtype") else ""
-        return f"v{i} = asarray({call}){shape}" if line.is_scalar else f"v{i} = {call}{shape}"
+        return f"v{i} = asarray({call}){shape}" if line.is_scalar and i in self.arrays else f"v{i} = {call}{shape}"
 
     def write_result(self, x: Any) -> str:
         """What the function returns: Tensors around arrays, in the same tuples, lists and dicts."""

@@ -57,7 +57,7 @@ class Recorder(Observer):
         """The Value of an array that is used."""
         value = self.values.get(id(array))
         if value is None:
-            value = self.find_gradient(array) or self.find_view(array)
+            value = self.find_gradient(array) or self.find_view(array, tensor)
         if value is None:
             value = Value("outside", len(self.recording.outside), array, tensor, find_line())
             self.know(array, value)
@@ -78,8 +78,8 @@ class Recorder(Observer):
                 return self.write_line("gradient", read_gradient, read_gradient, (leaf,), array)
         return None
 
-    def find_view(self, array: Any) -> Value | None:
-        """A view of memory that is known is taken anew."""
+    def find_view(self, array: Any, tensor: Tensor | None) -> Value | None:
+        """A view of memory that is known is taken anew. (But a tensor from outside is read from there.)"""
         if type(array) is not np.ndarray or array.base is None or not array.size:
             return None
         owner = array if array.base is None else array.base
@@ -90,10 +90,18 @@ class Recorder(Observer):
                 continue
             if known is owner or known.base is owner:
                 first, last = np.lib.array_utils.byte_bounds(known)
-                if first <= start and stop <= last:
+                if first <= start and stop <= last and (tensor is None or self.values[id(known)].kind != "outside"):
                     found.append((known, start - first))
-        if not found:
-            return None
+        if not found:  # of memory from outside, say of a tensor that only its index is asked of
+            if (
+                tensor is not None
+                or type(owner) is not np.ndarray
+                or not owner.flags.c_contiguous
+                or owner.dtype != array.dtype
+            ):
+                return None
+            self.value_of(owner)
+            found.append((owner, start - np.lib.array_utils.byte_bounds(owner)[0]))
         known, offset = found[0]
         if array.strides and min(array.strides) < 0:
             offset += find_address(array) - start

@@ -62,8 +62,8 @@ def grad(
     found = core.grad(outputs, targets, grad_outputs, retain_graph, create_graph)
     for i, (x, g) in enumerate(zip(targets, found, strict=True)):
         if g is None and materialize_grads:
-            found[i] = wrap(np.zeros_like(x.array))
-            report("created", found[i].array)
+            found[i] = zeros = wrap(np.zeros_like(x.array))
+            report("created", zeros.array)
         elif g is None and not allow_unused:
             raise errors.unused_input(i, x)
     return tuple(found)

@@ -162,7 +162,7 @@ class Writer:
         if hasattr(x, "_fields"):  # a named tuple
             return f"{self.name(type(x).__name__, type(x))}({', '.join(self.write_result(part) for part in x)})"
         if type(x) is tuple:
-            return f"({''.join(f'{self.write_result(part)}, ' for part in x)})"
+            return write_tuple([self.write_result(part) for part in x])
         if isinstance(x, list):
             return f"[{', '.join(self.write_result(part) for part in x)}]"
         if isinstance(x, dict):
@@ -197,7 +197,7 @@ class Writer:
         if isinstance(x, Number):
             return x.text
         if type(x) is tuple:
-            return f"({''.join(f'{self.write(part)}, ' for part in x)})"
+            return write_tuple([self.write(part) for part in x])
         if type(x) is list:
             return f"[{', '.join(self.write(part) for part in x)}]"
         if type(x) is dict:
@@ -207,3 +207,7 @@ class Writer:
         if x is None or x is Ellipsis or type(x) in (bool, int, str) or (type(x) is float and np.isfinite(x)):
             return repr(x)
         return self.name(getattr(x, "__name__", None) or (x.name if isinstance(x, np.dtype) else type(x).__name__), x)
+
+
+def write_tuple(parts: list[str]) -> str:
+    return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"

@@ -21,12 +21,14 @@ from typing import Any, ClassVar
 import minigrad as mg
 import minigrad.optim as optim
 
+from ..core.capturing import Update
 from ..core.components import Seam
+from ..core.schedules import set_learning_rate
 from ..memory.replay import REPLAY, Batch
 from .parts.networks import Actor, Critic, held
 from .parts.noise import NOISE
 from .parts.replay_actor_critic import ReplayActorCritic, ReplayHyperparameters
-from .parts.steps import descend, squared_error
+from .parts.steps import descend, mean_error, squared_error
 from .parts.targets import Follower
 
 
@@ -53,24 +55,32 @@ class DDPG(ReplayActorCritic):
         self.target_critic = Follower(self.critic, h.target_rate)
         self.actor_optimizer = optim.Adam(self.actor.parameters(), lr=h.learning_rate)
         self.critic_optimizer = optim.Adam(self.critic.parameters(), lr=h.learning_rate)
+        self.improve = Update(self, self.improve_networks)
 
     def learn_from(self, batch: Batch) -> None:
         self.noise.draw(self.random["noise"])
-        observation = self.tensor(batch.observation)
-        value = self.critic(observation, self.tensor(batch.action))
-        critic_loss = squared_error(self, [value], self.target(batch), batch)
-        critic_figure = descend(critic_loss, self.critic_optimizer, self)
-        actor_figure = descend(self.actor_loss(observation), self.actor_optimizer, self)
+        for optimizer in (self.critic_optimizer, self.actor_optimizer):
+            set_learning_rate(optimizer, self.hyperparameters, self.progress)
+        *figures, error = self.improve(self.as_tensors(batch))
+        self.note_error(batch, error)
+        self.metrics.add(*(figure.item() for figure in figures))
+
+    def improve_networks(self, batch: Batch) -> tuple[mg.Tensor, ...]:
+        """An update with a batch of tensors. Returns its figures and the errors."""
+        value, target = self.critic(batch.observation, batch.action), self.target(batch)
+        critic_loss = squared_error([value], target, batch.weight)
+        descend(critic_loss, self.critic_optimizer)
+        actor_loss = self.actor_loss(batch.observation)
+        descend(actor_loss, self.actor_optimizer)
         self.target_actor.follow()
         self.target_critic.follow()
-        self.metrics.add(critic_figure, actor_figure, value.mean().item())
+        return critic_loss, actor_loss, value.mean(), mean_error([value], target)
 
     def target(self, batch: Batch) -> mg.Tensor:
         """y, (batch,). No gradient flows through it."""
-        next_observation = self.tensor(batch.next_observation)
         with mg.no_grad():
-            next_value = self.target_critic(next_observation, self.target_actor(next_observation))
-            return self.tensor(batch.reward) + self.tensor(batch.discount) * next_value
+            next_action = self.target_actor(batch.next_observation)
+            return batch.reward + batch.discount * self.target_critic(batch.next_observation, next_action)
 
     def actor_loss(self, observation: mg.Tensor) -> mg.Tensor:
         """-mean Q(s, μ(s)): the chain rule is the theorem's gradient."""

@@ -36,12 +36,14 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
 
+from ..core.capturing import Update
 from ..core.hyperparameters import NonNegative, Positive
+from ..core.schedules import set_learning_rate
 from ..memory.replay import Batch
 from .parts.networks import Critics, held
 from .parts.replay_actor_critic import ReplayActorCritic, ReplayHyperparameters
 from .parts.squashed_actor import SquashedActor
-from .parts.steps import descend, squared_error
+from .parts.steps import descend, mean_error, squared_error
 from .parts.targets import Follower
 
 
@@ -64,10 +66,10 @@ class SACHyperparameters(EntropyHyperparameters):
 class Figures(NamedTuple):
     """An update's, for metrics.csv."""
 
-    critic_loss: float
-    actor_loss: float
-    q_value: float
-    entropy: float
+    critic_loss: Any
+    actor_loss: Any
+    q_value: Any
+    entropy: Any
     alpha: float
 
 
@@ -82,7 +84,7 @@ class LogAlpha(nn.Module):
         """α."""
         return math.exp(self.value.item())
 
-    def loss(self, entropy: float, target: float) -> mg.Tensor:
+    def loss(self, entropy: mg.Tensor, target: float) -> mg.Tensor:
         """log α (H - H̄), (): down where there is more entropy than is aimed at. No gradient flows to the policy."""
         return (self.value * (entropy - target)).sum()
 
@@ -101,21 +103,34 @@ class SoftActorCritic:
         self.actor_optimizer = optim.Adam(self.actor.parameters(), lr=h.learning_rate)
         self.critic_optimizer = optim.Adam(self.critics.parameters(), lr=h.learning_rate)
         self.alpha_optimizer = optim.Adam(self.log_alpha.parameters(), lr=h.learning_rate)
+        self.improve = Update(agent, self.improve_networks)
 
     def learn_from(self, batch: Batch) -> Figures:
-        agent, alpha = self.agent, self.log_alpha()
-        observation = agent.tensor(batch.observation)
-        values = self.critics(observation, agent.tensor(batch.action))
-        target = self.target(batch, self.draw_epsilon(len(batch.reward)), alpha)
-        critic_loss = descend(squared_error(agent, values, target, batch) * 0.5, self.critic_optimizer, agent)
+        agent = self.agent
+        for optimizer in (self.critic_optimizer, self.actor_optimizer, self.alpha_optimizer):
+            set_learning_rate(optimizer, agent.hyperparameters, agent.progress)
+        epsilons = [self.draw_epsilon(len(batch.reward)) for _ in range(2)]
+        *figures, error = self.improve(agent.as_tensors(batch), *epsilons, alpha := self.log_alpha())
+        agent.note_error(batch, error)
+        return Figures(*(figure.item() for figure in figures), alpha)
 
-        action, log_prob = self.actor.draw(observation, self.draw_epsilon(len(batch.reward)))
-        actor_loss = descend(self.actor_loss(observation, action, log_prob, alpha), self.actor_optimizer, agent)
-        entropy = -log_prob.mean().item()
-        if agent.hyperparameters.learn_alpha:
-            descend(self.log_alpha.loss(entropy, self.target_entropy), self.alpha_optimizer, agent)
+    def improve_networks(
+        self, batch: Batch, next_epsilon: mg.Tensor, epsilon: mg.Tensor, alpha: float
+    ) -> tuple[mg.Tensor, ...]:
+        """An update with a batch of tensors. Returns its figures and the errors."""
+        values = self.critics(batch.observation, batch.action)
+        target = self.target(batch, next_epsilon, alpha)
+        critic_loss = squared_error(values, target, batch.weight) * 0.5
+        descend(critic_loss, self.critic_optimizer)
+
+        action, log_prob = self.actor.draw(batch.observation, epsilon)
+        actor_loss = self.actor_loss(batch.observation, action, log_prob, alpha)
+        descend(actor_loss, self.actor_optimizer)
+        entropy = -log_prob.detach().mean()
+        if self.agent.hyperparameters.learn_alpha:
+            descend(self.log_alpha.loss(entropy, self.target_entropy), self.alpha_optimizer)
         self.target_critics.follow()
-        return Figures(critic_loss, actor_loss, values[0].mean().item(), entropy, alpha)
+        return critic_loss, actor_loss, values[0].mean(), entropy, mean_error(values, target)
 
     def draw_epsilon(self, count: int) -> mg.Tensor:
         """ε, (count, numbers)."""
@@ -124,11 +139,10 @@ class SoftActorCritic:
 
     def target(self, batch: Batch, epsilon: mg.Tensor, alpha: float) -> mg.Tensor:
         """y, (batch,). No gradient flows through it."""
-        next_observation = self.agent.tensor(batch.next_observation)
         with mg.no_grad():
-            next_action, log_prob = self.actor.draw(next_observation, epsilon)
-            next_value = self.target_critics.network.least(next_observation, next_action) - alpha * log_prob
-            return self.agent.tensor(batch.reward) + self.agent.tensor(batch.discount) * next_value
+            next_action, log_prob = self.actor.draw(batch.next_observation, epsilon)
+            next_value = self.target_critics.network.least(batch.next_observation, next_action) - alpha * log_prob
+            return batch.reward + batch.discount * next_value
 
     def actor_loss(self, observation: mg.Tensor, action: mg.Tensor, log_prob: mg.Tensor, alpha: float) -> mg.Tensor:
         """mean(α log π(a | s) - min_i Q_i(s, a)), of actions that were drawn differentiably."""

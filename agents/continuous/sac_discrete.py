@@ -26,11 +26,13 @@ import minigrad.nn as nn
 import minigrad.nn.functional as F
 import minigrad.optim as optim
 
+from ..core.capturing import Update
 from ..core.hyperparameters import Fraction
+from ..core.schedules import set_learning_rate
 from ..memory.replay import Batch
 from ..networks.bodies import body
 from .parts.replay_actor_critic import ReplayActorCritic
-from .parts.steps import descend, squared_error
+from .parts.steps import descend, mean_error, squared_error
 from .parts.targets import Follower
 from .sac import EntropyHyperparameters, Figures, LogAlpha
 
@@ -58,6 +60,7 @@ class SACDiscrete(ReplayActorCritic):
         self.actor_optimizer = optim.Adam(self.actor.parameters(), lr=h.learning_rate)
         self.critic_optimizer = optim.Adam(self.critics.parameters(), lr=h.learning_rate)
         self.alpha_optimizer = optim.Adam(self.log_alpha.parameters(), lr=h.learning_rate)
+        self.improve = Update(self, self.improve_networks)
 
     def make_network(self) -> nn.Module:
         """Observations (batch, ...) to a number for each action, (batch, actions)."""
@@ -79,30 +82,36 @@ class SACDiscrete(ReplayActorCritic):
     # -- learning
 
     def learn_from(self, batch: Batch) -> None:
-        alpha, observation = self.log_alpha(), self.tensor(batch.observation)
-        action = self.tensor(batch.action[:, None])  # gather wants (batch, 1)
-        outputs = [critic(observation) for critic in self.critics]
-        values = [output.gather(1, action).squeeze(1) for output in outputs]
-        critic_loss = squared_error(self, values, self.target(batch, alpha), batch) * 0.5
-        critic_figure = descend(critic_loss, self.critic_optimizer, self)
+        for optimizer in (self.critic_optimizer, self.actor_optimizer, self.alpha_optimizer):
+            set_learning_rate(optimizer, self.hyperparameters, self.progress)
+        *figures, error = self.improve(self.as_tensors(batch), alpha := self.log_alpha())
+        self.note_error(batch, error)
+        self.metrics.add(*(figure.item() for figure in figures), alpha)
 
-        log_pi = F.log_softmax(self.actor(observation), 1)
+    def improve_networks(self, batch: Batch, alpha: float) -> tuple[mg.Tensor, ...]:
+        """An update with a batch of tensors. Returns its figures and the errors."""
+        action, target = batch.action.unsqueeze(1), self.target(batch, alpha)  # gather wants (batch, 1)
+        outputs = [critic(batch.observation) for critic in self.critics]
+        values = [output.gather(1, action).squeeze(1) for output in outputs]
+        critic_loss = squared_error(values, target, batch.weight) * 0.5
+        descend(critic_loss, self.critic_optimizer)
+
+        log_pi = F.log_softmax(self.actor(batch.observation), 1)
         least = mg.minimum(*outputs).detach()  # Q before its step: the same batch need not be asked again
-        actor_figure = descend(negative_values(log_pi, least, alpha).mean(), self.actor_optimizer, self)
-        entropy = -(log_pi.exp() * log_pi).sum(1).mean().item()
+        actor_loss = negative_values(log_pi, least, alpha).mean()
+        descend(actor_loss, self.actor_optimizer)
+        entropy = -(log_pi.exp() * log_pi).detach().sum(1).mean()
         if self.hyperparameters.learn_alpha:
-            descend(self.log_alpha.loss(entropy, self.target_entropy), self.alpha_optimizer, self)
+            descend(self.log_alpha.loss(entropy, self.target_entropy), self.alpha_optimizer)
         self.target_critics.follow()
-        self.metrics.add(critic_figure, actor_figure, values[0].mean().item(), entropy, alpha)
+        return critic_loss, actor_loss, values[0].mean(), entropy, mean_error(values, target)
 
     def target(self, batch: Batch, alpha: float) -> mg.Tensor:
         """y, (batch,). No gradient flows through it."""
-        next_observation = self.tensor(batch.next_observation)
         with mg.no_grad():
-            log_pi = F.log_softmax(self.actor(next_observation), 1)
-            least = mg.minimum(*(critic(next_observation) for critic in self.target_critics.network))
-            next_value = -negative_values(log_pi, least, alpha)
-            return self.tensor(batch.reward) + self.tensor(batch.discount) * next_value
+            log_pi = F.log_softmax(self.actor(batch.next_observation), 1)
+            least = mg.minimum(*(critic(batch.next_observation) for critic in self.target_critics.network))
+            return batch.reward - batch.discount * negative_values(log_pi, least, alpha)
 
     def parts(self) -> dict[str, Any]:
         return {

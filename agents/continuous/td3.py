@@ -19,14 +19,16 @@ import numpy as np
 import minigrad as mg
 import minigrad.optim as optim
 
+from ..core.capturing import Update
 from ..core.components import Seam
 from ..core.hyperparameters import Count, NonNegative
+from ..core.schedules import set_learning_rate
 from ..core.state import State
 from ..memory.replay import REPLAY, Batch
 from .parts.networks import Actor, Critics, held
 from .parts.noise import NOISE
 from .parts.replay_actor_critic import ReplayActorCritic, ReplayHyperparameters
-from .parts.steps import descend, squared_error
+from .parts.steps import descend, mean_error, squared_error
 from .parts.targets import Follower
 
 
@@ -61,29 +63,43 @@ class TD3(ReplayActorCritic):
         self.critic_optimizer = optim.Adam(self.critics.parameters(), lr=h.learning_rate)
         self.bounds = self.tensor(self.action_space.low), self.tensor(self.action_space.high)
         self.state = State(updates=0, actor_loss=0.0)
+        self.improve = Update(self, self.improve_networks)
 
     def learn_from(self, batch: Batch) -> None:
         self.noise.draw(self.random["noise"])
-        observation = self.tensor(batch.observation)
-        values = self.critics(observation, self.tensor(batch.action))
+        for optimizer in (self.critic_optimizer, self.actor_optimizer):
+            set_learning_rate(optimizer, self.hyperparameters, self.progress)
         noise = self.random["smoothing"].standard_normal(batch.action.shape, np.float32)
-        loss = squared_error(self, values, self.target(batch, noise), batch)
-        critic_figure = descend(loss, self.critic_optimizer, self)
         self.state.updates += 1
-        if self.state.updates % self.hyperparameters.actor_every == 0:
-            self.state.actor_loss = descend(self.actor_loss(observation), self.actor_optimizer, self)
+        moves_actor = self.state.updates % self.hyperparameters.actor_every == 0
+        *figures, actor_loss, error = self.improve(self.as_tensors(batch), self.tensor(noise), moves_actor)
+        if actor_loss is not None:
+            self.state.actor_loss = actor_loss.item()
+        critic_loss, value = (figure.item() for figure in figures)
+        self.note_error(batch, error)
+        self.metrics.add(critic_loss, self.state.actor_loss, value)
+
+    def improve_networks(self, batch: Batch, noise: mg.Tensor, moves_actor: bool) -> tuple[mg.Tensor | None, ...]:
+        """An update with a batch of tensors and noise of N(0, 1), (batch, *shape). Returns its figures and the
+        errors."""
+        values, target = self.critics(batch.observation, batch.action), self.target(batch, noise)
+        critic_loss, actor_loss = squared_error(values, target, batch.weight), None
+        descend(critic_loss, self.critic_optimizer)
+        if moves_actor:
+            actor_loss = self.actor_loss(batch.observation)
+            descend(actor_loss, self.actor_optimizer)
             self.target_actor.follow()
             self.target_critics.follow()
-        self.metrics.add(critic_figure, self.state.actor_loss, values[0].mean().item())
+        return critic_loss, values[0].mean(), actor_loss, mean_error(values, target)
 
-    def target(self, batch: Batch, noise: np.ndarray) -> mg.Tensor:
-        """y, (batch,), with `noise` of N(0, 1), (batch, *shape). No gradient flows through it."""
-        h, next_observation = self.hyperparameters, self.tensor(batch.next_observation)
-        smoothing = (h.smoothing_std * noise).clip(-h.smoothing_clip, h.smoothing_clip)
+    def target(self, batch: Batch, noise: mg.Tensor) -> mg.Tensor:
+        """y, (batch,). No gradient flows through it."""
+        h = self.hyperparameters
+        smoothing = (noise * h.smoothing_std).clamp(-h.smoothing_clip, h.smoothing_clip)
         with mg.no_grad():
-            action = (self.target_actor(next_observation) + self.tensor(smoothing)).clamp(*self.bounds)
-            next_value = self.target_critics.network.least(next_observation, action)
-            return self.tensor(batch.reward) + self.tensor(batch.discount) * next_value
+            action = (self.target_actor(batch.next_observation) + smoothing).clamp(*self.bounds)
+            next_value = self.target_critics.network.least(batch.next_observation, action)
+            return batch.reward + batch.discount * next_value
 
     def actor_loss(self, observation: mg.Tensor) -> mg.Tensor:
         """-mean Q₁(s, μ(s))."""

@@ -31,6 +31,7 @@ from envs.making import is_made, list_wrappers, make_first, plain_options
 from ..networks.own import check_names
 from ..presets import preset_for
 from .callbacks import Callback, make_callbacks
+from .capturing import check_capture
 from .hyperparameters import Hyperparameters, names_of
 from .metrics import Means
 from .names import qualified_name
@@ -53,6 +54,8 @@ class Agent:
     num_envs            environments side by side
     data                a file of recorded steps to learn from, which `collect` writes (agents/memory/recorded.py)
     device              where its networks are: "cpu", or "cuda" for large ones (docs/gpu.md)
+    capture             whether updates are recorded once and replayed, with the same result: True, False, or "auto",
+                        where nothing of your own runs in them (capturing.py)
     hyperparameters     as keywords; what is left out comes from the environment's preset (agents/presets/)
     """
 
@@ -81,9 +84,11 @@ class Agent:
         device: Any = "cpu",
         env_options: Mapping[str, Any] | None = None,
         data: str | Path | dict[str, str] | None = None,
+        capture: bool | str = "auto",
         **hyperparameters: Any,
     ) -> None:
         seed = whole_number("seed", seed, least=0)
+        self.capture = check_capture(capture)
         try:
             self.device = mg.empty(0, device=device).device
         except RuntimeError as error:  # there is none: it says what is missing
@@ -319,6 +324,7 @@ class Agent:
             "num_envs": self.num_envs,
             **({"data": self.data.config()} if self.data is not None else {}),
             "device": self.device.type,
+            **({} if self.capture == "auto" else {"capture": self.capture}),
             "steps": self.total_steps,
             "hyperparameters": self.hyperparameters.plain(),
             **({"own": {name: qualified_name(network) for name, network in self.own.items()}} if self.own else {}),

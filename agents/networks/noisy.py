@@ -112,24 +112,28 @@ class Noise:
         self.network = network
         self.layers = [module for module in network.modules() if isinstance(module, NoisyLinear)]
         self._tensor = tensor
-        self._size = 0
-        self._shares: list[tuple[FactorizedNoise, slice, slice]] = []  # each layer's part of a draw
-        for layer in self.layers:
-            outputs, inputs = layer.weight.shape
-            middle, end = self._size + inputs, self._size + inputs + outputs
-            self._shares.append((layer.noise, slice(self._size, middle), slice(middle, end)))
-            self._size = end
+        sizes = [size for layer in self.layers for size in reversed(layer.weight.shape)]
+        self._drawn = np.zeros(sum(sizes), np.float32)
+        parts = np.split(self._drawn, np.cumsum(sizes[:-1]))
+        tensors = [tensor(part) for part in parts]  # on the CPU they look at what is drawn
+        self._parts = (
+            [] if not sizes or np.shares_memory(tensors[0].array, self._drawn) else [*zip(tensors, parts, strict=True)]
+        )
+        inputs, outputs = tensors[::2], tensors[1::2]
+        self._shares = [(layer.noise, *both) for layer, *both in zip(self.layers, inputs, outputs, strict=False)]
 
     def draw(self, rng: np.random.Generator) -> None:
         """New noise everywhere. Drawn in one call: three for every layer take more time than the numbers."""
         if not self._shares:
             return
-        drawn = rng.standard_normal(self._size, np.float32)
-        f = np.abs(drawn)
+        drawn = rng.standard_normal(len(self._drawn), np.float32)
+        f = np.abs(drawn, out=self._drawn)
         np.sqrt(f, out=f)
         np.copysign(f, drawn, out=f)
+        for tensor, part in self._parts:
+            tensor.copy_(self._tensor(part))
         for noise, at_input, at_output in self._shares:
-            noise.draw(self._tensor(f[at_input]), self._tensor(f[at_output]))
+            noise.draw(at_input, at_output)
 
     def still(self) -> None:
         """Only the means from here on: how a trained agent acts."""

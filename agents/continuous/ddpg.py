@@ -61,7 +61,7 @@ class DDPG(ReplayActorCritic):
         self.noise.draw(self.random["noise"])
         for optimizer in (self.critic_optimizer, self.actor_optimizer):
             set_learning_rate(optimizer, self.hyperparameters, self.progress)
-        *figures, error = self.improve(self.as_tensors(batch))
+        *figures, error = self.improve(batch.map(self.tensor))
         self.note_error(batch, error)
         self.metrics.add(*(figure.item() for figure in figures))
 

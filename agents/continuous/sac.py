@@ -110,7 +110,7 @@ class SoftActorCritic:
         for optimizer in (self.critic_optimizer, self.actor_optimizer, self.alpha_optimizer):
             set_learning_rate(optimizer, agent.hyperparameters, agent.progress)
         epsilons = [self.draw_epsilon(len(batch.reward)) for _ in range(2)]
-        *figures, error = self.improve(agent.as_tensors(batch), *epsilons, alpha := self.log_alpha())
+        *figures, error = self.improve(batch.map(agent.tensor), *epsilons, alpha := self.log_alpha())
         agent.note_error(batch, error)
         return Figures(*(figure.item() for figure in figures), alpha)
 

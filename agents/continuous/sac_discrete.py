@@ -84,7 +84,7 @@ class SACDiscrete(ReplayActorCritic):
     def learn_from(self, batch: Batch) -> None:
         for optimizer in (self.critic_optimizer, self.actor_optimizer, self.alpha_optimizer):
             set_learning_rate(optimizer, self.hyperparameters, self.progress)
-        *figures, error = self.improve(self.as_tensors(batch), alpha := self.log_alpha())
+        *figures, error = self.improve(batch.map(self.tensor), alpha := self.log_alpha())
         self.note_error(batch, error)
         self.metrics.add(*(figure.item() for figure in figures), alpha)
 

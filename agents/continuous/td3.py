@@ -72,7 +72,7 @@ class TD3(ReplayActorCritic):
         noise = self.random["smoothing"].standard_normal(batch.action.shape, np.float32)
         self.state.updates += 1
         moves_actor = self.state.updates % self.hyperparameters.actor_every == 0
-        *figures, actor_loss, error = self.improve(self.as_tensors(batch), self.tensor(noise), moves_actor)
+        *figures, actor_loss, error = self.improve(batch.map(self.tensor), self.tensor(noise), moves_actor)
         if actor_loss is not None:
             self.state.actor_loss = actor_loss.item()
         critic_loss, value = (figure.item() for figure in figures)

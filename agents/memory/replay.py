@@ -9,6 +9,7 @@ The storage is a ring (ring.py). What a row of it is, and which are drawn, is pu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
@@ -30,13 +31,17 @@ class Batch(NamedTuple):
     there. Truncation leaves it at γ: the episode was cut off, the value goes on. (n-step replays put γᵏ.)
     """
 
-    observation: np.ndarray  # (batch, ...)
-    action: np.ndarray  # (batch,) or (batch, ...)
-    reward: np.ndarray  # (batch,)
-    next_observation: np.ndarray  # (batch, ...)
-    discount: np.ndarray  # (batch,)
-    rows: np.ndarray  # (batch,) where in the replay they lie
-    weight: np.ndarray | None = None  # (batch,) of each loss; None is 1
+    observation: Any  # (batch, ...)
+    action: Any  # (batch,) or (batch, ...)
+    reward: Any  # (batch,)
+    next_observation: Any  # (batch, ...)
+    discount: Any  # (batch,)
+    rows: Any  # (batch,) where in the replay they lie
+    weight: Any = None  # (batch,) of each loss; None is 1
+
+    def map(self, function: Callable[[np.ndarray], Any]) -> Batch:
+        """function(field) in the place of every field that is there: the batch as tensors."""
+        return Batch(*[field if field is None else function(field) for field in self])
 
 
 class Order(Protocol):

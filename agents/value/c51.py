@@ -64,6 +64,23 @@ def _cross_entropy(m: Any, log_p: Any) -> Any:
     return -np.dot(m * log_p, np.ones_like(m, shape=m.shape[1:]))[:, None]
 
 
+# Σ_i z_i p_i of atoms z (N,) and probabilities p (..., N), and the mean over a range of quantiles alone.
+expected_value = mg.operation(lambda p, atoms: p.dot(atoms), name="expected_value")
+expected_in_range = mg.operation(
+    lambda p, atoms, low, high: quantile_weights(p, low, high) @ atoms, name="expected_in_range"
+)
+move = mg.operation(lambda p, reward, discount, atoms: project(reward, discount, p, atoms), name="project")
+
+
+def _divergence(m: np.ndarray, log_p: np.ndarray) -> np.ndarray:
+    terms = np.log(np.maximum(m, TINY))
+    terms -= log_p
+    terms *= m
+    return np.maximum(np.add.reduce(terms, 1), 0)
+
+
+divergence = mg.operation(_divergence, name="divergence")  # KL(m ‖ p), (batch,)
+
 # -Σ_i m_i log p_i, (batch, 1), of a constant m (batch, N) and log p: an operation of the engine, in one node for three.
 cross_entropy = mg.operation(_cross_entropy, dict(log_p=lambda g, m: -g * m), name="cross_entropy")
 
@@ -81,9 +98,9 @@ class Categorical(Risk):
         self.numbers = atoms
         self.atoms = np.linspace(value_min, value_max, atoms, dtype=np.float32)
 
-    def probabilities(self, output: mg.Tensor) -> np.ndarray:
+    def probabilities(self, output: mg.Tensor) -> mg.Tensor:
         """p(s, ·), (batch, actions, N)."""
-        return mg.to_numpy(F.softmax(self.logits(output), 2))
+        return F.softmax(self.logits(output), 2).detach().cpu()  # where the atoms are
 
     def logits(self, output: mg.Tensor) -> mg.Tensor:
         """(batch, actions, N)."""
@@ -91,25 +108,25 @@ class Categorical(Risk):
 
     def values(self, output: mg.Tensor) -> mg.Tensor:
         """Q(s, ·) = Σ_i z_i p_i(s, ·), (batch, actions)."""
-        return mg.from_numpy(self.probabilities(output).dot(self.atoms))
+        return expected_value(self.probabilities(output), self.atoms).to(output.device)
 
     def preferences(self, output: mg.Tensor) -> mg.Tensor:
         """The mean over the quantiles `risk`, (batch, actions)."""
         if self.risk == (0.0, 1.0):
             return self.values(output)
-        return mg.from_numpy(quantile_weights(self.probabilities(output), *self.risk) @ self.atoms)
+        return expected_in_range(self.probabilities(output), self.atoms, *self.risk).to(output.device)
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
         """log p(s, a), (batch, N), of actions (batch, 1)."""
-        rows, chosen = np.arange(len(action)), mg.to_numpy(action)[:, 0]
-        return F.log_softmax(self.logits(output)[rows, chosen], 1)
+        return F.log_softmax(self.logits(output)[mg.arange(len(action)), action.squeeze(1)], 1)
 
     def target(
-        self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
-    ) -> np.ndarray:
+        self, reward: mg.Tensor, discount: mg.Tensor, next_output: mg.Tensor, next_action: mg.Tensor
+    ) -> mg.Tensor:
         """m, (batch, N). Where the episode terminated γ is 0, and all atoms move to r."""
-        logits = next_output.reshape(len(next_output), -1, self.numbers)[np.arange(len(next_action)), next_action]
-        return project(reward, discount, mg.to_numpy(F.softmax(mg.from_numpy(logits), 1)), self.atoms)
+        logits = self.logits(next_output)[mg.arange(len(next_action)), next_action]
+        p = F.softmax(logits, 1).cpu()
+        return move(p, mg.to_numpy(reward), mg.to_numpy(discount), self.atoms).to(next_output.device)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, reduction: str) -> mg.Tensor:
         """The cross-entropy of distributions (batch, N), (batch, 1), or its mean."""
@@ -118,17 +135,13 @@ class Categorical(Risk):
         losses = cross_entropy(target, prediction)
         return losses if reduction == "none" else losses.mean()
 
-    def mean(self, prediction: mg.Tensor) -> float:
+    def mean(self, prediction: mg.Tensor) -> mg.Tensor:
         """The mean of Q(s, a) over the batch."""
-        return np.add.reduce(np.exp(mg.to_numpy(prediction)).dot(self.atoms)).item() / len(prediction)
+        return expected_value(prediction.detach().exp().cpu(), self.atoms).mean()
 
-    def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
+    def error(self, prediction: mg.Tensor, target: mg.Tensor) -> mg.Tensor:
         """KL(m ‖ p), (batch,): what a prioritised replay goes by (Hessel et al. 2018, "The Integrated Agent")."""
-        m = mg.to_numpy(target)
-        terms = np.log(np.maximum(m, TINY))
-        terms -= mg.to_numpy(prediction)
-        terms *= m
-        return np.maximum(np.add.reduce(terms, 1), 0)
+        return divergence(target.cpu(), mg.to_numpy(prediction))
 
     def average(self, outputs: Sequence[mg.Tensor]) -> mg.Tensor:
         """Logits of the mean of the probabilities, (batch, actions, N). The mean of logits would be another

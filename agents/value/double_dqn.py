@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import minigrad as mg
 import minigrad.nn as nn
 
@@ -22,10 +20,10 @@ from .parts.seams import NEXT_ACTION
 
 
 @NEXT_ACTION.option("online")
-def online_argmax(head: Any, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> np.ndarray:
+def online_argmax(head: Any, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> mg.Tensor:
     """a' = argmax_a Q(s', a; θ), (batch,)."""
     with mg.no_grad():
-        return mg.to_numpy(head.preferences(network(next_observation))).argmax(1)
+        return head.preferences(network(next_observation)).argmax(1)
 
 
 class DoubleDQN(DQN):

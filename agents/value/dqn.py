@@ -31,6 +31,7 @@ from envs import Environments, Transition, UsageError
 from envs.discrete_actions import DiscreteActions
 
 from ..core.agent import Agent
+from ..core.capturing import Update
 from ..core.components import ComposedHyperparameters, Seam
 from ..core.hyperparameters import Count, Fraction, Natural, NonNegative, Positive, Sizes, check
 from ..core.schedules import decay_epsilon, list_learning_rate, set_learning_rate
@@ -160,6 +161,7 @@ class DQN(Agent):
         self.optimizer = optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)
         self._noise = Noise(self.network, self.tensor)
         self._target_noise = Noise(self.target_network, self.tensor)
+        self.improve = Update(self, self.improve_network)
         self.max_q = 0.0  # max_a Q(s, a), the mean over the states last acted in
 
     def make_network(self) -> nn.Module:
@@ -247,37 +249,39 @@ class DQN(Agent):
     def learn_from(self, batch: Batch) -> None:
         for noise in (self.noise, self.target_noise):  # each network has its own
             noise.draw(self.random["noise"])
+        set_learning_rate(self.optimizer, self.hyperparameters, self.progress)
+        loss, value, norm, error = self.improve(batch.map(self.tensor))
+        if self.replay.wants_errors:
+            self.replay.feedback(batch.rows, mg.to_numpy(error))
+        self.metrics.add(loss.item(), value.item(), float(self.max_q), norm.item())
+
+    def improve_network(self, batch: Batch) -> tuple[mg.Tensor, ...]:
+        """An update with a batch of tensors: the loss, the mean of Q(s, a), the gradient's norm, and the errors."""
         prediction, target = self.prediction(batch), self.target(batch)
         loss = self.loss(prediction, target, batch.weight)
         self.optimizer.zero_grad()
         loss.backward()
-        h = self.hyperparameters
-        norm = nn.utils.clip_grad_norm_(self.weights, h.max_gradient_norm or float("inf"))
-        set_learning_rate(self.optimizer, h, self.progress)
+        norm = nn.utils.clip_grad_norm_(self.weights, self.hyperparameters.max_gradient_norm or float("inf"))
         self.optimizer.step()
-        if self.replay.wants_errors:
-            self.replay.feedback(batch.rows, self.head.error(prediction, target))
-        self.metrics.add(loss.item(), self.head.mean(prediction), float(self.max_q), norm.item())
+        prediction = prediction.detach()
+        return loss, self.head.mean(prediction), norm, self.head.error(prediction, target)
 
     def prediction(self, batch: Batch) -> mg.Tensor:
         """What the network says about a: Q(s, a), (batch, 1), or log p(s, a), (batch, atoms)."""
-        action = self.tensor(batch.action[:, None])  # gather wants (batch, 1)
-        return self.head.of_action(self.network(self.tensor(batch.observation)), action)
+        return self.head.of_action(self.network(batch.observation), batch.action.unsqueeze(1))
 
     def target(self, batch: Batch) -> mg.Tensor:
         """What that should have been: r + γ Q⁻(s', a'), (batch, 1), or its distribution. A constant: no gradient
         flows through it."""
-        next_observation = self.tensor(batch.next_observation)
-        next_output = self.target_network(next_observation)  # none of its weights requires a gradient
-        next_action = self.next_action(self.head, self.network, next_output, next_observation)
-        target = self.head.target(batch.reward, batch.discount, mg.to_numpy(next_output), next_action)
-        return self.tensor(target)
+        next_output = self.target_network(batch.next_observation)  # none of its weights requires a gradient
+        next_action = mg.as_tensor(self.next_action(self.head, self.network, next_output, batch.next_observation))
+        return self.head.target(batch.reward, batch.discount, next_output, next_action)
 
-    def loss(self, prediction: mg.Tensor, target: mg.Tensor, weight: np.ndarray | None) -> mg.Tensor:
+    def loss(self, prediction: mg.Tensor, target: mg.Tensor, weight: mg.Tensor | None) -> mg.Tensor:
         """The mean over the batch, of samples that may count differently."""
         if weight is None:
             return self.head.loss(prediction, target, reduction="mean")
-        return (self.tensor(weight[:, None]) * self.head.loss(prediction, target, reduction="none")).mean()
+        return (weight.unsqueeze(1) * self.head.loss(prediction, target, reduction="none")).mean()
 
     def parts(self) -> dict[str, Any]:
         return {

@@ -50,6 +50,15 @@ def _quantile_slope(g: Any, target: Any, level: Any, prediction: Any) -> Any:
 quantile_loss = mg.operation(_quantile_loss, dict(prediction=_quantile_slope), name="quantile_loss")
 
 
+def _mean_in_range(quantiles: np.ndarray, low: float, high: float) -> np.ndarray:
+    ascending, size = np.sort(quantiles, -1), quantiles.shape[-1]
+    return ascending @ quantile_weights(np.full(size, 1 / size), low, high).astype(ascending.dtype)
+
+
+# The mean of quantiles (..., N), in whatever order, between two levels: an operation without a rule.
+mean_in_range = mg.operation(_mean_in_range, name="mean_in_range")
+
+
 def quantile_huber_loss(target: mg.Tensor, prediction: mg.Tensor) -> mg.Tensor:
     """L, (batch, 1), of a constant target (batch, M) and quantiles (batch, N) in the order of their levels."""
     size = prediction.shape[1]
@@ -76,20 +85,18 @@ class Quantiles(Risk):
         """The mean over the quantiles `risk`, (batch, actions)."""
         if self.risk == (0.0, 1.0):
             return self.values(output)
-        ascending = np.sort(mg.to_numpy(self.quantiles(output)), 2)
-        weights = quantile_weights(np.full(self.numbers, 1 / self.numbers), *self.risk)
-        return mg.from_numpy(ascending @ weights.astype(ascending.dtype))
+        return mean_in_range(self.quantiles(output).detach().cpu(), *self.risk).to(output.device)
 
     def of_action(self, output: mg.Tensor, action: mg.Tensor) -> mg.Tensor:
         """θ(s, a), (batch, N), of actions (batch, 1)."""
-        return self.quantiles(output)[np.arange(len(action)), mg.to_numpy(action)[:, 0]]
+        return self.quantiles(output)[mg.arange(len(action)), action.squeeze(1)]
 
     def target(
-        self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
-    ) -> np.ndarray:
+        self, reward: mg.Tensor, discount: mg.Tensor, next_output: mg.Tensor, next_action: mg.Tensor
+    ) -> mg.Tensor:
         """r + γ θ⁻(s', a'), (batch, N). Where the episode terminated γ is 0, and all are r."""
-        following = next_output.reshape(len(next_output), -1, self.numbers)[np.arange(len(next_action)), next_action]
-        return reward[:, None] + discount[:, None] * following
+        following = self.quantiles(next_output)[mg.arange(len(next_action)), next_action]
+        return reward.unsqueeze(1) + discount.unsqueeze(1) * following
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, reduction: str) -> mg.Tensor:
         """The losses of quantiles (batch, N), (batch, 1), or their mean."""
@@ -98,13 +105,13 @@ class Quantiles(Risk):
         losses = quantile_huber_loss(target, prediction)
         return losses if reduction == "none" else losses.mean()
 
-    def mean(self, prediction: mg.Tensor) -> float:
+    def mean(self, prediction: mg.Tensor) -> mg.Tensor:
         """The mean of Q(s, a) over the batch."""
-        return mg.to_numpy(prediction).mean().item()
+        return prediction.detach().mean()
 
-    def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
+    def error(self, prediction: mg.Tensor, target: mg.Tensor) -> mg.Tensor:
         """|E target - Q(s, a)|, (batch,): what a prioritised replay goes by, as in DQN."""
-        return np.abs(mg.to_numpy(target).mean(1) - mg.to_numpy(prediction).mean(1))
+        return (target.mean(1) - prediction.detach().mean(1)).abs()
 
     def average(self, outputs: Sequence[mg.Tensor]) -> mg.Tensor:
         """The mean of every quantile, (batch, actions, N)."""

@@ -68,6 +68,10 @@ def test_projection_keeps_the_mean() -> None:
     np.testing.assert_allclose(m @ atoms, reward + discount * (probability @ atoms))
 
 
+def constants(*values) -> list[mg.Tensor]:
+    return [mg.from_numpy(np.asarray(value)) for value in values]
+
+
 def test_of_action_and_loss_by_hand() -> None:
     head = Categorical(2, 0.0, 1.0)
     p = np.array([[[0.5, 0.5], [0.1, 0.9]], [[0.2, 0.8], [0.6, 0.4]]])
@@ -87,7 +91,7 @@ def test_of_action_and_loss_by_hand() -> None:
 def test_target_moves_the_next_actions_distribution() -> None:
     head = Categorical(3, 0.0, 2.0)
     p = np.array([[[0.2, 0.3, 0.5], [1.0, 1e-12, 1e-12]]])
-    target = head.target(np.array([1.0]), np.array([0.5]), np.log(p).reshape(1, 6), np.array([0]))
+    target = head.target(*constants([1.0], [0.5], np.log(p).reshape(1, 6), [0]))
     np.testing.assert_allclose(target, [[0, 0.2 + 0.15, 0.15 + 0.5]], atol=1e-9)
 
 
@@ -95,7 +99,7 @@ def test_a_terminated_row_takes_nothing_from_its_next_state() -> None:
     """Beside a row that goes on: all atoms of the first move to its reward, whatever the network says."""
     head = Categorical(3, 0.0, 2.0)
     p = np.array([[[0.2, 0.3, 0.5]], [[0.2, 0.3, 0.5]]])
-    target = head.target(np.array([0.25, 0.0]), np.array([0.0, 1.0]), np.log(p), np.array([0, 0]))
+    target = head.target(*constants([0.25, 0.0], [0.0, 1.0], np.log(p), [0, 0]))
     np.testing.assert_allclose(target, [[0.75, 0.25, 0], [0.2, 0.3, 0.5]], atol=1e-12)
 
 
@@ -104,7 +108,7 @@ def test_large_logits() -> None:
     head = Categorical(3, 0.0, 2.0)
     logits = np.array([[[200.0, 0.0, -200.0]]], np.float32)
     np.testing.assert_allclose(head.probabilities(mg.from_numpy(logits)), [[[1, 0, 0]]], atol=1e-30)
-    target = head.target(np.zeros(1, np.float32), np.ones(1, np.float32), logits, np.array([0]))
+    target = head.target(*constants(np.zeros(1, np.float32), np.ones(1, np.float32), logits, [0]))
     np.testing.assert_allclose(target, [[1, 0, 0]], atol=1e-30)
     output = mg.from_numpy(logits).requires_grad_()
     log_p = head.of_action(output, mg.tensor([[0]]))

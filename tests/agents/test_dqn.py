@@ -162,8 +162,8 @@ def test_huber_is_quadratic_then_linear() -> None:
 
 def test_target_by_hand() -> None:
     head = ExpectedValue(LOSSES["huber"])
-    q = np.array([[1.0, 5.0], [7.0, 2.0]])
-    target = head.target(np.array([10.0, 20.0]), np.array([0.9, 0.0]), q, np.array([1, 0]))
+    q = mg.tensor([[1.0, 5.0], [7.0, 2.0]])
+    target = head.target(mg.tensor([10.0, 20.0]), mg.tensor([0.9, 0.0]), q, mg.tensor([1, 0]))
     np.testing.assert_allclose(target, [[10 + 0.9 * 5], [20]])
 
 

@@ -46,10 +46,10 @@ def test_head_by_hand() -> None:
     np.testing.assert_allclose(head.preferences(output).array, [[1, 5], [0, 4]])  # the lower of two: in any order
     chosen = head.of_action(output, mg.tensor([[1], [0]]))
     np.testing.assert_array_equal(chosen.array, [[7, 5], [0, 2]])
-    target = head.target(np.array([10.0, 20.0]), np.array([0.5, 0.0]), output.array, np.array([0, 1]))
+    target = head.target(mg.tensor([10.0, 20.0]), mg.tensor([0.5, 0.0]), output, mg.tensor([0, 1]))
     np.testing.assert_array_equal(target, [[10.5, 11.5], [20, 20]])
-    assert head.mean(chosen) == pytest.approx(3.5)
-    np.testing.assert_allclose(head.error(chosen, mg.from_numpy(target)), [5, 19])
+    assert head.mean(chosen).item() == pytest.approx(3.5)
+    np.testing.assert_allclose(head.error(chosen, target), [5, 19])
 
 
 def test_the_loss_refuses_quantiles_of_another_shape() -> None:

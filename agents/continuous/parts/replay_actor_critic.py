@@ -77,10 +77,6 @@ class ReplayActorCritic(Agent):
         """An update, and its figures for `metrics`."""
         raise NotImplementedError
 
-    def as_tensors(self, batch: Batch) -> Batch:
-        """The batch on the networks' device."""
-        return Batch(*(field if field is None else self.tensor(field) for field in batch))
-
     def note_error(self, batch: Batch, error: mg.Tensor) -> None:
         """|δ| of every sample, (batch,), for a prioritised replay."""
         if self.replay.wants_errors:

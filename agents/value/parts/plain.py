@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 import minigrad as mg
 import minigrad.nn as nn
 import minigrad.nn.functional as F
@@ -42,19 +40,18 @@ class ExpectedValue:
         return output.gather(1, action)
 
     def target(
-        self, reward: np.ndarray, discount: np.ndarray, next_output: np.ndarray, next_action: np.ndarray
-    ) -> np.ndarray:
-        """y, (batch, 1), from reward, discount and a' (batch,). A constant: plain arrays will do."""
-        y = reward + discount * next_output[np.arange(len(next_action)), next_action]
-        return y[:, None]
+        self, reward: mg.Tensor, discount: mg.Tensor, next_output: mg.Tensor, next_action: mg.Tensor
+    ) -> mg.Tensor:
+        """y, (batch, 1), from reward, discount and a' (batch,)."""
+        return reward.unsqueeze(1) + discount.unsqueeze(1) * next_output.gather(1, next_action.unsqueeze(1))
 
-    def mean(self, prediction: mg.Tensor) -> float:
+    def mean(self, prediction: mg.Tensor) -> mg.Tensor:
         """The mean of Q(s, a) over the batch."""
-        return np.add.reduce(mg.to_numpy(prediction), axis=None).item() / len(prediction)
+        return prediction.mean()
 
-    def error(self, prediction: mg.Tensor, target: mg.Tensor) -> np.ndarray:
+    def error(self, prediction: mg.Tensor, target: mg.Tensor) -> mg.Tensor:
         """|δ| of every sample, (batch,): what a prioritised replay goes by."""
-        return np.abs(mg.to_numpy(target) - mg.to_numpy(prediction))[:, 0]
+        return (target - prediction).abs().squeeze(1)
 
     def average(self, outputs: Sequence[mg.Tensor]) -> mg.Tensor:
         """The mean value of every action, (batch, actions)."""
@@ -67,10 +64,10 @@ def make_expected_value(agent: Any) -> ExpectedValue:
 
 
 @NEXT_ACTION.option("target")
-def target_argmax(head: Any, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> np.ndarray:
+def target_argmax(head: Any, network: nn.Module, target_output: mg.Tensor, next_observation: mg.Tensor) -> mg.Tensor:
     """DQN: a' = argmax Q⁻(s', a). What chooses is what judges, so whatever it overestimates it also picks. "Best" is
     what the policy goes by, the head's preferences; so what is learned is the return of the policy that acts."""
-    return mg.to_numpy(head.preferences(target_output)).argmax(1)
+    return head.preferences(target_output).argmax(1)
 
 
 Linear = Callable[[int, int], nn.Module]

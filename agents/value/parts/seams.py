@@ -5,10 +5,10 @@ head          what the network says about each action. It reads the network's ou
                   values(output)        Q(s, ·), (batch, actions)
                   preferences(output)   what the policy goes by, (batch, actions); most heads go by the values
                   of_action(output, action)   the part of the actions (batch, 1), (batch, numbers)
-                  target(reward, discount, next_output, next_action)   what that part should have been, an array
+                  target(reward, discount, next_output, next_action)   what that part should have been
                   loss(prediction, target, reduction)   with "none" (batch, 1), with "mean" their mean
-                  mean(prediction)      the mean of Q(s, a) over the batch, a float
-                  error(prediction, target)   how far off each was, an array (batch,), for a prioritised replay
+                  mean(prediction)      the mean of Q(s, a) over the batch, ()
+                  error(prediction, target)   how far off each was, (batch,), for a prioritised replay
                   average(outputs)      the output that stands between several; an averaged target asks for it
 next_action   a function (head, network, target_output, next_observation) that returns a', (batch,): the action whose
               value the target takes. It needs no gradient.

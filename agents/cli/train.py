@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -36,6 +36,8 @@ from .parsing import AgentOption, EnvOption, RunArgument, parse, take_option
 
 H = TypeVar("H")
 
+CAPTURE = {"auto": "auto", "always": True, "never": False}
+
 
 @dataclass(frozen=True)
 class TrainOptions(Generic[H]):
@@ -50,6 +52,9 @@ class TrainOptions(Generic[H]):
     """Everything random follows from it: the same command gives the same curve."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the networks are: cuda pays for large ones only, and needs an NVIDIA GPU and CuPy (docs/gpu.md)."""
+    capture: Literal["auto", "always", "never"] = "auto"
+    """Whether updates are recorded once and replayed, which takes less time and gives the same result. auto is where
+    nothing of your own runs in them. --capture is always, --no-capture is never."""
     env_option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """An option of the environment, NAME=VALUE, such as is_slippery=False; may be given several times."""
     data: Path | None = None
@@ -109,6 +114,7 @@ def command_train(arguments: list[str]) -> int:
         num_envs=options.num_envs,
         data=options.data,
         device=options.device,
+        capture=CAPTURE[options.capture],
         **options.hyperparameters.plain(),
     )
     agent.total_steps = options.steps
@@ -141,6 +147,7 @@ def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainO
     """The options, whose defaults depend on some of them: the environment has a preset, and a component has settings of
     its own."""
     kind, description = agent_type.Hyperparameters, doc(agent_type)
+    arguments = [*spell_out_capture(arguments)]
     chosen: dict[str, Any] = {}
     if issubclass(kind, ComposedHyperparameters):
         arguments, chosen = in_present_words(kind, arguments)
@@ -160,6 +167,14 @@ def parse_train_options(agent_type: type[Agent], arguments: list[str]) -> TrainO
     composed: Any = type(hyperparameters)
     options = tyro.conf.OmitArgPrefixes[TrainOptions[composed]]
     return parse(options, arguments, f"train {agent_type.name}", default, description)
+
+
+def spell_out_capture(arguments: list[str]) -> Iterator[str]:
+    """--no-capture is --capture never, and --capture alone is --capture always."""
+    for argument, following in itertools.pairwise([*arguments, "--"]):
+        if argument == "--capture" and following not in CAPTURE:
+            argument = "--capture=always"
+        yield "--capture=never" if argument == "--no-capture" else argument
 
 
 def in_present_words(kind: type[ComposedHyperparameters], arguments: list[str]) -> tuple[list[str], dict[str, Any]]:

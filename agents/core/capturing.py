@@ -10,14 +10,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import minigrad as mg
 import minigrad.nn as nn
 from envs import UsageError
-
-if TYPE_CHECKING:
-    from .agent import Agent
 
 CHECK_EVERY = 1_000  # updates, where a user's own piece is captured
 OURS = ("agents", "minigrad", "envs", "gymnasium", "numpy", "builtins", "typing", "abc", "collections", "functools")
@@ -36,10 +33,14 @@ def check_capture(value: Any) -> bool | str:
 class Update:
     """`function`, a method of tensors of an agent or of a part of it, captured where that is safe."""
 
-    def __init__(self, agent: Agent, function: Callable) -> None:
+    def __init__(self, agent: Any, function: Callable) -> None:
         self.agent, self.function, self.owner = agent, function, function.__self__  # type: ignore[attr-defined]
         self.run: Callable | None = None
         self.parts: list[tuple[str, Any]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy begins anew."""
+        return {**self.__dict__, "run": None}
 
     def __call__(self, *arguments: Any) -> Any:
         held = self.owner.__dict__

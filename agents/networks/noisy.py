@@ -114,13 +114,25 @@ class Noise:
         self._tensor = tensor
         sizes = [size for layer in self.layers for size in reversed(layer.weight.shape)]
         self._drawn = np.zeros(sum(sizes), np.float32)
-        parts = np.split(self._drawn, np.cumsum(sizes[:-1]))
-        tensors = [tensor(part) for part in parts]  # on the CPU they look at what is drawn
-        self._parts = (
-            [] if not sizes or np.shares_memory(tensors[0].array, self._drawn) else [*zip(tensors, parts, strict=True)]
-        )
-        inputs, outputs = tensors[::2], tensors[1::2]
-        self._shares = [(layer.noise, *both) for layer, *both in zip(self.layers, inputs, outputs, strict=False)]
+        self._parts = np.split(self._drawn, np.cumsum(sizes[:-1]))
+        self._look()
+
+    def _look(self) -> None:
+        """Make the tensors that the layers see. On the CPU they look at the memory that draws are written to."""
+        tensors = [self._tensor(part) for part in self._parts]
+        elsewhere = any(tensor.device.type != "cpu" for tensor in tensors)
+        self._copied = [*zip(tensors, self._parts, strict=True)] if elsewhere else []
+        both = zip(self.layers, tensors[::2], tensors[1::2], strict=False)
+        self._shares = [(layer.noise, at_input, at_output) for layer, at_input, at_output in both]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy's tensors look at the copy's memory."""
+        self.__dict__.update(state)
+        self._parts = np.split(self._drawn, np.cumsum([len(part) for part in self._parts[:-1]]))
+        self._look()
+        for noise, at_input, at_output in self._shares:
+            if noise.at_output is not None:
+                noise.draw(at_input, at_output)
 
     def draw(self, rng: np.random.Generator) -> None:
         """New noise everywhere. Drawn in one call: three for every layer take more time than the numbers."""
@@ -130,7 +142,7 @@ class Noise:
         f = np.abs(drawn, out=self._drawn)
         np.sqrt(f, out=f)
         np.copysign(f, drawn, out=f)
-        for tensor, part in self._parts:
+        for tensor, part in self._copied:
             tensor.copy_(self._tensor(part))
         for noise, at_input, at_output in self._shares:
             noise.draw(at_input, at_output)

@@ -60,6 +60,7 @@ OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "own": (is_kind(dict), "names of the user's own networks"),
     "device": (lambda value: value in ("cpu", "cuda"), "cpu or cuda"),
+    "capture": (lambda value: value in (True, False), "true or false"),
     "checkpoint_every": (is_whole(0), "a whole number from 0 up"),
     "evaluation_episodes": (is_whole(0), "a whole number from 0 up"),
     "preset": (is_kind(dict), "names and values of hyper-parameters"),

@@ -18,7 +18,7 @@ from .config import read_config
 from .tables import read_table
 
 # What tells two samples of one experiment apart, and the machine that they were made on.
-NOT_COMPARED = ("seed", "versions", "device")
+NOT_COMPARED = ("seed", "versions", "device", "capture")
 Curve = tuple[np.ndarray, np.ndarray]  # steps, values
 
 

@@ -259,7 +259,7 @@ def why_not_own(run: Run, saved: Saved, agent: Trained) -> str | None:
         return "it has no checkpoint yet"
     trained, own = saved.agent["config"], json.loads(json.dumps(agent.config()))
     for name in changed_names(trained, own):
-        if name not in ("steps", "device"):
+        if name not in ("steps", "device", "capture"):
             return f"its {name} is {trained[name]!r}, the agent's {own.get(name)!r}"
     if saved.agent["steps"] != agent.steps:
         return f"its newest checkpoint is of step {saved.agent['steps']:,}, the agent is at step {agent.steps:,}"

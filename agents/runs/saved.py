@@ -81,6 +81,7 @@ def make_agent(
             seed=config["seed"],
             num_envs=config["num_envs"],
             device=config.get("device", "cpu"),
+            capture=config.get("capture", "auto"),
             **({"data": config["data"]} if "data" in config else {}),
             **vars(hyperparameters),
             **networks,

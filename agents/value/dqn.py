@@ -28,7 +28,6 @@ import minigrad as mg
 import minigrad.nn as nn
 import minigrad.optim as optim
 from envs import Environments, Transition, UsageError
-from envs.discrete_actions import DiscreteActions
 
 from ..core.agent import Agent
 from ..core.capturing import Update
@@ -137,6 +136,8 @@ class DQN(Agent):
     def make_environments(self, env: Any, num_envs: int = 1) -> Environments:
         environments = super().make_environments(env, num_envs)
         if isinstance(environments.action_space, spaces.Box):
+            from envs.discrete_actions import DiscreteActions
+
             return DiscreteActions(environments, self.hyperparameters.actions)
         return environments
 

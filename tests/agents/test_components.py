@@ -283,7 +283,8 @@ def test_own_components() -> None:
     batch = agent.replay.sample(3)
     np.testing.assert_array_equal(batch.rows, [39] * 3)
     following = agent.target_network(mg.from_numpy(batch.next_observation)).array[:, 0]
-    np.testing.assert_allclose(agent.target(batch).array[:, 0], batch.reward + batch.discount * following, rtol=1e-6)
+    target = agent.target(batch.map(agent.tensor))
+    np.testing.assert_allclose(target.array[:, 0], batch.reward + batch.discount * following, rtol=1e-6)
     prediction, target = mg.tensor([[1.0], [5.0]]), mg.tensor([[2.0], [2.0]])
     assert agent.loss(prediction, target, None).item() == 2.0
     head = DQN(ENV, head=Doubled(absolute_loss))

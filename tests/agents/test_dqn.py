@@ -46,7 +46,7 @@ def test_target_network_equals_the_online_one_at_the_start(dqn_type: type[DQN]) 
 def test_no_gradient_reaches_the_target_network(dqn_type: type[DQN]) -> None:
     agent = dqn_type(ENV).learn(150)
     batch = agent.replay.sample(32)
-    target = agent.target(batch)
+    target = agent.target(batch.map(agent.tensor))
     assert not target.requires_grad
     assert not any(parameter.requires_grad for parameter in agent.target_network.parameters())
     before = weights(agent.target_network)
@@ -86,7 +86,7 @@ def test_the_target_looks_n_steps_ahead() -> None:
     np.testing.assert_array_equal(batch.discount, np.where(from_0, 0.25, 0.5))
     following = agent.target_network(mg.from_numpy(batch.next_observation)).array.max(axis=1)
     expected = batch.reward + batch.discount * following
-    np.testing.assert_allclose(agent.target(batch).array[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(agent.target(batch.map(agent.tensor)).array[:, 0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("replay", ["uniform", "prioritized"])
@@ -120,7 +120,7 @@ def test_gradient_of_the_loss(dqn_type: type[DQN], loss: str, weighted: bool) ->
         drawn.discount.astype(np.float64),
         drawn.rows,
         np.linspace(0.5, 1.0, 8) if weighted else None,
-    )
+    ).map(agent.tensor)
     agent.network.double()
     agent.target_network.double()
     target = agent.tensor(agent.target(batch).array.astype(np.float64))

@@ -17,9 +17,10 @@ def test_weights_change_the_loss_and_not_the_priorities(variant: type[DQN]) -> N
     agent = variant(ENV, replay="prioritized", learning_starts=50).learn(100)
     batch = agent.replay.sample(16)
     weight = np.linspace(0.1, 1.0, 16, dtype=np.float32)
-    prediction, target = agent.prediction(batch), agent.target(batch)
+    tensors, weights = batch.map(agent.tensor), agent.tensor(weight)
+    prediction, target = agent.prediction(tensors).detach(), agent.target(tensors)
     losses = agent.head.loss(prediction, target, "none").array[:, 0]
-    assert agent.loss(prediction, target, weight).item() == pytest.approx((weight * losses).mean(), rel=1e-5)
+    assert agent.loss(prediction, target, weights).item() == pytest.approx((weight * losses).mean(), rel=1e-5)
     assert agent.loss(prediction, target, None).item() == pytest.approx(losses.mean(), rel=1e-5)
 
     given = []
@@ -37,7 +38,8 @@ def test_the_error_is_the_temporal_difference() -> None:
     with mg.no_grad():
         following = agent.target_network(mg.from_numpy(batch.next_observation)).array.max(axis=1)
     delta = batch.reward + batch.discount * following - q
-    error = agent.head.error(agent.prediction(batch), agent.target(batch))
+    tensors = batch.map(agent.tensor)
+    error = agent.head.error(agent.prediction(tensors).detach(), agent.target(tensors))
     np.testing.assert_allclose(error, np.abs(delta), rtol=1e-4, atol=1e-6)
 
 

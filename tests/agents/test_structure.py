@@ -54,7 +54,7 @@ package.__path__ = ["agents"]  # without its __init__, which imports every agent
 sys.modules["agents"] = package
 from agents.value.dqn import DQN
 # It has no preset: one of DQN's speaks of C51, too.
-DQN("MountainCarContinuous-v0", seed=0, learning_starts=50).learn(100)
+DQN("CliffWalking-v1", seed=0, learning_starts=50).learn(100)
 names = [name for name in sys.modules if name.partition(".")[0] in ("agents", "envs")]
 files = {file for name in names if (file := getattr(sys.modules[name], "__file__", None))}
 print(sum(len(open(file).readlines()) for file in files))

@@ -94,7 +94,7 @@ class A2C(RolloutAgent):
         set_learning_rate(self.optimizer, h, self.progress)
         steps = self.normalize_rewards(steps)
         losses, explained = judge_and_weigh(self, steps)
-        norm = descend(losses.total, self.optimizer, self.weights, h.max_gradient_norm)
+        norm = descend(losses.total, self.optimizer, self.weights, h.max_gradient_norm).item()
         self.learn_observations(steps)
         self.metrics.add(losses.policy.item(), losses.value.item(), losses.entropy.item(), explained, norm)
 

@@ -70,7 +70,7 @@ class ActorCritic(RolloutAgent):
         value_loss = F.mse_loss(value, self.tensor(target))
         entropy = distribution.entropy().mean()
         # Each network has a loss of its own, so their sum will do.
-        norm = descend(policy_loss + value_loss, self.optimizer, self.weights, h.max_gradient_norm)
+        norm = descend(policy_loss + value_loss, self.optimizer, self.weights, h.max_gradient_norm).item()
 
         explained = explained_variance(predicted, target)
         self.metrics.add(policy_loss.item(), value_loss.item(), entropy.item(), explained, norm)

@@ -100,7 +100,7 @@ class OffPolicyActorCritic(RolloutAgent):
             policy_loss = policy_gradient_loss(log_prob, weight * self.tensor(delta), len(delta))
             value_loss = weighted_squared_error(value, self.tensor(target), weight)
             entropy = distribution.entropy().mean()
-            norm = descend(policy_loss + value_loss, self.optimizer, self.weights, h.max_gradient_norm)
+            norm = descend(policy_loss + value_loss, self.optimizer, self.weights, h.max_gradient_norm).item()
 
             losses = policy_loss.item(), value_loss.item(), entropy.item()
             effective = float(effective_sample_size(log_weight))

@@ -25,6 +25,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 import minigrad.optim as optim
 
+from ..core.capturing import Update
 from ..core.hyperparameters import NonNegative, Positive
 from ..core.schedules import set_learning_rate
 from ..memory.rollout import Steps
@@ -111,6 +112,10 @@ class PPO(RolloutAgent):
     Hyperparameters = PPOHyperparameters
     metric_names = (*Figures._fields, "explained_variance")
 
+    def build(self) -> None:
+        super().build()
+        self.take_step = Update(self, self.improve_networks)
+
     def make_optimizer(self) -> optim.Optimizer:
         h = self.hyperparameters
         return optim.Adam(self.weights, lr=h.learning_rate, eps=h.adam_epsilon)  # detail 3
@@ -129,23 +134,39 @@ class PPO(RolloutAgent):
         figures: list[Figures] = []
         for _ in range(h.epochs):
             for minibatch in batch.minibatches(h.batch_size, self.random["minibatches"]):
-                losses = self.losses(minibatch)
-                moved = mg.to_numpy(losses.log_ratio)
-                kl, clipped = approximate_kl(moved), clip_fraction(moved, self.clip)
-                too_far = kl > largest_kl
-                norm = 0.0 if too_far else descend(losses.total, self.optimizer, self.weights, h.max_gradient_norm)
-                means = losses.policy.item(), losses.value.item(), losses.entropy.item()
-                figures.append(Figures(*means, kl, clipped, norm))
-                if too_far:
+                tensors = minibatch.map(self.tensor)
+                if h.target_kl and self.distance(tensors) > largest_kl:
+                    figures.append(self.read(self.losses(tensors), 0.0))
                     return figures
+                *losses, norm = self.take_step(tensors, self.clip)
+                figures.append(self.read(Losses(*losses), norm.item()))
         return figures
 
-    def losses(self, batch: Batch) -> Losses:
+    def improve_networks(self, batch: Batch, clip: float) -> tuple[mg.Tensor, ...]:
+        """A step of Adam with a minibatch of tensors: the losses, and the gradient's norm."""
+        losses = self.losses(batch, clip)
+        norm = descend(losses.total, self.optimizer, self.weights, self.hyperparameters.max_gradient_norm)
+        return *losses, norm
+
+    def distance(self, batch: Batch) -> float:
+        """How far the policy has gone."""
+        with mg.no_grad():
+            return approximate_kl(mg.to_numpy(log_ratio(self.network(batch.observation)[0], batch)))
+
+    def read(self, losses: Losses, norm: float) -> Figures:
+        """The figures of a minibatch."""
+        moved = mg.to_numpy(losses.log_ratio)
+        means = losses.policy.item(), losses.value.item(), losses.entropy.item()
+        return Figures(*means, approximate_kl(moved), clip_fraction(moved, self.clip), norm)
+
+    def losses(self, batch: Batch, clip: float | None = None) -> Losses:
+        """Of a minibatch of tensors. clip: ε, that of this moment if left out."""
         h = self.hyperparameters
-        distribution, value = self.network(self.tensor(batch.observation))
-        moved = log_ratio(self, distribution, batch)
-        policy_loss = clipped_surrogate(moved.exp(), advantage_of(self, batch), self.clip)  # detail 8
-        squared = value_loss(value, self.tensor(batch.value), self.tensor(batch.target), h.value_clip)
+        distribution, value = self.network(batch.observation)
+        moved = log_ratio(distribution, batch)
+        bound = self.clip if clip is None else clip
+        policy_loss = clipped_surrogate(moved.exp(), advantage_of(self, batch), bound)  # detail 8
+        squared = value_loss(value, batch.value, batch.target, h.value_clip)
         entropy = distribution.entropy().mean()
         total = policy_loss + h.value_coefficient * squared
         if h.entropy_coefficient:

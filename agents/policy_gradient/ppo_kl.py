@@ -30,6 +30,7 @@ import minigrad as mg
 import minigrad.optim as optim
 from minigrad.distributions import Distribution, kl_divergence
 
+from ..core.capturing import Update
 from ..core.hyperparameters import Positive
 from ..core.schedules import set_learning_rate
 from ..memory.rollout import Steps
@@ -98,6 +99,7 @@ class PPOKL(RolloutAgent):
 
     def build(self) -> None:
         super().build()
+        self.take_step = Update(self, self.improve_networks)
         self.penalty = Penalty(self.hyperparameters.beta)
 
     def make_optimizer(self) -> optim.Optimizer:
@@ -116,26 +118,32 @@ class PPOKL(RolloutAgent):
         figures: list[Figures] = []
         for _ in range(h.epochs):
             for minibatch in batch.minibatches(h.batch_size, self.random["minibatches"]):
-                losses = self.losses(minibatch)
-                norm = descend(losses.total, self.optimizer, self.weights, h.max_gradient_norm)
-                means = losses.policy.item(), losses.value.item(), losses.entropy.item()
-                figures.append(Figures(*means, norm))
+                figures.append(Figures(*(x.item() for x in self.take_step(minibatch.map(self.tensor), beta))))
         with mg.no_grad():
-            kl = self.kl(self.network.policy(self.tensor(batch.observation)), batch).item()
+            tensors = batch.map(self.tensor)
+            kl = self.kl(self.network.policy(tensors.observation), tensors).item()
         self.penalty.adapt(kl, h.kl_target)
         return [*np.mean(figures, 0).tolist(), kl, beta]
 
-    def losses(self, batch: Batch) -> Losses:
+    def improve_networks(self, batch: Batch, beta: float) -> tuple[mg.Tensor, ...]:
+        """A step of Adam with a minibatch of tensors, and its figures."""
+        losses = self.losses(batch, beta)
+        norm = descend(losses.total, self.optimizer, self.weights, self.hyperparameters.max_gradient_norm)
+        return losses.policy, losses.value, losses.entropy, norm
+
+    def losses(self, batch: Batch, beta: float | None = None) -> Losses:
+        """Of a minibatch of tensors. beta: the penalty's, as it is now, if left out."""
         h = self.hyperparameters
-        distribution, value = self.network(self.tensor(batch.observation))
-        ratio = log_ratio(self, distribution, batch).exp()
+        distribution, value = self.network(batch.observation)
+        ratio = log_ratio(distribution, batch).exp()
         policy_loss = -surrogate(ratio, advantage_of(self, batch))
-        squared = value_loss(value, self.tensor(batch.value), self.tensor(batch.target), h.value_clip)
+        squared = value_loss(value, batch.value, batch.target, h.value_clip)
         entropy, kl = distribution.entropy().mean(), self.kl(distribution, batch)
         total = policy_loss + h.value_coefficient * squared
         if h.entropy_coefficient:
             total = total - h.entropy_coefficient * entropy
-        return Losses(total + self.penalty.beta * kl, policy_loss, squared, entropy, kl)
+        weight = self.penalty.beta if beta is None else beta
+        return Losses(total + weight * kl, policy_loss, squared, entropy, kl)
 
     def kl(self, new: Distribution, batch: Batch) -> mg.Tensor:
         """The mean over the steps, ()."""

@@ -90,7 +90,7 @@ class SimplePolicyGradient(Agent):
         observation, action = joined(trajectories)
         distribution = self.policy(self.tensor(observation))
         loss = self.loss(distribution, action, self.credit(trajectories), len(trajectories))
-        norm = descend(loss, self.optimizer, self.weights, self.hyperparameters.max_gradient_norm)
+        norm = descend(loss, self.optimizer, self.weights, self.hyperparameters.max_gradient_norm).item()
         with mg.no_grad():
             entropy = distribution.entropy().mean()
         self.metrics.add(loss.item(), entropy.item(), norm, *self.figures)

@@ -40,6 +40,7 @@ from minigrad.autograd import grad
 from minigrad.distributions import ParameterError, kl_divergence
 from minigrad.nn.utils import parameters_to_vector, vector_to_parameters
 
+from ..core.capturing import Update
 from ..core.hyperparameters import Count, Fraction, NonNegative, Positive
 from ..core.schedules import set_learning_rate
 from ..memory.rollout import Steps
@@ -131,6 +132,10 @@ class TRPO(RolloutAgent):
     metric_names = (*Figures._fields, "value_loss", "explained_variance")
     compares_policies = True
 
+    def build(self) -> None:
+        super().build()
+        self.take_step = Update(self, self.improve_value)
+
     def list_weights(self) -> list[nn.Parameter]:
         """The value's; the policy's take steps without an optimizer."""
         return list(self.network.critic.parameters())
@@ -146,15 +151,15 @@ class TRPO(RolloutAgent):
 
     def improve(self, batch: Batch) -> list[float]:
         """One step of the policy, several passes over the rollout for the value."""
-        figures = self.improve_policy(batch)
+        figures = self.improve_policy(batch.map(self.tensor))
         return [*figures, float(np.mean(self.fit_value(batch)))]
 
     def improve_policy(self, batch: Batch) -> Figures:
         h = self.hyperparameters
         weights = list(self.network.policy.parameters())
         old, advantage = old_policy(self, batch), advantage_of(self, batch)
-        distribution = self.network.policy(self.tensor(batch.observation))
-        before = surrogate(log_ratio(self, distribution, batch).exp(), advantage)
+        distribution = self.network.policy(batch.observation)
+        before = surrogate(log_ratio(distribution, batch).exp(), advantage)
         gradient = flat_gradient(before, weights, retain_graph=True)
         step = self.natural_step(kl_divergence(old, distribution).mean(), weights, gradient)
         start = parameters_to_vector(weights).detach()
@@ -162,10 +167,10 @@ class TRPO(RolloutAgent):
         def attempt(fraction: float) -> tuple[float, float]:
             vector_to_parameters(start + fraction * step, weights)
             try:
-                new = self.network.policy(self.tensor(batch.observation))
+                new = self.network.policy(batch.observation)
             except ParameterError:  # so far off that it is no policy at all
                 return math.nan, math.nan
-            after = surrogate(log_ratio(self, new, batch).exp(), advantage)
+            after = surrogate(log_ratio(new, batch).exp(), advantage)
             return after.item() - before.item(), kl_divergence(old, new).mean().item()
 
         with mg.no_grad():
@@ -192,8 +197,11 @@ class TRPO(RolloutAgent):
         losses: list[float] = []
         for _ in range(h.epochs):
             for minibatch in batch.minibatches(h.batch_size, self.random["minibatches"]):
-                value = self.network.value(self.tensor(minibatch.observation))
-                loss = F.mse_loss(value, self.tensor(minibatch.target))
-                descend(loss, self.optimizer, self.weights, h.max_gradient_norm)
-                losses.append(loss.item())
+                losses.append(self.take_step(self.tensor(minibatch.observation), self.tensor(minibatch.target)).item())
         return losses
+
+    def improve_value(self, observation: mg.Tensor, target: mg.Tensor) -> mg.Tensor:
+        """A step of Adam, and the loss before it."""
+        loss = F.mse_loss(self.network.value(observation), target)
+        descend(loss, self.optimizer, self.weights, self.hyperparameters.max_gradient_norm)
+        return loss

@@ -17,9 +17,12 @@ from agents import (
     DDPG,
     DQN,
     MBPO,
+    PPO,
+    PPOKL,
     QRDQN,
     SAC,
     TD3,
+    TRPO,
     Agent,
     AveragedDQN,
     DoubleDQN,
@@ -37,6 +40,7 @@ from minigrad.speed.capture import Captured
 from tests.agents.records import find_arrays
 
 SMALL = {"hidden": (8,), "batch_size": 8, "replay_size": 300, "learning_starts": 30}
+ROLLOUT = {"hidden": (8,), "rollout_steps": 32, "batch_size": 16, "epochs": 4}
 MODEL = {"members": 3, "elites": 2, "model_hidden": (8,), "model_epochs": 2, "model_every": 40, "imagined_from": 20}
 CASES: dict[str, tuple[type[Agent], str, dict[str, Any]]] = {
     **{
@@ -55,6 +59,13 @@ CASES: dict[str, tuple[type[Agent], str, dict[str, Any]]] = {
     "sac": (SAC, "Pendulum-v1", SMALL),
     "sac, fixed": (SAC, "Pendulum-v1", dict(SMALL, learn_alpha=False, replay="prioritized")),
     "sac-discrete": (SACDiscrete, "CartPole-v1", SMALL),
+    **{
+        f"{kind.name}, {env}": (kind, env, dict(ROLLOUT, num_envs=2, normalize_observations=True))
+        for kind in (PPO, PPOKL, TRPO)
+        for env in ("CartPole-v1", "Pendulum-v1")
+    },
+    "ppo, shared": (PPO, "CartPole-v1", dict(ROLLOUT, shared=True, anneal_clip=True, anneal_learning_rate=True)),
+    "ppo, target_kl": (PPO, "CartPole-v1", dict(ROLLOUT, target_kl=0.01, value_clip=0.2, entropy_coefficient=0.01)),
     "mbpo": (MBPO, "Pendulum-v1", dict(SMALL, **MODEL, updates=2)),
 }
 
@@ -67,8 +78,9 @@ def digest(agent: Agent) -> list[bytes]:
 
 def captured_update(agent: Any) -> Captured:
     owner = getattr(agent, "learner", agent)
-    assert isinstance(owner.improve.run, Captured), owner.improve.run
-    return owner.improve.run
+    (update,) = [x for x in vars(owner).values() if isinstance(x, capturing.Update)]
+    assert isinstance(update.run, Captured), update.run
+    return update.run
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -79,7 +91,7 @@ def test_the_same_training(name: str, tmp_path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             agent = kind(env, seed=3, capture=capture, **settings)
-            agent.learn(230, run=tmp_path / str(capture), progress=False)  # an episode of Pendulum has 200
+            agent.learn(420, run=tmp_path / str(capture), progress=False)  # two episodes of Pendulum
         found.append((digest(agent), (tmp_path / str(capture) / "metrics.csv").read_bytes()))
     assert found[0] == found[1]
     captured = captured_update(agent)

@@ -157,7 +157,13 @@ def test_a_mistake_is_one_line_and_exit_code_2(line: str, message: str, tmp_path
 @pytest.mark.parametrize("algorithm", ["reinforce", "actor-critic", "ppo"])
 @pytest.mark.parametrize(
     ("env", "message"),
-    [(ENV, "has diverged, after [0-9]+ steps: Categorical"), ("Pendulum-v1", "action is NaN|has diverged")],
+    [
+        (ENV, "has diverged, after [0-9]+ steps: (Categorical|its policy_loss)"),
+        ("Pendulum-v1", "action is NaN|has diverged"),
+    ],
+        (ENV, "has diverged, after [0-9]+ steps: (Categorical|its policy_loss)"),
+        ("Pendulum-v1", "action is NaN|has diverged"),
+    ],
 )
 def test_what_diverges_is_one_line(algorithm: str, env: str, message: str, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)

@@ -107,9 +107,11 @@ def test_gradient_of_the_loss(env: str, shared: bool, value_clip: float) -> None
     agent = PPO(env, hidden=(4,), shared=shared, value_clip=value_clip, entropy_coefficient=0.1, orthogonal=False)
     agent.network.double()
     batch = batch_of(agent, 12)
-    numeric = numeric_gradient(lambda: agent.losses(batch).total, agent.weights)
+    numeric = numeric_gradient(lambda: agent.losses(batch.map(agent.tensor)).total, agent.weights)
     assert np.abs(numeric).max() > 1e-2
-    np.testing.assert_allclose(gradient_of(agent.losses(batch).total, agent.weights), numeric, 1e-5, 1e-7)
+    np.testing.assert_allclose(
+        gradient_of(agent.losses(batch.map(agent.tensor)).total, agent.weights), numeric, 1e-5, 1e-7
+    )
 
 
 def test_the_first_step_is_the_policy_gradient() -> None:
@@ -123,7 +125,7 @@ def test_the_first_step_is_the_policy_gradient() -> None:
     batch = batch_of(ppo, 9)
     distribution, value = ppo.network(ppo.tensor(batch.observation))
     batch = batch._replace(log_prob=distribution.log_prob(ppo.tensor(batch.action)).array)
-    found = gradient_of(ppo.losses(batch).total, ppo.weights)
+    found = gradient_of(ppo.losses(batch.map(ppo.tensor)).total, ppo.weights)
     distribution, value = a2c.network(a2c.tensor(batch.observation))
     constants = map(a2c.tensor, (batch.action, batch.advantage, batch.target))
     loss = a2c_losses(distribution, value, *constants, value_coefficient=0.7, entropy_coefficient=0.3).total
@@ -143,10 +145,14 @@ def test_advantages_are_normalised_in_each_minibatch() -> None:
     agent.network.double()
     batch = batch_of(agent, 6)
     larger = batch._replace(advantage=100 * batch.advantage + 7)
-    assert agent.losses(larger).policy.item() == pytest.approx(agent.losses(batch).policy.item(), rel=1e-6)
+    assert agent.losses(larger.map(agent.tensor)).policy.item() == pytest.approx(
+        agent.losses(batch.map(agent.tensor)).policy.item(), rel=1e-6
+    )
     plain = PPO(ENV, hidden=(4,), orthogonal=False, normalize_advantages=False)
     plain.network.double()
-    assert plain.losses(larger).policy.item() != pytest.approx(plain.losses(batch).policy.item(), rel=1e-2)
+    assert plain.losses(larger.map(plain.tensor)).policy.item() != pytest.approx(
+        plain.losses(batch.map(plain.tensor)).policy.item(), rel=1e-2
+    )
 
 
 def test_a_last_minibatch_of_one_is_fine() -> None:
@@ -207,9 +213,9 @@ def test_rates_and_clip_fall_to_zero() -> None:
     agent = PPO(Large, rollout_steps=10, epochs=1, anneal_learning_rate=True, anneal_clip=True, learning_rate=0.5)
     seen = []
     losses = agent.losses
-    agent.losses = lambda batch: (  # type: ignore[method-assign]
-        seen.append((agent.optimizer.param_groups[0]["lr"], agent.clip)),
-        losses(batch),
+    agent.losses = lambda batch, clip: (  # type: ignore[method-assign]
+        seen.append((agent.optimizer.param_groups[0]["lr"], clip)),
+        losses(batch, clip),
     )[1]
     agent.learn(40)
     np.testing.assert_allclose(seen, [(0.375, 0.15), (0.25, 0.1), (0.125, 0.05), (0.0, 0.0)])
@@ -219,7 +225,7 @@ def test_every_pass_goes_over_every_step_once(monkeypatch: pytest.MonkeyPatch) -
     agent = PPO(ENV, num_envs=3, rollout_steps=7, batch_size=4, epochs=3)
     drawn = []
 
-    def losses(batch: Batch) -> Losses:
+    def losses(batch: Batch, clip: float) -> Losses:
         drawn.append(batch.log_prob.tolist())
         return Losses(*(agent.weights[0].sum() for _ in range(4)), mg.zeros(4))
 
@@ -292,9 +298,9 @@ def test_the_old_policy_is_the_one_that_acted(kind: type[RolloutAgent], env: str
             return policy.log_prob(agent.tensor(batch.action)).array
 
         figures = improve(batch)
-        for old in (batch.log_prob, log_probs(old_policy(agent, batch))):
+        for old in (batch.log_prob, log_probs(old_policy(agent, batch.map(agent.tensor)))):
             np.testing.assert_allclose(old, np.concatenate(acted), rtol=1e-5, atol=1e-6)
-        assert not old_policy(agent, batch).log_prob(agent.tensor(batch.action)).requires_grad
+        assert not old_policy(agent, batch.map(agent.tensor)).log_prob(agent.tensor(batch.action)).requires_grad
         new = agent.network.policy(agent.tensor(batch.observation))
         assert np.abs(log_probs(new) - batch.log_prob).max() > 1e-3
         acted.clear()

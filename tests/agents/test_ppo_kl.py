@@ -40,10 +40,12 @@ def moved_from(agent: PPOKL, size: int = 12) -> Batch:
 def test_gradient_of_the_loss(env: str, shared: bool, direction: str) -> None:
     agent = small(env, shared=shared, kl_direction=direction, beta=1.7, entropy_coefficient=0.1)
     batch = moved_from(agent)
-    numeric = numeric_gradient(lambda: agent.losses(batch).total, agent.weights)
-    kl = gradient_of(agent.losses(batch).kl, agent.weights)
+    numeric = numeric_gradient(lambda: agent.losses(batch.map(agent.tensor)).total, agent.weights)
+    kl = gradient_of(agent.losses(batch.map(agent.tensor)).kl, agent.weights)
     assert np.abs(kl).max() > 1e-2
-    np.testing.assert_allclose(gradient_of(agent.losses(batch).total, agent.weights), numeric, 1e-5, 1e-7)
+    np.testing.assert_allclose(
+        gradient_of(agent.losses(batch.map(agent.tensor)).total, agent.weights), numeric, 1e-5, 1e-7
+    )
 
 
 @DIRECTIONS
@@ -65,7 +67,7 @@ def test_the_loss_by_hand(direction: str) -> None:
         + 0.25 * ((v - batch.target) ** 2).mean()
         - 0.5 * -(new * np.log(new)).sum(1).mean()
     )
-    losses = agent.losses(batch)
+    losses = agent.losses(batch.map(agent.tensor))
     assert losses.kl.item() == pytest.approx(means[direction])
     assert losses.total.item() == pytest.approx(expected)
 
@@ -87,7 +89,7 @@ def test_the_two_directions_of_normal_policies() -> None:
             weight.array[...] += 0.2
         n, t = agent.predict_batch(batch.observation), np.exp(-0.1)
         expected = kl(m, s, n, t) if direction == "old-new" else kl(n, t, m, s)
-        found.append(agent.losses(batch).kl.item())
+        found.append(agent.losses(batch.map(agent.tensor)).kl.item())
         assert found[-1] == pytest.approx(expected)
     assert abs(found[0] / found[1] - 1) > 0.05
 
@@ -98,7 +100,7 @@ def test_the_divergence_is_exact(direction: str) -> None:
     agent = small(kl_direction=direction)
     batch = moved_from(agent)
     others = batch._replace(action=1 - batch.action, log_prob=batch.log_prob - 1)
-    assert agent.losses(others).kl.item() == agent.losses(batch).kl.item() > 0.01
+    assert agent.losses(others.map(agent.tensor)).kl.item() == agent.losses(batch.map(agent.tensor)).kl.item() > 0.01
 
 
 def test_without_a_penalty_nothing_holds_the_ratio() -> None:
@@ -106,9 +108,9 @@ def test_without_a_penalty_nothing_holds_the_ratio() -> None:
     agent = small(normalize_advantages=False)
     batch = moved_from(agent)
     distribution, _ = agent.network(agent.tensor(batch.observation))
-    ratio = log_ratio(agent, distribution, batch).exp().array
+    ratio = log_ratio(distribution, batch.map(agent.tensor)).exp().array
     assert (np.abs(ratio - 1) > 0.2).any()
-    assert agent.losses(batch).policy.item() == pytest.approx(-(ratio * batch.advantage).mean())
+    assert agent.losses(batch.map(agent.tensor)).policy.item() == pytest.approx(-(ratio * batch.advantage).mean())
 
 
 # -- β
@@ -155,7 +157,7 @@ def test_beta_adapts_once_a_rollout_to_the_whole_divergence(direction: str) -> N
         return found
 
     agent.penalty.adapt = lambda *given: (adapted.append(given), adapt(*given))  # type: ignore[method-assign]
-    agent.losses = lambda batch: (betas.append(agent.penalty.beta), losses(batch))[1]  # type: ignore
+    agent.losses = lambda batch, beta: (betas.append(beta), losses(batch, beta))[1]  # type: ignore
     agent.improve = improving  # type: ignore[method-assign]
     agent.learn(4 * 32 * agent.num_envs)
     rollouts = len(batches)
@@ -216,9 +218,9 @@ def test_columns_are_refused() -> None:
     batch = moved_from(agent)
     for field in ("advantage", "log_prob", "value", "target"):
         with pytest.raises((ValueError, RuntimeError), match=r"\(12, 12?\)"):
-            agent.losses(batch._replace(**{field: getattr(batch, field)[:, None]}))
+            agent.losses(batch._replace(**{field: getattr(batch, field)[:, None]}).map(agent.tensor))
     with pytest.raises(ValueError, match="kl_divergence"):
-        agent.losses(batch._replace(policy=batch.policy[:, None]))
+        agent.losses(batch._replace(policy=batch.policy[:, None]).map(agent.tensor))
 
 
 @pytest.mark.slow

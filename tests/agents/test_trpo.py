@@ -92,7 +92,7 @@ def policy_and_kl(agent: TRPO, moved: float = 0.0):
     """The policy's weights, and a function for its mean KL divergence from what it was before it `moved`."""
     weights = list(agent.network.policy.parameters())
     batch = batch_of(agent, 7)
-    old, rng = old_policy(agent, batch), np.random.default_rng(5)
+    old, rng = old_policy(agent, batch.map(agent.tensor)), np.random.default_rng(5)
     for weight in weights:
         weight.array[...] += rng.normal(0, moved, weight.shape) if moved else 0
 
@@ -190,7 +190,8 @@ def test_the_natural_gradient_of_a_table_is_the_advantage() -> None:
 
 def surrogate_of(agent: TRPO, batch: Batch) -> mg.Tensor:
     policy = agent.network.policy(agent.tensor(batch.observation))
-    return surrogate(log_ratio(agent, policy, batch).exp(), advantage_of(agent, batch))
+    tensors = batch.map(agent.tensor)
+    return surrogate(log_ratio(policy, tensors).exp(), advantage_of(agent, tensors))
 
 
 @ENVS
@@ -261,7 +262,11 @@ def test_the_natural_step_beats_the_plain_one() -> None:
     batch, weights = fresh_batch(agent), list(agent.network.policy.parameters())
     gradient = flat_gradient(surrogate_of(agent, batch), weights)
     natural, product = (
-        use(kl_divergence(old_policy(agent, batch), agent.network.policy(agent.tensor(batch.observation))).mean())
+        use(
+            kl_divergence(
+                old_policy(agent, batch.map(agent.tensor)), agent.network.policy(agent.tensor(batch.observation))
+            ).mean()
+        )
         for use in (
             lambda kl: agent.natural_step(kl, weights, gradient),
             lambda kl: hessian_vector_product(kl, weights, 0.0),

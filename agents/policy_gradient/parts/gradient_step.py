@@ -9,10 +9,10 @@ import minigrad.nn as nn
 import minigrad.optim as optim
 
 
-def descend(loss: mg.Tensor, optimizer: optim.Optimizer, weights: Sequence[nn.Parameter], max_norm: float) -> float:
-    """Takes the step. Returns the gradient's norm, before it is scaled down to `max_norm`; 0 leaves it as it is."""
+def descend(loss: mg.Tensor, optimizer: optim.Optimizer, weights: Sequence[nn.Parameter], max_norm: float) -> mg.Tensor:
+    """Takes the step. Returns the gradient's norm, (), before it is scaled down to `max_norm`; 0 leaves it as it is."""
     optimizer.zero_grad()
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(weights, max_norm or float("inf")).item()
+    norm = nn.utils.clip_grad_norm_(weights, max_norm or float("inf"))
     optimizer.step()
     return norm

@@ -16,9 +16,9 @@ option, except c1 to c3 and c5 (envs/scaled_actions.py), without which continuou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,13 +73,17 @@ class Batch(NamedTuple):
     """Steps to learn from, with what the old policy and value said about them. All of it is constant: no gradient flows
     to the old policy, and it stays what it was while the new one moves away."""
 
-    observation: np.ndarray  # (batch, ...)
-    action: np.ndarray  # (batch,) or (batch, ...)
-    log_prob: np.ndarray  # (batch,)
-    value: np.ndarray  # (batch,)
-    advantage: np.ndarray  # (batch,)
-    target: np.ndarray  # (batch,) what the value should have been
-    policy: np.ndarray  # (batch, ...) the numbers that the old distribution is made of, for its head
+    observation: Any  # (batch, ...)
+    action: Any  # (batch,) or (batch, ...)
+    log_prob: Any  # (batch,)
+    value: Any  # (batch,)
+    advantage: Any  # (batch,)
+    target: Any  # (batch,) what the value should have been
+    policy: Any  # (batch, ...) the numbers that the old distribution is made of, for its head
+
+    def map(self, function: Callable[[np.ndarray], Any]) -> Batch:
+        """function(field) in the place of every field: the batch as tensors."""
+        return Batch(*map(function, self))
 
     def minibatches(self, size: int, rng: np.random.Generator) -> Iterator[Batch]:
         """The steps in an order that is drawn anew, `size` at a time (detail 6)."""
@@ -111,18 +115,17 @@ def judge_rollout(agent: RolloutAgent, steps: Steps) -> Batch:
 
 def old_policy(agent: RolloutAgent, batch: Batch) -> Distribution:
     """The distribution that the actions were drawn from, with no gradient."""
-    return agent.network.policy.head.distribution_of(agent.tensor(batch.policy))
+    return agent.network.policy.head.distribution_of(batch.policy)
 
 
-def log_ratio(agent: RolloutAgent, new: Distribution, batch: Batch) -> mg.Tensor:
+def log_ratio(new: Distribution, batch: Batch) -> mg.Tensor:
     """log r, (batch,)."""
-    return new.log_prob(agent.tensor(batch.action)) - agent.tensor(batch.log_prob)
+    return new.log_prob(batch.action) - batch.log_prob
 
 
 def advantage_of(agent: RolloutAgent, batch: Batch) -> mg.Tensor:
     """What the policy learns from, (batch,)."""
-    advantage = batch.advantage
-    return agent.tensor(normalize(advantage) if agent.hyperparameters.normalize_advantages else advantage)
+    return normalized(batch.advantage) if agent.hyperparameters.normalize_advantages else batch.advantage
 
 
 def normalize(advantage: np.ndarray) -> np.ndarray:
@@ -131,6 +134,9 @@ def normalize(advantage: np.ndarray) -> np.ndarray:
         return advantage
     centred = advantage - advantage.mean()
     return centred / (np.sqrt(centred @ centred / len(centred)) + 1e-8)
+
+
+normalized = mg.operation(normalize, name="normalize")
 
 
 def surrogate(ratio: mg.Tensor, advantage: mg.Tensor) -> mg.Tensor:

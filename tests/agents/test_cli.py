@@ -161,9 +161,6 @@ def test_a_mistake_is_one_line_and_exit_code_2(line: str, message: str, tmp_path
         (ENV, "has diverged, after [0-9]+ steps: (Categorical|its policy_loss)"),
         ("Pendulum-v1", "action is NaN|has diverged"),
     ],
-        (ENV, "has diverged, after [0-9]+ steps: (Categorical|its policy_loss)"),
-        ("Pendulum-v1", "action is NaN|has diverged"),
-    ],
 )
 def test_what_diverges_is_one_line(algorithm: str, env: str, message: str, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)

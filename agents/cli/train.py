@@ -36,7 +36,7 @@ from .parsing import AgentOption, EnvOption, RunArgument, parse, take_option
 
 H = TypeVar("H")
 
-CAPTURE = {"auto": "auto", "always": True, "never": False}
+CAPTURE: dict[str, Any] = {"auto": "auto", "always": True, "never": False}
 
 
 @dataclass(frozen=True)

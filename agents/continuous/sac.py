@@ -112,7 +112,7 @@ class SoftActorCritic:
         epsilons = [self.draw_epsilon(len(batch.reward)) for _ in range(2)]
         *figures, error = self.improve(batch.map(agent.tensor), *epsilons, alpha := self.log_alpha())
         agent.note_error(batch, error)
-        return Figures(*(figure.item() for figure in figures), alpha)
+        return Figures(*[figure.item() for figure in figures], alpha=alpha)
 
     def improve_networks(
         self, batch: Batch, next_epsilon: mg.Tensor, epsilon: mg.Tensor, alpha: float

@@ -66,10 +66,10 @@ class SACHyperparameters(EntropyHyperparameters):
 class Figures(NamedTuple):
     """An update's, for metrics.csv."""
 
-    critic_loss: Any
-    actor_loss: Any
-    q_value: Any
-    entropy: Any
+    critic_loss: float
+    actor_loss: float
+    q_value: float
+    entropy: float
     alpha: float
 
 
@@ -112,7 +112,8 @@ class SoftActorCritic:
         epsilons = [self.draw_epsilon(len(batch.reward)) for _ in range(2)]
         *figures, error = self.improve(batch.map(agent.tensor), *epsilons, alpha := self.log_alpha())
         agent.note_error(batch, error)
-        return Figures(*[figure.item() for figure in figures], alpha=alpha)
+        critic_loss, actor_loss, value, entropy = (figure.item() for figure in figures)
+        return Figures(critic_loss, actor_loss, value, entropy, alpha)
 
     def improve_networks(
         self, batch: Batch, next_epsilon: mg.Tensor, epsilon: mg.Tensor, alpha: float

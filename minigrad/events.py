@@ -5,6 +5,7 @@
     created   an array of constants, such as zeros
     wrote     array[key] = values, into a Tensor
     touched   leaves whose gradients are about to be changed
+    aliased   another Tensor on the same memory: .data, .detach()
     entered   a module is called
     read      a value has left the engine, as a Python number or as an array
     refused   something happens that no replay could repeat

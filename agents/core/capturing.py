@@ -76,7 +76,7 @@ def find_foreign(agent: Any, owner: Any) -> str | None:
     for thing in (*kinds, *iterate_parts(agent, 2), *iterate_parts(owner, 2)):
         kind = thing if isinstance(thing, type | FunctionType) else type(thing)
         if not (kind.__module__ or "").startswith(OURS):
-            return f"{kind.__module__}.{kind.__qualname__}"
+            return f"{kind.__module__ or '?'}.{kind.__qualname__}"
     return None
 
 

@@ -73,7 +73,9 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
 
 def data(self: Tensor) -> Tensor:
     """A detached tensor on the same memory whose changes in place are not counted (see `detach`)."""
-    return wrap(self.array)
+    out = wrap(self.array)
+    report("aliased", self, out)
+    return out
 
 
 def set_data(self: Tensor, value: Tensor) -> None:
@@ -89,6 +91,7 @@ def detach(self: Tensor) -> Tensor:
     """A tensor on the same memory that requires no gradient: a constant to whatever is computed from it."""
     out = wrap(self.array)
     out._version = self._version
+    report("aliased", self, out)
     return out
 
 

@@ -39,6 +39,7 @@ class Recorder(Observer):
         self.alive: list[Any] = []  # so that no id is given out twice
         self.leaves: dict[int, Leaf] = {}  # by the tensor's id: whose gradients the call has to do with
         self.inputs = {id(x): i for i, x in enumerate(inputs) if isinstance(x, Tensor)}
+        self.owners: dict[int, Tensor] = {}  # by a tensor's id: the one that it was taken from by .data or .detach()
         self.versions: dict[int, Any] = {}  # by the id of a counter of changes: the tensor from outside that has it
         self.modules: set[int] = set()
         for i, x in enumerate(inputs):
@@ -65,9 +66,10 @@ class Recorder(Observer):
             if tensor is not None:
                 if tensor._node is not None and tensor._node is not LEAF:
                     refuse("a tensor that was computed outside, and requires a gradient, is used; .detach() it")
+                tensor = value.tensor = self.owners.get(id(tensor), tensor)
                 self.versions.setdefault(id(tensor._version), Leaf(None, tensor))
         elif tensor is not None and value.kind == "outside" and value.tensor is None:
-            value.tensor = tensor
+            value.tensor = self.owners.get(id(tensor), tensor)
         return value
 
     def find_gradient(self, array: Any) -> Value | None:
@@ -260,6 +262,10 @@ class Recorder(Observer):
         self.value_of(x.array, x)
         self.write_line(name, change, change, (x.array, *given), None)
         self.count_change(x)
+
+    def note_aliased(self, tensor: Tensor, other: Tensor) -> None:
+        self.alive.append(other)
+        self.owners[id(other)] = self.owners.get(id(tensor), tensor)
 
     def note_touched(self, leaves: Any) -> None:
         self.touch(leaves)

@@ -601,3 +601,26 @@ def test_shapes_of_losses():
         for i in range(4):
             x, y = mg.full((3,), float(i)), mg.ones(3)
             assert bits(f(x, y)) == bits(f.eager(x, y))
+
+
+def test_data_and_detach_are_other_names_of_a_tensor():
+    """`p.data` is another object at every call, and p may be given another array."""
+    p, q = nn.Parameter(mg.ones(2)), mg.zeros(2)
+
+    def step(x: Any) -> Any:
+        p.data.mul_(0.5)
+        q.data.add_(p.detach() * x)
+        return (p.data * 1.0).sum()
+
+    captured = mg.capture(step)
+    found = []
+    for function in (step, captured):
+        p.data, q.data = mg.ones(2), mg.zeros(2)
+        results = []
+        for i in range(9):
+            if i == 6:
+                p.data = mg.full((2,), 8.0)
+            results.append(function(mg.full((2,), float(i))).item())
+        found.append((results, bits(p), bits(q)))
+    assert found[0] == found[1]
+    assert replays(captured) >= 5

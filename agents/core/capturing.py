@@ -36,7 +36,8 @@ class Update:
     def __init__(self, agent: Any, function: Callable) -> None:
         self.agent, self.function, self.owner = agent, function, function.__self__  # type: ignore[attr-defined]
         self.run: Callable | None = None
-        self.parts: list[tuple[str, Any]] = []
+        self.parts: list[tuple[str, Any]] = []  # what an update may call, by name
+        self.size = 0  # how many attributes there are
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy begins anew."""
@@ -45,15 +46,21 @@ class Update:
     def __call__(self, *arguments: Any) -> Any:
         held = self.owner.__dict__
         for name, part in self.parts:
-            if held[name] is not part:
+            if held.get(name) is not part:
                 self.run = None  # somebody has put another in its place
+        if len(held) != self.size:  # or a function in the place of a method
+            self.run = None
         if self.run is None:
             self.choose()
         return self.run(*arguments)  # type: ignore[misc]
 
     def choose(self) -> None:
         """Captured or not, with the parts that are there now."""
-        self.parts = [(name, x) for name, x in self.owner.__dict__.items() if isinstance(x, nn.Module)]
+        held = self.owner.__dict__
+        self.parts, self.size = (
+            [(name, x) for name, x in held.items() if name not in NOT_PARTS and is_part(x)],
+            len(held),
+        )
         agent, chosen = self.agent, self.agent.capture
         foreign = None if chosen is False else find_foreign(agent, self.owner)
         if chosen is False or agent.device.type != "cpu" or (chosen == "auto" and foreign):
@@ -68,6 +75,11 @@ class Update:
                 )
         else:
             self.run = mg.capture(self.function, check_every=CHECK_EVERY if foreign else None)
+
+
+def is_part(x: Any) -> bool:
+    """A function, or an object of this project's or a user's: no number, no array."""
+    return hasattr(x, "__dict__") and not isinstance(x, type)
 
 
 def find_foreign(agent: Any, owner: Any) -> str | None:

@@ -217,3 +217,14 @@ def test_the_command_line(tmp_path: Path) -> None:
         run = tmp_path / "".join([*option, "run"]).replace("=", "")
         assert cli.main(["train", "dqn", "--steps", "40", "--quiet", "--run", str(run), *option]) == 0
         assert DQN.load(run).capture == expected
+
+
+def test_a_method_that_is_exchanged_on_the_way_is_noticed() -> None:
+    found = []
+    for capture in (False, "auto"):
+        agent = DQN("CartPole-v1", **SMALL, capture=capture, seed=2).learn(100, progress=False)
+        agent.loss = lambda prediction, target, weight: (prediction - target).square().mean()  # type: ignore[method-assign]
+        agent.learn(50, progress=False)
+        del agent.loss
+        found.append(digest(agent.learn(50, progress=False)))
+    assert found[0] == found[1]

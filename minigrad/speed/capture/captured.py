@@ -115,14 +115,14 @@ class Captured:
         """Run eagerly, and write it down. With an earlier recording that agrees it becomes a program."""
         if signature in self.given_up:
             return self.eager(*args, **kwargs)
+        refuse_inputs(inputs)
+        recording = Recording(inputs)
+        recorder = Recorder(recording, inputs)
+        replaced = iter([Number(x, f"x{i}") if isinstance(x, float) else x for i, x in enumerate(inputs)])
+        with Block(observer=recorder):
+            result = self.eager(*exchange_floats(args, replaced), **exchange_floats(kwargs, replaced))
+        recording.result = describe_result(result, recorder, inputs)
         with self.lock:
-            refuse_inputs(inputs)
-            recording = Recording(inputs)
-            recorder = Recorder(recording, inputs)
-            replaced = iter([Number(x, f"x{i}") if isinstance(x, float) else x for i, x in enumerate(inputs)])
-            with Block(observer=recorder):
-                result = self.eager(*exchange_floats(args, replaced), **exchange_floats(kwargs, replaced))
-            recording.result = describe_result(result, recorder, inputs)
             self.compare(signature, recording)
         return strip_numbers(result)
 
@@ -264,7 +264,7 @@ def describe_result(x: Any, recorder: Recorder, inputs: list) -> Any:
     if isinstance(x, Tensor):
         for i, given in enumerate(inputs):
             if given is x:
-                return Leaf(i, x)
+                return Leaf(i, None)
         value = recorder.value_of(x.array, x if x.is_leaf else None)
         return Leaf(None, x) if value.kind == "outside" and value.tensor is x else Result(value)
     if isinstance(x, np.ndarray):

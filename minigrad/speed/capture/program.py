@@ -149,8 +149,7 @@ class Writer:
         call = f"{self.name(line.name, line.function)}({arguments})"
         if line.out is None:
             return call
-        array = line.out.array
-        shape = f"  # {array.shape} {array.dtype}" if hasattr(array, "dtype") else ""
+        shape = f"  # {line.out.array.shape} {line.out.array.dtype}"
         return f"v{i} = asarray({call}){shape}" if line.is_scalar and i in self.arrays else f"v{i} = {call}{shape}"
 
     def write_result(self, x: Any) -> str:

@@ -23,7 +23,7 @@ from ...core.tensor import LEAF, Tensor, fits, wrap
 from ...errors import CaptureError
 from ...ops.lists import ListOperation
 from .numbers import make_plain
-from .recording import Leaf, Line, Recording, Value
+from .recording import Leaf, Line, Recording, Shape, Value
 
 PACKAGE = dirname(dirname(dirname(__file__)))
 
@@ -37,16 +37,16 @@ class Recorder(Observer):
         self.recording = recording
         self.values: dict[int, Value] = {}  # by the array's id
         self.alive: list[Any] = []  # so that no id is given out twice
-        self.leaves: dict[int, Leaf] = {}  # by the tensor's id: whose gradients the call has to do with
+        self.leaves: dict[int, tuple[Leaf, Tensor]] = {}  # by the tensor's id: whose gradients this has to do with
         self.inputs = {id(x): i for i, x in enumerate(inputs) if isinstance(x, Tensor)}
         self.owners: dict[int, Tensor] = {}  # by a tensor's id: the one that it was taken from by .data or .detach()
         self.versions: dict[int, Any] = {}  # by the id of a counter of changes: the tensor from outside that has it
         self.modules: set[int] = set()
         for i, x in enumerate(inputs):
             if not isinstance(x, float):
-                self.know(getattr(x, "array", x), Value("input", i, getattr(x, "array", x)))
+                self.know(getattr(x, "array", x), Value("input", i, Shape.of(getattr(x, "array", x))))
             if isinstance(x, Tensor):
-                self.versions[id(x._version)] = Leaf(i, x)
+                self.versions[id(x._version)] = Leaf(i, None)
 
     # -- arrays
 
@@ -60,7 +60,7 @@ class Recorder(Observer):
         if value is None:
             value = self.find_gradient(array) or self.find_view(array, tensor)
         if value is None:
-            value = Value("outside", len(self.recording.outside), array, tensor, find_line())
+            value = Value("outside", len(self.recording.outside), array, tensor)
             self.know(array, value)
             self.recording.outside[id(array)] = value
             if tensor is not None:
@@ -74,8 +74,8 @@ class Recorder(Observer):
 
     def find_gradient(self, array: Any) -> Value | None:
         """An array that is the gradient of a leaf now, though no line has made it, is read from there."""
-        for leaf in self.leaves.values():
-            held = leaf.tensor._grad
+        for leaf, tensor in self.leaves.values():
+            held = tensor._grad
             if held is not None and held.array is array:
                 return self.write_line("gradient", read_gradient, read_gradient, (leaf,), array)
         return None
@@ -116,7 +116,7 @@ class Recorder(Observer):
             place = self.inputs.get(id(x))
             if place is None and x._node is not None and x._node is not LEAF:
                 refuse("a tensor that was computed here is given to something that keeps it")
-            return Leaf(place, x)
+            return Leaf(place, x if place is None else None)
         if isinstance(x, np.ndarray) or id(x) in self.values:
             return self.value_of(x)
         if type(x) in (tuple, list):
@@ -133,7 +133,7 @@ class Recorder(Observer):
         """Add a line, whose result is already there."""
         given = tuple(self.refer(x) for x in arguments)
         line = Line(name, key, function, given, is_pure, find_line())
-        value = Value("made", len(self.recording.lines), result)
+        value = Value("made", len(self.recording.lines), Shape.of(result))
         if result is not None:  # an array, a number of NumPy's, or several
             line.out = self.values[id(result)] = value
             line.is_scalar = isinstance(result, np.ndarray) and not result.ndim
@@ -277,8 +277,9 @@ class Recorder(Observer):
                 self.alive.append(x)
                 if id(x) not in self.inputs:
                     self.value_of(x.array, x)
-                self.leaves[id(x)] = Leaf(self.inputs.get(id(x)), x)
-            found.append(self.leaves[id(x)])
+                place = self.inputs.get(id(x))
+                self.leaves[id(x)] = Leaf(place, x if place is None else None), x
+            found.append(self.leaves[id(x)][0])
         return found
 
     def note_entered(self, module: Any) -> None:

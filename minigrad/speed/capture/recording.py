@@ -15,22 +15,34 @@ import numpy as np
 from .numbers import Number
 
 
+class Shape(NamedTuple):
+    """What is remembered of an array that a replay makes anew."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @classmethod
+    def of(cls, x: Any) -> Shape:
+        return cls(getattr(x, "shape", ()), getattr(x, "dtype", type(x).__name__))
+
+
 class Value:
     """An array (or another result of NumPy's) in a recording.
 
     kind: "input" (an argument of the call), "made" (by a line), "outside" (it was there before), "constant" (made in
         the call, of numbers that are in the program's text).
-    place: which input or line. array: what it was. tensor: of an outside one, whose array it is, if it is one's.
+    place: which input or line. array: that from outside, or the constant; of others, which must not be kept alive, the
+        Shape. tensor: of an outside one, whose array it is, if it is one's.
     """
 
-    __slots__ = ("array", "kind", "line", "place", "tensor")
+    __slots__ = ("array", "kind", "place", "tensor")
 
-    def __init__(self, kind: str, place: int, array: Any, tensor: Any = None, line: str = "") -> None:
-        self.kind, self.place, self.array, self.tensor, self.line = kind, place, array, tensor, line
+    def __init__(self, kind: str, place: int, array: Any, tensor: Any = None) -> None:
+        self.kind, self.place, self.array, self.tensor = kind, place, array, tensor
 
 
 class Leaf(NamedTuple):
-    """A Tensor itself, whose gradient a line sets: argument `place` of the call, or a tensor from outside."""
+    """A Tensor itself, whose gradient a line sets: argument `place` of the call, or else a tensor from outside."""
 
     place: int | None
     tensor: Any

@@ -426,6 +426,21 @@ def test_memory_is_no_more_than_eager_needs():
     assert peaks[1] <= peaks[0], peaks
 
 
+def test_recordings_keep_no_arrays_alive():
+    """Neither what a call was given nor what it has made."""
+    net = nn.Sequential(*[layer for _ in range(6) for layer in (nn.Linear(64, 64), nn.Tanh())])
+    step = mg.capture(lambda x: net(x).square().mean().backward())
+    call_often(net, mg.ones(1, 64))
+    tracemalloc.start()
+    step(mg.randn(512, 64))
+    step(mg.randn(512, 64))
+    net.zero_grad()
+    gc.collect()
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 512 * 64 * 4, kept  # less than one activation
+
+
 # -- errors, threads, checks
 
 

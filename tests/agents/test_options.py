@@ -114,6 +114,17 @@ def test_help_shows_every_option_with_its_meaning(command: str, capsys: pytest.C
             assert f"--{field.name.replace('_', '-')}" in said or positional in said, field.name
 
 
+@entry("train", "capture")
+def whether_updates_are_captured(session: Session) -> None:
+    """The weights are the same, as the digests of two checkpoints are."""
+    for name, option in (("default", []), ("without", ["--no-capture"])):
+        session.out("train", "dqn", "--steps", "1100", "--run", name, "--quiet", *option)
+    assert "capture" not in config("default")
+    assert config("without")["capture"] is False
+    first, second = (load(name).network.state_dict() for name in ("default", "without"))
+    assert all((first[name].numpy() == second[name].numpy()).all() for name in first)
+
+
 @entry("train", "env")
 def the_environment(session: Session) -> None:
     session.out("train", "q-learning", "--steps", "30", "--run", "default", "--quiet")

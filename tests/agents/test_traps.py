@@ -22,7 +22,6 @@ from agents import (
 )
 from agents.memory.rollout import Rollout, Steps, Trajectories
 from agents.networks.normalization import RewardNormalizer
-from agents.policy_gradient import ppo
 from agents.policy_gradient.parts.gae import rollout_advantage
 from agents.policy_gradient.parts.trust_region import Batch, judge_rollout
 from agents.policy_gradient.ppo import value_loss
@@ -158,7 +157,7 @@ def test_the_activation_is_the_one_that_was_asked_for(kind: type, shared: bool) 
 def test_the_passes_end_at_one_and_a_half_times_the_target(kl: float, passes: int, monkeypatch) -> None:
     agent = PPO(ENV, num_envs=1, rollout_steps=4, batch_size=4, epochs=6, target_kl=0.01)
     asked = []
-    monkeypatch.setattr(ppo, "approximate_kl", lambda log_ratio: asked.append(1) or kl)
+    monkeypatch.setattr(PPO, "distance", lambda self, batch: asked.append(1) or kl)
     agent.learn(4)
     assert len(asked) == passes
 

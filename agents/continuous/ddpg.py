@@ -28,7 +28,7 @@ from ..memory.replay import REPLAY, Batch
 from .parts.networks import Actor, Critic, held
 from .parts.noise import NOISE
 from .parts.replay_actor_critic import ReplayActorCritic, ReplayHyperparameters
-from .parts.steps import descend, mean_error, squared_error
+from .parts.steps import descend, squared_error
 from .parts.targets import Follower
 
 
@@ -65,7 +65,7 @@ class DDPG(ReplayActorCritic):
         self.note_error(batch, error)
         self.metrics.add(*(figure.item() for figure in figures))
 
-    def improve_networks(self, batch: Batch) -> tuple[mg.Tensor, ...]:
+    def improve_networks(self, batch: Batch) -> tuple[Any, ...]:
         """An update with a batch of tensors. Returns its figures and the errors."""
         value, target = self.critic(batch.observation, batch.action), self.target(batch)
         critic_loss = squared_error([value], target, batch.weight)
@@ -74,7 +74,7 @@ class DDPG(ReplayActorCritic):
         descend(actor_loss, self.actor_optimizer)
         self.target_actor.follow()
         self.target_critic.follow()
-        return critic_loss, actor_loss, value.mean(), mean_error([value], target)
+        return critic_loss, actor_loss, value.mean(), self.error([value], target)
 
     def target(self, batch: Batch) -> mg.Tensor:
         """y, (batch,). No gradient flows through it."""

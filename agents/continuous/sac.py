@@ -43,7 +43,7 @@ from ..memory.replay import Batch
 from .parts.networks import Critics, held
 from .parts.replay_actor_critic import ReplayActorCritic, ReplayHyperparameters
 from .parts.squashed_actor import SquashedActor
-from .parts.steps import descend, mean_error, squared_error
+from .parts.steps import descend, squared_error
 from .parts.targets import Follower
 
 
@@ -117,7 +117,7 @@ class SoftActorCritic:
 
     def improve_networks(
         self, batch: Batch, next_epsilon: mg.Tensor, epsilon: mg.Tensor, alpha: float
-    ) -> tuple[mg.Tensor, ...]:
+    ) -> tuple[Any, ...]:
         """An update with a batch of tensors. Returns its figures and the errors."""
         values = self.critics(batch.observation, batch.action)
         target = self.target(batch, next_epsilon, alpha)
@@ -131,7 +131,7 @@ class SoftActorCritic:
         if self.agent.hyperparameters.learn_alpha:
             descend(self.log_alpha.loss(entropy, self.target_entropy), self.alpha_optimizer)
         self.target_critics.follow()
-        return critic_loss, actor_loss, values[0].mean(), entropy, mean_error(values, target)
+        return critic_loss, actor_loss, values[0].mean(), entropy, self.agent.error(values, target)
 
     def draw_epsilon(self, count: int) -> mg.Tensor:
         """ε, (count, numbers)."""

@@ -32,7 +32,7 @@ from ..core.schedules import set_learning_rate
 from ..memory.replay import Batch
 from ..networks.bodies import body
 from .parts.replay_actor_critic import ReplayActorCritic
-from .parts.steps import descend, mean_error, squared_error
+from .parts.steps import descend, squared_error
 from .parts.targets import Follower
 from .sac import EntropyHyperparameters, Figures, LogAlpha
 
@@ -88,7 +88,7 @@ class SACDiscrete(ReplayActorCritic):
         self.note_error(batch, error)
         self.metrics.add(*(figure.item() for figure in figures), alpha)
 
-    def improve_networks(self, batch: Batch, alpha: float) -> tuple[mg.Tensor, ...]:
+    def improve_networks(self, batch: Batch, alpha: float) -> tuple[Any, ...]:
         """An update with a batch of tensors. Returns its figures and the errors."""
         action, target = batch.action.unsqueeze(1), self.target(batch, alpha)  # gather wants (batch, 1)
         outputs = [critic(batch.observation) for critic in self.critics]
@@ -104,7 +104,7 @@ class SACDiscrete(ReplayActorCritic):
         if self.hyperparameters.learn_alpha:
             descend(self.log_alpha.loss(entropy, self.target_entropy), self.alpha_optimizer)
         self.target_critics.follow()
-        return critic_loss, actor_loss, values[0].mean(), entropy, mean_error(values, target)
+        return critic_loss, actor_loss, values[0].mean(), entropy, self.error(values, target)
 
     def target(self, batch: Batch, alpha: float) -> mg.Tensor:
         """y, (batch,). No gradient flows through it."""

@@ -28,7 +28,7 @@ from ..memory.replay import REPLAY, Batch
 from .parts.networks import Actor, Critics, held
 from .parts.noise import NOISE
 from .parts.replay_actor_critic import ReplayActorCritic, ReplayHyperparameters
-from .parts.steps import descend, mean_error, squared_error
+from .parts.steps import descend, squared_error
 from .parts.targets import Follower
 
 
@@ -79,7 +79,7 @@ class TD3(ReplayActorCritic):
         self.note_error(batch, error)
         self.metrics.add(critic_loss, self.state.actor_loss, value)
 
-    def improve_networks(self, batch: Batch, noise: mg.Tensor, moves_actor: bool) -> tuple[mg.Tensor | None, ...]:
+    def improve_networks(self, batch: Batch, noise: mg.Tensor, moves_actor: bool) -> tuple[Any, ...]:
         """An update with a batch of tensors and noise of N(0, 1), (batch, *shape). Returns its figures and the
         errors."""
         values, target = self.critics(batch.observation, batch.action), self.target(batch, noise)
@@ -90,7 +90,7 @@ class TD3(ReplayActorCritic):
             descend(actor_loss, self.actor_optimizer)
             self.target_actor.follow()
             self.target_critics.follow()
-        return critic_loss, values[0].mean(), actor_loss, mean_error(values, target)
+        return critic_loss, values[0].mean(), actor_loss, self.error(values, target)
 
     def target(self, batch: Batch, noise: mg.Tensor) -> mg.Tensor:
         """y, (batch,). No gradient flows through it."""

@@ -17,7 +17,7 @@ import minigrad.nn as nn
 from envs import UsageError
 
 CHECK_EVERY = 1_000  # updates, where a user's own piece is captured
-OURS = ("agents", "minigrad", "envs", "gymnasium", "numpy", "builtins", "typing", "abc", "collections", "functools")
+OURS = {"agents", "minigrad", "envs", "gymnasium", "numpy", "builtins", "typing", "abc", "collections", "functools"}
 # What an update doesn't call: where steps come from, and what belongs to a training.
 NOT_PARTS = ("env", "environments", "data", "preset", "metrics", "random", "observation_space", "action_space")
 said: set[str] = set()
@@ -57,10 +57,8 @@ class Update:
     def choose(self) -> None:
         """Captured or not, with the parts that are there now."""
         held = self.owner.__dict__
-        self.parts, self.size = (
-            [(name, x) for name, x in held.items() if name not in NOT_PARTS and is_part(x)],
-            len(held),
-        )
+        self.parts = [(name, x) for name, x in held.items() if name not in NOT_PARTS and is_part(x)]
+        self.size = len(held)
         agent, chosen = self.agent, self.agent.capture
         foreign = None if chosen is False else find_foreign(agent, self.owner)
         if chosen is False or agent.device.type != "cpu" or (chosen == "auto" and foreign):
@@ -87,7 +85,7 @@ def find_foreign(agent: Any, owner: Any) -> str | None:
     kinds = [*type(agent).__mro__, *type(owner).__mro__]
     for thing in (*kinds, *iterate_parts(agent, 2), *iterate_parts(owner, 2)):
         kind = thing if isinstance(thing, type | FunctionType) else type(thing)
-        if not (kind.__module__ or "").startswith(OURS):
+        if (kind.__module__ or "").partition(".")[0] not in OURS:
             return f"{kind.__module__ or '?'}.{kind.__qualname__}"
     return None
 

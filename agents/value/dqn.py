@@ -252,12 +252,13 @@ class DQN(Agent):
             noise.draw(self.random["noise"])
         set_learning_rate(self.optimizer, self.hyperparameters, self.progress)
         loss, value, norm, error = self.improve(batch.map(self.tensor))
-        if self.replay.wants_errors:
+        if error is not None:
             self.replay.feedback(batch.rows, mg.to_numpy(error))
         self.metrics.add(loss.item(), value.item(), float(self.max_q), norm.item())
 
-    def improve_network(self, batch: Batch) -> tuple[mg.Tensor, ...]:
-        """An update with a batch of tensors: the loss, the mean of Q(s, a), the gradient's norm, and the errors."""
+    def improve_network(self, batch: Batch) -> tuple[Any, ...]:
+        """An update with a batch of tensors: the loss, the mean of Q(s, a), the gradient's norm, and the errors if the
+        replay wants them."""
         prediction, target = self.prediction(batch), self.target(batch)
         loss = self.loss(prediction, target, batch.weight)
         self.optimizer.zero_grad()
@@ -265,7 +266,8 @@ class DQN(Agent):
         norm = nn.utils.clip_grad_norm_(self.weights, self.hyperparameters.max_gradient_norm or float("inf"))
         self.optimizer.step()
         prediction = prediction.detach()
-        return loss, self.head.mean(prediction), norm, self.head.error(prediction, target)
+        error = self.head.error(prediction, target) if self.replay.wants_errors else None
+        return loss, self.head.mean(prediction), norm, error
 
     def prediction(self, batch: Batch) -> mg.Tensor:
         """What the network says about a: Q(s, a), (batch, 1), or log p(s, a), (batch, atoms)."""

@@ -77,9 +77,14 @@ class ReplayActorCritic(Agent):
         """An update, and its figures for `metrics`."""
         raise NotImplementedError
 
-    def note_error(self, batch: Batch, error: mg.Tensor) -> None:
-        """|δ| of every sample, (batch,), for a prioritised replay."""
-        if self.replay.wants_errors:
+    def error(self, values: list[mg.Tensor], target: mg.Tensor) -> mg.Tensor | None:
+        """|y - Q_i(s, a)|, (batch,), the mean over the critics, if the replay goes by it."""
+        if not self.replay.wants_errors:
+            return None
+        return mg.stack([(value.detach() - target).abs() for value in values]).mean(0)
+
+    def note_error(self, batch: Batch, error: mg.Tensor | None) -> None:
+        if error is not None:
             self.replay.feedback(batch.rows, mg.to_numpy(error))
 
     # -- acting, as a deterministic policy; SAC's is another

@@ -19,12 +19,6 @@ def squared_error(values: list[mg.Tensor], target: mg.Tensor, weight: mg.Tensor 
     return total
 
 
-def mean_error(values: list[mg.Tensor], target: mg.Tensor) -> mg.Tensor:
-    """|y - Q_i(s, a)|, (batch,), the mean over the critics: what a prioritised replay goes by."""
-    errors = [(value.detach() - target).abs() for value in values]
-    return mg.stack(errors).mean(0)
-
-
 def descend(loss: mg.Tensor, optimizer: optim.Optimizer) -> None:
     """One step of the optimizer down the loss."""
     optimizer.zero_grad()

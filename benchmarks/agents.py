@@ -5,11 +5,12 @@
 DQN on CartPole-v1 as both have it: 4→128→2, Adam, a batch of 64 after every step, ε 0.05, a target network
 renewed every 500 steps, Huber loss, gradients clipped to norm 10. Beside it Double DQN with prioritised replay and
 Rainbow, the same in everything else. All train in one process on one thread, in turns of five thousand steps; every
-round gives one ratio to Stable-Baselines3's DQN, and the median is what counts. Then, by itself, where the time of a
-training step goes. PPO has a table of its own: 8 environments × 32 steps, 20 passes over each rollout in one
-minibatch, two networks 4→64→64 with tanh; and another for half a million steps of 64 CartPoles that gymnasium has
-vectorised, with 8 passes over 64 × 64 steps in minibatches of 1,024. Continuous control has a file of its own,
-continuous.py."""
+round gives one ratio to Stable-Baselines3's DQN, and the median is what counts. Then, by itself and not captured (a
+replay has no parts that could be timed), where the time of a training step goes. PPO has a table of its own: 8
+environments × 32 steps, 20 passes over each rollout in one minibatch, two networks 4→64→64 with tanh; and another for
+half a million steps of 64 CartPoles that gymnasium has vectorised, with 8 passes over 64 × 64 steps in minibatches of
+1,024. Continuous control has a file of its own, continuous.py.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +35,7 @@ import gymnasium as gym
 import minigrad as mg
 from agents import DQN, PPO, Agent, DoubleDQN, Rainbow, evaluate
 from agents.core.training import train
+from agents.policy_gradient import ppo as ppo_file
 from agents.presets import preset_for
 
 try:
@@ -107,7 +109,7 @@ def parts_of_ppo(agent: PPO) -> dict[str, tuple[Any, str]]:
         "environment": (agent.environments, "step"),
         "acting": (agent, "act"),
         "keeping the transition": (agent, "observe"),
-        "old policy, values, advantages": (agent, "batch"),
+        "old policy, values, advantages": (ppo_file, "judge_rollout"),
         "losses, forward": (agent, "losses"),
         "backward": (mg.Tensor, "backward"),
         "clipping": (mg.nn.utils, "clip_grad_norm_"),

@@ -3,8 +3,8 @@
     python benchmarks/continuous.py [--steps N] [--rounds N]
 
 On Pendulum-v1 as both have them: 256×256 units, a batch of 256 after every step, Adam, one thread. All train in one
-process in turns; every round gives a ratio to the same algorithm there, and the median is what counts. Then, by itself,
-where the time of a training step goes."""
+process in turns; every round gives a ratio to the same algorithm there, and the median is what counts. Then, by itself
+and not captured (a replay has no parts that could be timed), where the time of a training step goes."""
 
 from __future__ import annotations
 

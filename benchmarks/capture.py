@@ -97,8 +97,8 @@ def jax_step(sizes: tuple[int, ...], size: int) -> Callable[[], Any]:
     return call
 
 
-def captured(step: Callable[[], Any]) -> Callable[[], Any]:
-    """Captured, and recorded already."""
+def capture_and_record(step: Callable[[], Any]) -> Callable[[], Any]:
+    """The captured step, recorded already."""
     step = mg.capture(step)
     for _ in range(3):
         step()
@@ -127,7 +127,7 @@ def main() -> None:
     peers = (["PyTorch"] if engine.torch is not None else []) + (["JAX, jit"] if jax is not None else [])
     for (sizes, size), goal in zip(engine.NETWORKS, NUMPY_GOALS, strict=True):
         contestants = {
-            "captured": captured(engine.library_step(mg, sizes, size)),
+            "captured": capture_and_record(engine.library_step(mg, sizes, size)),
             "eager": engine.library_step(mg, sizes, size),
             "NumPy by hand": engine.numpy_step(sizes, size),
         }
@@ -150,12 +150,15 @@ def main() -> None:
         "SAC, 256×256": updates.sac_update,
     }
     for name, make in made.items():
-        contestants = {"captured": captured(make(mg)), "eager": make(mg)}
+        contestants = {"captured": capture_and_record(make(mg)), "eager": make(mg)}
         if engine.torch is not None:
             contestants["PyTorch"] = make(engine.torch)
         data[name] = us, ratios = measure(contestants)
         rows.append(row(name, us, ratios, ["eager", *peers[:1]], {"eager": UPDATE_GOALS[name]}))
-    contestants = {"captured": captured(convolution.training_step(mg)), "eager": convolution.training_step(mg)}
+    contestants = {
+        "captured": capture_and_record(convolution.training_step(mg)),
+        "eager": convolution.training_step(mg),
+    }
     if engine.torch is not None:
         contestants["PyTorch"] = convolution.training_step(engine.torch)
     data["Nature CNN, 32"] = us, ratios = measure(contestants, seconds=0.05)

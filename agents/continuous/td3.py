@@ -72,12 +72,11 @@ class TD3(ReplayActorCritic):
         noise = self.random["smoothing"].standard_normal(batch.action.shape, np.float32)
         self.state.updates += 1
         moves_actor = self.state.updates % self.hyperparameters.actor_every == 0
-        *figures, actor_loss, error = self.improve(batch.map(self.tensor), self.tensor(noise), moves_actor)
+        critic_loss, actor_loss, value, error = self.improve(batch.map(self.tensor), self.tensor(noise), moves_actor)
         if actor_loss is not None:
             self.state.actor_loss = actor_loss.item()
-        critic_loss, value = (figure.item() for figure in figures)
         self.note_error(batch, error)
-        self.metrics.add(critic_loss, self.state.actor_loss, value)
+        self.metrics.add(critic_loss.item(), self.state.actor_loss, value.item())
 
     def improve_networks(self, batch: Batch, noise: mg.Tensor, moves_actor: bool) -> tuple[Any, ...]:
         """An update with a batch of tensors and noise of N(0, 1), (batch, *shape). Returns its figures and the
@@ -90,7 +89,7 @@ class TD3(ReplayActorCritic):
             descend(actor_loss, self.actor_optimizer)
             self.target_actor.follow()
             self.target_critics.follow()
-        return critic_loss, values[0].mean(), actor_loss, self.error(values, target)
+        return critic_loss, actor_loss, values[0].mean(), self.error(values, target)
 
     def target(self, batch: Batch, noise: mg.Tensor) -> mg.Tensor:
         """y, (batch,). No gradient flows through it."""

@@ -20,7 +20,7 @@ CHECK_EVERY = 1_000  # updates, where a user's own piece is captured
 OURS = {"agents", "minigrad", "envs", "gymnasium", "numpy", "builtins", "typing", "abc", "collections", "functools"}
 # What an update doesn't call: where steps come from, and what belongs to a training.
 NOT_PARTS = ("env", "environments", "data", "preset", "metrics", "random", "observation_space", "action_space")
-said: set[str] = set()
+said: set[str] = set()  # what a warning was given of already
 
 
 def check_capture(value: Any) -> bool | str:

@@ -136,10 +136,10 @@ class PPO(RolloutAgent):
             for minibatch in batch.minibatches(h.batch_size, self.random["minibatches"]):
                 tensors = minibatch.map(self.tensor)
                 if h.target_kl and self.distance(tensors) > largest_kl:
-                    figures.append(self.read(self.losses(tensors), 0.0))
+                    figures.append(self.list_figures(self.losses(tensors), 0.0))
                     return figures
                 *losses, norm = self.take_step(tensors, self.clip)
-                figures.append(self.read(Losses(*losses), norm.item()))
+                figures.append(self.list_figures(Losses(*losses), norm.item()))
         return figures
 
     def improve_networks(self, batch: Batch, clip: float) -> tuple[mg.Tensor, ...]:
@@ -149,12 +149,12 @@ class PPO(RolloutAgent):
         return *losses, norm
 
     def distance(self, batch: Batch) -> float:
-        """How far the policy has gone."""
+        """How far the policy has gone from the one that acted, in a minibatch of tensors."""
         with mg.no_grad():
             return approximate_kl(mg.to_numpy(log_ratio(self.network(batch.observation)[0], batch)))
 
-    def read(self, losses: Losses, norm: float) -> Figures:
-        """The figures of a minibatch."""
+    def list_figures(self, losses: Losses, norm: float) -> Figures:
+        """What metrics.csv says of a minibatch."""
         moved = mg.to_numpy(losses.log_ratio)
         means = losses.policy.item(), losses.value.item(), losses.entropy.item()
         return Figures(*means, approximate_kl(moved), clip_fraction(moved, self.clip), norm)

@@ -69,7 +69,7 @@ expected_value = mg.operation(lambda p, atoms: p.dot(atoms), name="expected_valu
 expected_in_range = mg.operation(
     lambda p, atoms, low, high: quantile_weights(p, low, high) @ atoms, name="expected_in_range"
 )
-move = mg.operation(lambda p, reward, discount, atoms: project(reward, discount, p, atoms), name="project")
+project_tensor = mg.operation(lambda p, reward, discount, atoms: project(reward, discount, p, atoms), name="project")
 
 
 def _divergence(m: np.ndarray, log_p: np.ndarray) -> np.ndarray:
@@ -126,7 +126,7 @@ class Categorical(Risk):
         """m, (batch, N). Where the episode terminated γ is 0, and all atoms move to r."""
         logits = self.logits(next_output)[mg.arange(len(next_action)), next_action]
         p = F.softmax(logits, 1).cpu()
-        return move(p, mg.to_numpy(reward), mg.to_numpy(discount), self.atoms).to(next_output.device)
+        return project_tensor(p, mg.to_numpy(reward), mg.to_numpy(discount), self.atoms).to(next_output.device)
 
     def loss(self, prediction: mg.Tensor, target: mg.Tensor, reduction: str) -> mg.Tensor:
         """The cross-entropy of distributions (batch, N), (batch, 1), or its mean."""

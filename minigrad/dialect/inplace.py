@@ -23,7 +23,7 @@ from ..events import compute, draw, report
 from ..ops import arithmetic, indexing
 from ..ops.shapes import fits
 from ..random import Generator
-from .creation import integer_range
+from .creation import convert, integer_range
 from .gradients import move_to_node
 
 
@@ -368,12 +368,11 @@ def _check_floating(name: str, x: Tensor) -> None:
 
 
 def fill_with(name: str, x: Tensor, drawn: Any) -> Tensor:
-    return write_place(name, x, Ellipsis, wrap(beside(compute(convert_dtype, drawn, x.dtype), x.array)))
+    return write_place(name, x, Ellipsis, wrap(beside(compute(convert, drawn, x.dtype), x.array)))
 
 
-draw_uniform = lambda rng, low, high, shape: rng.uniform(low, high, shape)
-draw_normal = lambda rng, mean, std, shape: mean + std * rng.standard_normal(shape)
-draw_exponential = lambda rng, rate, shape: rng.standard_exponential(shape) / rate
-draw_events = lambda rng, chances, shape: rng.random(shape) < chances
-draw_integers = lambda rng, low, high, shape: rng.integers(low, high, shape)
-convert_dtype = lambda drawn, dtype: np.asarray(drawn).astype(dtype)
+draw_uniform = lambda rng, low, high, shape: np.asarray(rng.uniform(low, high, shape))
+draw_normal = lambda rng, mean, std, shape: np.asarray(mean + std * rng.standard_normal(shape))
+draw_exponential = lambda rng, rate, shape: np.asarray(rng.standard_exponential(shape) / rate)
+draw_events = lambda rng, chances, shape: np.asarray(rng.random(shape) < chances)
+draw_integers = lambda rng, low, high, shape: np.asarray(rng.integers(low, high, shape))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..core.tensor import Tensor
-from ..dialect.creation import arange
+from ..dialect.creation import arange, draw_fractions
 from ..events import compute, draw
 from ..ops import arithmetic, losses, shapes
 from . import constraints
@@ -48,7 +48,7 @@ class Bernoulli(Distribution):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Zeros and ones, in the parameter's dtype."""
         p = self.probs.array
-        drawn = draw(draw_fractions, None, self._shape(sample_shape))
+        drawn = draw(draw_fractions, None, self._shape(sample_shape), np.float64)
         return constant(compute(mark_events, on_device_of(drawn, p), p))
 
     def log_prob(self, value: Any) -> Tensor:
@@ -95,5 +95,4 @@ class Bernoulli(Distribution):
         return f"Bernoulli({name}: {x.item() if x.numel() == 1 else x.shape})"
 
 
-draw_fractions = lambda rng, shape: np.asarray(rng.random(shape))
 mark_events = lambda drawn, p: (drawn < p).astype(p.dtype)

@@ -24,7 +24,7 @@ import numpy as np
 from .. import dtypes
 from ..core.tensor import Tensor, wrap
 from ..device import device_of, put
-from ..dialect.creation import as_tensor
+from ..dialect.creation import as_tensor, draw_normal
 from ..events import draw
 from ..ops import arithmetic, shapes
 from .constraints import Constraint
@@ -257,9 +257,6 @@ def normal_noise(shape: tuple[int, ...], like: Tensor) -> Any:
     array = like.array
     noise = draw(draw_normal, None, shape, array.dtype)
     return noise if type(array) is np.ndarray else put(noise, device_of(array))
-
-
-draw_normal = lambda rng, shape, dtype: np.asarray(rng.standard_normal(shape, dtype))
 
 
 def on_device_of(drawn: Any, like: Any) -> Any:

@@ -84,6 +84,7 @@ class ReplayActorCritic(Agent):
         return mg.stack([(value.detach() - target).abs() for value in values]).mean(0)
 
     def note_error(self, batch: Batch, error: mg.Tensor | None) -> None:
+        """Tell the replay, if it wants to know."""
         if error is not None:
             self.replay.feedback(batch.rows, mg.to_numpy(error))
 

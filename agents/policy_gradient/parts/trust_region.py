@@ -125,7 +125,7 @@ def log_ratio(new: Distribution, batch: Batch) -> mg.Tensor:
 
 def advantage_of(agent: RolloutAgent, batch: Batch) -> mg.Tensor:
     """What the policy learns from, (batch,)."""
-    return normalized(batch.advantage) if agent.hyperparameters.normalize_advantages else batch.advantage
+    return normalize_tensor(batch.advantage) if agent.hyperparameters.normalize_advantages else batch.advantage
 
 
 def normalize(advantage: np.ndarray) -> np.ndarray:
@@ -136,7 +136,7 @@ def normalize(advantage: np.ndarray) -> np.ndarray:
     return centred / (np.sqrt(centred @ centred / len(centred)) + 1e-8)
 
 
-normalized = mg.operation(normalize, name="normalize")
+normalize_tensor = mg.operation(normalize, name="normalize")
 
 
 def surrogate(ratio: mg.Tensor, advantage: mg.Tensor) -> mg.Tensor:

@@ -12,6 +12,7 @@ from ...device import device as device_type
 from ...errors import GradientError
 from ...events import compute
 from ...ops import arithmetic
+from ..creation import convert
 
 
 def to(
@@ -87,6 +88,3 @@ def clone(input: Tensor) -> Tensor:
 def contiguous(input: Tensor) -> Tensor:
     """The tensor itself if its memory is in row-major order, a copy that is otherwise."""
     return input if input.array.flags.c_contiguous else arithmetic.clone(input)
-
-
-convert = lambda x, dtype: x.astype(dtype)

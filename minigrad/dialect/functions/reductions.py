@@ -184,7 +184,7 @@ def argmax(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any =
     if dim is None and axis is None:  # the way an agent acts: np.argmax would cost as much again as the search
         if not input.array.size:
             _refuse_empty("argmax", input, None)
-        if observers:  # else to ask costs as much again
+        if observers:  # who want to be told of a row
             return reductions.argmax(input, None, keepdim)
         return wrap(as_array(input.array.argmax(keepdims=keepdim)))
     dim, keepdim = read_dim("argmax", dim, keepdim, axis, keepdims)

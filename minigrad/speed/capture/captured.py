@@ -6,7 +6,7 @@ import functools
 import keyword
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ...core.modes import Block, get_ident, observers, paused
 from ...core.tensor import LEAF, Tensor
 from ...errors import CaptureError
 from .checking import check
-from .numbers import Number
+from .numbers import Number, make_plain, map_nested
 from .program import Program
 from .recorder import Recorder, plug_in
 from .recording import Leaf, Recording, Result, find_difference
@@ -80,8 +80,13 @@ class Captured:
         if observers and get_ident() in observers:
             return self.run_observed(args, kwargs)
         inputs: list[Any] = []
-        signature = sign((args, kwargs) if kwargs else args, inputs)
-        signature = (signature, bool(paused) and get_ident() in paused, dtypes.get_default_dtype())
+        signature = (
+            sign(args, inputs),
+            sign(kwargs, inputs),
+            find_shared(inputs),
+            bool(paused) and get_ident() in paused,
+            dtypes.get_default_dtype(),
+        )
         for program in self.programs.get(signature, ()):
             if program.fits(inputs):
                 return self.replay(program, inputs, args, kwargs)
@@ -124,7 +129,7 @@ class Captured:
         recording.result = describe_result(result, recorder, inputs)
         with self.lock:
             self.compare(signature, recording)
-        return strip_numbers(result)
+        return strip(result)
 
     def compare(self, signature: Any, recording: Recording) -> None:
         """Look for an earlier recording of this signature that agrees."""
@@ -190,17 +195,11 @@ def sign(x: Any, inputs: list) -> Any:
     if isinstance(x, Tensor):
         array = x.array
         inputs.append(x)
-        return (
-            "tensor",
-            array.shape,
-            array.dtype.char,
-            x._node is not None,
-            None if array.flags.c_contiguous else array.strides,
-            find_same(x, inputs),
-        )
+        strides = None if array.flags.c_contiguous else array.strides
+        return ("tensor", array.shape, array.dtype.char, x._node is not None, strides)
     if kind is np.ndarray:
         inputs.append(x)
-        return ("array", x.shape, x.dtype.char, None if x.flags.c_contiguous else x.strides, find_same(x, inputs))
+        return ("array", x.shape, x.dtype.char, None if x.flags.c_contiguous else x.strides)
     if kind is dict:
         return (kind, *[(name, sign(part, inputs)) for name, part in x.items()])
     if hasattr(x, "_fields"):  # a named tuple
@@ -225,13 +224,10 @@ class Same:
         return id(self.x)
 
 
-def find_same(x: Any, inputs: list) -> int:
-    """Which input before has the same array, if one does: the program may use either of their names."""
-    array = getattr(x, "array", x)
-    for i, other in enumerate(inputs):
-        if getattr(other, "array", other) is array:
-            return i
-    return -1
+def find_shared(inputs: list) -> tuple[int, ...]:
+    """Which inputs are the same array, if any are: a program knows it by one of their names. () if none are."""
+    arrays = [id(getattr(x, "array", x)) for x in inputs if type(x) is not float]
+    return () if len(set(arrays)) == len(arrays) else tuple(map(arrays.index, arrays))
 
 
 def refuse_inputs(inputs: list) -> None:
@@ -245,50 +241,33 @@ def refuse_inputs(inputs: list) -> None:
             raise CaptureError(f"capture: argument {i} is on a GPU, where there is no capture yet; call .eager")
 
 
-def exchange_floats(x: Any, replaced: Any) -> Any:
-    """The arguments with each float exchanged for a Number."""
-    kind = type(x)
-    if kind is tuple or kind is list:
-        return kind(exchange_floats(part, replaced) for part in x)
-    if kind is dict:
-        return {name: exchange_floats(part, replaced) for name, part in x.items()}
-    if hasattr(x, "_fields"):
-        return kind(*(exchange_floats(part, replaced) for part in x))
-    if kind is float or isinstance(x, Tensor) or kind is np.ndarray:
-        return next(replaced)
-    return x
+def exchange_floats(x: Any, replaced: Iterator[Any]) -> Any:
+    """The arguments with the next of `replaced` in the place of each Tensor, array and float, as `sign` finds them."""
+    is_input = lambda part: type(part) is float or isinstance(part, Tensor) or type(part) is np.ndarray
+    return map_nested(lambda part: next(replaced) if is_input(part) else part, x)
 
 
 def describe_result(x: Any, recorder: Recorder, inputs: list) -> Any:
     """What the call has returned, with a Result for each Tensor."""
-    if isinstance(x, Tensor):
+
+    def describe_part(part: Any) -> Any:
+        if isinstance(part, np.ndarray):
+            return recorder.value_of(part)
+        if not isinstance(part, Tensor):
+            return part
         for i, given in enumerate(inputs):
-            if given is x:
+            if given is part:
                 return Leaf(i, None)
-        value = recorder.value_of(x.array, x if x.is_leaf else None)
-        return Leaf(None, x) if value.kind == "outside" and value.tensor is x else Result(value)
-    if isinstance(x, np.ndarray):
-        return recorder.value_of(x)
-    if hasattr(x, "_fields"):
-        return type(x)(*(describe_result(part, recorder, inputs) for part in x))
-    if type(x) in (tuple, list):
-        return type(x)(describe_result(part, recorder, inputs) for part in x)
-    if isinstance(x, dict):
-        return {name: describe_result(part, recorder, inputs) for name, part in x.items()}
-    return x
+        value = recorder.value_of(part.array, part if part.is_leaf else None)
+        return Leaf(None, part) if value.kind == "outside" and value.tensor is part else Result(value)
+
+    return map_nested(describe_part, x)
 
 
-def strip_numbers(x: Any) -> Any:
+def strip(x: Any) -> Any:
     """The result of a recorded call as a replay gives it: no Numbers, and tensors through which nothing flows."""
-    if isinstance(x, Number):
-        return float.__mul__(x, 1.0)
-    if isinstance(x, Tensor):
-        return x if x.is_leaf else x.detach()
-    if hasattr(x, "_fields"):
-        return type(x)(*map(strip_numbers, x))
-    if type(x) in (tuple, list):
-        return type(x)(map(strip_numbers, x))
-    return {name: strip_numbers(part) for name, part in x.items()} if isinstance(x, dict) else x
+    detach = lambda part: part.detach() if isinstance(part, Tensor) and not part.is_leaf else part
+    return map_nested(detach, make_plain(x))
 
 
 def describe(signature: Any) -> str:

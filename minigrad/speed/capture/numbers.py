@@ -37,13 +37,20 @@ class Number(float):
     __hash__ = float.__hash__
 
 
+def map_nested(function: Callable[[Any], Any], x: Any) -> Any:
+    """function(part) in the place of every part of nested tuples, lists, dicts and named tuples."""
+    if hasattr(x, "_fields"):
+        return type(x)(*(map_nested(function, part) for part in x))
+    if type(x) in (tuple, list):
+        return type(x)(map_nested(function, part) for part in x)
+    if type(x) is dict:
+        return {name: map_nested(function, part) for name, part in x.items()}
+    return function(x)
+
+
 def make_plain(x: Any) -> Any:
     """Nested arguments with every Number replaced by its value."""
-    if isinstance(x, Number):
-        return float.__mul__(x, 1.0)
-    if type(x) in (tuple, list):
-        return type(x)(make_plain(part) for part in x)
-    return {name: make_plain(part) for name, part in x.items()} if type(x) is dict else x
+    return map_nested(lambda part: float.__mul__(part, 1.0) if isinstance(part, Number) else part, x)
 
 
 def write(x: float) -> str:
@@ -78,20 +85,6 @@ for _name, _symbol in (("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/"
     setattr(Number, f"__r{_name}__", define(f"__r{_name}__", _symbol, True))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Number, f"__{_name}__", refuse("a comparison"))
-for _name in [
-    "bool",
-    "int",
-    "float",
-    "round",
-    "trunc",
-    "floor",
-    "ceil",
-    "abs",
-    "mod",
-    "floordiv",
-    "divmod",
-    "format",
-    "str",
-    "repr",
-]:
+_ROUNDING = ("round", "trunc", "floor", "ceil", "abs", "mod", "rmod", "floordiv", "rfloordiv", "divmod", "rdivmod")
+for _name in ("bool", "int", "float", "format", "str", "repr", *_ROUNDING):
     setattr(Number, f"__{_name}__", refuse("the value"))

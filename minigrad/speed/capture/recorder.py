@@ -22,7 +22,7 @@ from ...core.operation import TABLE, Node, Operation, argument_names
 from ...core.tensor import LEAF, Tensor, fits, wrap
 from ...errors import CaptureError
 from ...ops.lists import ListOperation
-from .numbers import make_plain
+from .numbers import make_plain, map_nested
 from .recording import Leaf, Line, Recording, Shape, Value
 
 PACKAGE = dirname(dirname(dirname(__file__)))
@@ -84,7 +84,7 @@ class Recorder(Observer):
         """A view of memory that is known is taken anew. (But a tensor from outside is read from there.)"""
         if type(array) is not np.ndarray or array.base is None or not array.size:
             return None
-        owner = array if array.base is None else array.base
+        owner = array.base
         start, stop = np.lib.array_utils.byte_bounds(array)
         found = []
         for known in reversed(self.alive):
@@ -119,10 +119,8 @@ class Recorder(Observer):
             return Leaf(place, x if place is None else None)
         if isinstance(x, np.ndarray) or id(x) in self.values:
             return self.value_of(x)
-        if type(x) in (tuple, list):
-            return type(x)(self.refer(part) for part in x)
-        if type(x) is dict:
-            return {name: self.refer(part) for name, part in x.items()}
+        if type(x) in (tuple, list, dict) or hasattr(x, "_fields"):
+            return map_nested(self.refer, x)
         return x
 
     # -- lines
@@ -153,7 +151,7 @@ class Recorder(Observer):
 
     def called(self, operation: Operation, inputs: Sequence, parameters: Sequence, out: Any) -> None:
         values = [self.value_of(x.array, x) if isinstance(x, Tensor) else self.refer(x) for x in inputs]
-        if hides_values(operation, parameters, self):
+        if self.picks_by_mask(operation, parameters):
             refuse(f"'{operation.name}' with a mask makes a result whose shape depends on values: use where()")
         arguments = ([*values], *parameters) if isinstance(operation, ListOperation) else (*values, *parameters)
         if id(out.array) in self.values:  # the row has returned what it was given
@@ -161,18 +159,26 @@ class Recorder(Observer):
         name, key, is_pure = operation.name, (id(operation), None), owns_memory(out.array)
         self.write_line(name, key, operation.forward, arguments, out.array, is_pure)
 
+    def picks_by_mask(self, operation: Operation, parameters: Sequence) -> bool:
+        """Whether a mask that is computed here picks elements: how many, only its values say."""
+        if operation.name not in ("index", "index_add"):
+            return False
+        parts = [part for p in parameters for part in (p if isinstance(p, tuple) else (p,))]
+        masks = [part for part in parts if isinstance(part, np.ndarray) and part.dtype == bool]
+        return any(self.value_of(mask).kind not in ("outside", "constant") for mask in masks)
+
     def ran(self, node: Node, input: int | None, g: Any, dx: Any) -> None:
         """Only of the rule that others share: the others come through `send`."""
         if isinstance(g, Tensor) or isinstance(dx, Tensor):
             refuse("backward with create_graph=True")
         if input is None and id(dx) not in self.values:
-            self.write_rule(node, "y", g, node.kept, dx)
+            named = self.name_rule(node, "y")
+            self.write_line(*named, (g, *choose_kept(node, named[-1], node.kept)), dx, owns_memory(dx))
 
-    def write_rule(self, node: Node, name: str, g: Any, kept: Any, dx: Any) -> None:
-        operation, plan = node.plan.operation, node.plan
-        rule = operation.vjp[name]
-        wanted = [kept[plan.wanted.index(argument)] for argument in argument_names(rule)[1:]]
-        self.write_line(f"{operation.name}_{name}", (id(operation), name), rule, (g, *wanted), dx, owns_memory(dx))
+    def name_rule(self, node: Node, name: str) -> tuple[str, Any, Callable]:
+        """The rule of this name, for a line: its name in the text, its key, itself."""
+        operation = node.plan.operation
+        return f"{operation.name}_{name}", (id(operation), name), operation.vjp[name]
 
     def send(self, node: Node, i: int, rule: Callable, g: Any, kept: Any, cotangents: dict, owned: set) -> None:
         """What the core's `send` does, and speed/walk.py's: each step written down."""
@@ -187,16 +193,13 @@ class Recorder(Observer):
             if parent not in owned:
                 held = cotangents[parent] = self.run("copy", np.copy, np.copy, held)
                 owned.add(parent)
-            names = node.plan.wanted
-            self.run(f"{operation.name}_into", (id(operation), "into"), operation.into, held, g, *kept[: len(names)])
+            self.run(f"{operation.name}_into", (id(operation), "into"), operation.into, held, g, *kept)
             return
         if isinstance(operation, ListOperation):
-            dx = self.run(operation.name, (id(operation), i), operation.rule, g, i, *kept)
+            dx = self.run(f"{operation.name}_tensor", (id(operation), i), operation.rule, g, i, *kept)
         else:
-            function = operation.vjp[operation.inputs[i]]
-            wanted = [kept[node.plan.wanted.index(argument)] for argument in argument_names(function)[1:]]
-            name = operation.inputs[i]
-            dx = self.run(f"{operation.name}_{name}", (id(operation), name), function, g, *wanted)
+            named = self.name_rule(node, operation.inputs[i])
+            dx = self.run(*named, g, *choose_kept(node, named[-1], kept))
         if node.shapes and getattr(dx, "shape", node.shapes[i]) != node.shapes[i]:
             dx = self.run("sum_to", "sum_to", TABLE["sum_to"].forward, dx, node.shapes[i])
         if not hasattr(dx, "shape") or (isinstance(parent, Tensor) and not fits(dx, parent.array)):
@@ -218,9 +221,9 @@ class Recorder(Observer):
             refuse("backward with create_graph=True")
         for g in cotangents.values():
             if id(g) not in self.values and isinstance(g, np.ndarray) and (g == 1).all():
-                self.did("created", g)
+                self.note_created(g)
 
-    def accumulated(self, leaf: Tensor, g: Any) -> None:
+    def note_gradient(self, leaf: Tensor, g: Any) -> None:
         """A gradient arrives at a leaf."""
         if leaf._hooks:
             refuse("a hook of a tensor")
@@ -317,13 +320,9 @@ def find_line() -> str:
     return ""
 
 
-def hides_values(operation: Operation, parameters: Sequence, recorder: Recorder) -> bool:
-    """Whether a mask that is computed here picks elements: how many, only its values say."""
-    parts = [part for p in parameters for part in (p if isinstance(p, tuple) else (p,))]
-    masks = [part for part in parts if isinstance(part, np.ndarray) and part.dtype == bool]
-    if operation.name not in ("index", "index_add", "index_put"):
-        return False
-    return any(recorder.value_of(mask).kind not in ("outside", "constant") for mask in masks)
+def choose_kept(node: Node, rule: Callable, kept: Any) -> list[Any]:
+    """What a rule asks for besides g, of what the node has kept."""
+    return [kept[node.plan.wanted.index(argument)] for argument in argument_names(rule)[1:]]
 
 
 def list_parts(module: Any) -> list:
@@ -406,7 +405,7 @@ def plug_in() -> None:
     def accumulate_or_record(leaf: Tensor, g: Any) -> None:
         recorder = recorder_here()
         if recorder is not None:
-            recorder.accumulated(leaf, g)
+            recorder.note_gradient(leaf, g)
         core_accumulate(leaf, g)
 
     backward.walk, backward.send, backward.accumulate = walk_or_record, send_or_record, accumulate_or_record

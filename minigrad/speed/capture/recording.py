@@ -41,17 +41,22 @@ class Value:
         self.kind, self.place, self.array, self.tensor = kind, place, array, tensor
 
 
-class Leaf(NamedTuple):
+class Leaf:
     """A Tensor itself, whose gradient a line sets: argument `place` of the call, or else a tensor from outside."""
 
-    place: int | None
-    tensor: Any
+    __slots__ = ("place", "tensor")
+
+    def __init__(self, place: int | None, tensor: Any) -> None:
+        self.place, self.tensor = place, tensor
 
 
-class Result(NamedTuple):
+class Result:
     """A Tensor that the call returns: a new one around this array."""
 
-    value: Value
+    __slots__ = ("value",)
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
 
 
 class Line:
@@ -83,6 +88,8 @@ def iterate_values(x: Any) -> Iterator[Value]:
     """The Values in nested arguments."""
     if isinstance(x, Value):
         yield x
+    elif isinstance(x, Result):
+        yield x.value
     elif isinstance(x, tuple | list):
         for part in x:
             yield from iterate_values(part)
@@ -118,6 +125,8 @@ def compare(a: Any, b: Any) -> str:
     if isinstance(a, Leaf):
         same = a.place == b.place and (a.place is not None or a.tensor is b.tensor)
         return "" if same else "it is about another tensor than before"
+    if isinstance(a, Result):
+        return compare_values(a.value, b.value)
     if isinstance(a, Number):
         return "" if a.text == b.text else f"the number {b.text} was {a.text} before"
     if isinstance(a, tuple | list):

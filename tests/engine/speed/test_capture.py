@@ -113,6 +113,14 @@ def test_the_same_tensor_twice_is_another_signature():
     assert [call_often(f, x, x).item(), call_often(f, x, y).item(), f(y, y).item(), f(y, x).item()] == [4, 10, 25, 10]
 
 
+def test_names_are_a_part_of_the_signature():
+    """A tuple and a dict that are given are not the arguments and their names."""
+    f = mg.capture(lambda *args, **named: args[0] * 2 if named else args[0][0] * 3)
+    x = mg.ones(2)
+    assert call_often(f, (x,), {"k": x}).tolist() == [3, 3]
+    assert [f(x, k=x).tolist() for _ in range(4)] == [[2, 2]] * 4
+
+
 def test_a_float_is_an_argument():
     f = mg.capture(lambda x, rate: (x * rate + (1 - rate) ** 2).clamp(-rate, 2 * rate) / (rate + 1))
     (x,) = tensors([-3.0, 0.1, 3.0])
@@ -508,39 +516,31 @@ def test_methods():
     assert replays(Learner.step) == 4
 
 
+def make_smooth_step() -> Any:
+    net, _, step = make_step()
+    net[2] = nn.Identity()  # draws of several threads have no order
+    return step
+
+
 def test_two_threads_capture_at_once():
     found: dict[int, list] = {}
     shared = mg.capture(lambda x, w: (x * w).sum())
 
-    def work(k: int) -> None:
-        net, _optimizer, step = make_step()
-        net[2] = nn.Identity()
-        step = mg.capture(step)
+    def work(k: int, step: Any) -> None:
         results = []
         for i in range(60):
             results.append(step(mg.full((2, 3), float(i + k))).item())
             assert shared(mg.ones(3), float(k + i)).item() == 3 * (k + i)
         found[k] = results
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-    lock, make = threading.Lock(), globals()["make_step"]
-
-    def make_alone() -> Any:
-        with lock:
-            return make()
-
-    globals()["make_step"] = make_alone
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        globals()["make_step"] = make
+    threads = [threading.Thread(target=work, args=(k, mg.capture(make_smooth_step()))) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert sorted(found) == [0, 1, 2, 3]
     for k, results in found.items():
-        net, _optimizer, step = make()
-        net[2] = nn.Identity()
+        step = make_smooth_step()
         assert [step(mg.full((2, 3), float(i + k))).item() for i in range(60)] == results
 
 
